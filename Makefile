@@ -39,6 +39,7 @@ lint: setup
 
 types: setup
 	@mypy layers/common/fanout cli/fanout_cli
+	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

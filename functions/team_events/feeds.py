@@ -1,0 +1,33 @@
+"""Feeds: what each audience has been told, newest last. Every subscriber of team_events writes to one of them."""
+
+from functools import cache
+
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.effects import put_once
+from fanout.event import Event
+from fanout.subscriber import Outcome
+from settings import load
+
+
+@cache
+def _table() -> str:
+    return load().feed_table
+
+
+def add(feed: str, event: Event[TeamMessagePosted]) -> Outcome:
+    """Store the message in a feed ("team_a", "team_b", "everyone"), once however often it is delivered.
+
+    The sort key starts with the event's time, so that a feed reads in order, and ends with its identity.
+    """
+    posted_at = event.occurred_at.isoformat(timespec="milliseconds")
+    return put_once(
+        _table(),
+        {
+            "pk": f"feed#{feed}",
+            "sk": f"{posted_at}#{event.identity}",
+            "event_id": event.id,
+            "text": event.data.text,
+            "author": event.data.author,
+            "posted_at": posted_at,
+        },
+    )

@@ -1,0 +1,99 @@
+"""Contracts: the typed schema of each event type, one module per use case, no I/O.
+
+A contract is a msgspec Struct under `@contract(...)`. A type name carries its version as a suffix (`order.placed.v1`);
+within a version fields may be added with a default, never removed, renamed or given another meaning.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """What is agreed about one event type."""
+
+    type: str
+    topic: str
+    """The topic such events are published to, by the name in its stack's output (`<Topic>Arn`)."""
+    filterable: tuple[str, ...] = ()
+    """The fields of `data` that subscriptions may filter on. They stay in a claim check's stub and stand in every
+    receipt, so none of them may hold personal data."""
+    group: tuple[str, ...] = ()
+    """On a FIFO topic: the fields of `data` whose values together name the group within which order is kept."""
+
+
+_by_class: dict[type, Contract] = {}
+_by_type: dict[str, type] = {}
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def contract(
+    event_type: str, *, topic: str, filterable: tuple[str, ...] = (), group: tuple[str, ...] = ()
+) -> Callable[[type[S]], type[S]]:
+    """Declare the decorated Struct to be the schema of events of this type. See `Contract` for the arguments.
+
+    Raises ValueError at import if a type is declared twice or a named field does not exist.
+    """
+
+    def declare(schema: type[S]) -> type[S]:
+        fields = {field.encode_name for field in msgspec.structs.fields(schema)}
+        unknown = [name for name in (*filterable, *group) if name not in fields]
+        if unknown:
+            raise ValueError(f"contract {event_type} names {unknown}, which {schema.__name__} does not have")
+        if event_type in _by_type:
+            raise ValueError(
+                f"contract {event_type} is declared twice: {_by_type[event_type].__name__} and {schema.__name__}"
+            )
+        _by_class[schema] = Contract(type=event_type, topic=topic, filterable=filterable, group=group)
+        _by_type[event_type] = schema
+        return schema
+
+    return declare
+
+
+def contract_of(schema: type) -> Contract:
+    """Return what was declared about a schema; raises TypeError for a class that is no contract."""
+    try:
+        return _by_class[schema]
+    except KeyError:
+        raise TypeError(f"{schema.__name__} is no contract: decorate it with fanout.contracts.contract") from None
+
+
+def schema_of(event_type: str) -> type[Any] | None:
+    """Return the schema of an event type, None if no imported module declares it."""
+    return _by_type.get(event_type)
+
+
+def decoder(schema: type[T]) -> msgspec.json.Decoder[T]:
+    """Return the JSON decoder of a schema, built once per process."""
+    found = _decoders.get(schema)
+    if found is None:
+        found = _decoders[schema] = msgspec.json.Decoder(schema)
+    return found
+
+
+def filterable_fields(event_type: str, data: Any) -> dict[str, Any]:
+    """Return what receipts and stubs show of an event's data: {field: value} of the contract's filterable fields."""
+    schema = _by_type.get(event_type)
+    if schema is None:
+        return {}
+    return {name: getattr(data, name) for name in _by_class[schema].filterable}
+
+
+def use_cases() -> list[str]:
+    """Return the names of the use cases that have contracts, sorted. For tools: functions import their own module."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(use_case: str) -> Mapping[str, type[Any]]:
+    """Import a use case's contracts; return {event type: schema}. Raises KeyError for an unknown use case."""
+    if use_case not in use_cases():
+        raise KeyError(use_case)
+    module = importlib.import_module(f"{__name__}.{use_case}")
+    return {name: schema for name, schema in _by_type.items() if schema.__module__ == module.__name__}

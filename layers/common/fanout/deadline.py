@@ -1,0 +1,54 @@
+"""The function's deadline: what Lambda kills, it kills with the whole batch, so we stop before it does.
+
+A killed function acknowledges nothing: records that were handled come back, are counted as received once more, and end
+as dead letters beside the one that was too slow. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+class DeadlineReached(BaseException):  # no Exception: a handler's `except Exception` must not swallow it
+    """The function's time is up; the handler was interrupted where it stood."""
+
+
+class Deadline:
+    """How long this invocation may still work, with a reserve kept for handing back what is left."""
+
+    def __init__(self, context: Any) -> None:
+        """context: Lambda's context object.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+        """
+        self._remaining_ms = context.get_remaining_time_in_millis
+        total: float = self._remaining_ms() / 1000
+        self._reserve = min(3.0, max(0.25, 0.1 * total))
+
+    def seconds(self) -> float:
+        """Seconds of work left: what Lambda grants less the reserve. Negative once it is over."""
+        return float(self._remaining_ms()) / 1000 - self._reserve
+
+    @contextmanager
+    def enforced(self) -> Iterator[None]:
+        """Run the block, interrupting it with DeadlineReached when the time is up.
+
+        Works in the main thread, where Lambda runs handlers; elsewhere (a test's worker thread) it does nothing.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def interrupt(_signal: int, _frame: FrameType | None) -> None:
+            raise DeadlineReached
+
+        previous = signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, max(self.seconds(), 0.001))
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)

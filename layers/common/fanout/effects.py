@@ -1,0 +1,175 @@
+"""Effects that happen once although events are delivered at least once.
+
+Three cases. The effect is one item whose key holds the event's identity: `put_once`. The effect is any other write to
+DynamoDB: `transact_once` writes a marker with the identity in the same transaction. The effect is outside and has no
+idempotency key (a mail, a chat message): `at_most_once` records the intent, then acts; where nobody can know whether it
+happened, a person decides.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from fanout import aws
+from fanout.event import Event
+from fanout.failures import Discard, Reject, Retry
+from fanout.identity import subscriber_name
+from fanout.subscriber import Outcome
+
+# A marker must outlive every way an event can come back: queues keep 14 days, the event archive up to a year.
+_MARKER_DAYS = 400
+
+
+class ConditionFailedError(Exception):
+    """A condition of the effect itself did not hold. `failed` numbers the actions concerned, from 0, as given."""
+
+    def __init__(self, failed: list[int]) -> None:
+        super().__init__(f"conditions of actions {failed} did not hold")
+        self.failed = failed
+
+
+@cache
+def _types() -> tuple[Any, Any]:
+    from boto3.dynamodb.types import TypeDeserializer, TypeSerializer  # noqa: PLC0415 - start-up, see fanout.aws
+
+    return TypeSerializer(), TypeDeserializer()
+
+
+def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plain mapping (str, int, Decimal, bool, None, list, dict, bytes, set) as DynamoDB attribute values."""
+    serializer, _ = _types()
+    return {name: serializer.serialize(value) for name, value in values.items()}
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return DynamoDB attribute values as a plain mapping; numbers come as Decimal."""
+    _, deserializer = _types()
+    return {name: deserializer.deserialize(value) for name, value in item.items()}
+
+
+def marker_expiry() -> int:
+    """Return when a marker made now may go, as Unix time in seconds, for the table's TTL attribute."""
+    return int(time.time()) + int(os.environ.get("FANOUT_MARKER_DAYS", _MARKER_DAYS)) * 86_400
+
+
+def put_once(table: str, item: Mapping[str, Any]) -> Outcome:
+    """Put an item with keys `pk` and `sk` that are made from the event's identity.
+
+    Returns PROCESSED, or DUPLICATE if an item with that key is there already, which is left as it is.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.ConditionExpressions.html
+    """
+    try:
+        aws.client("dynamodb").put_item(
+            TableName=table, Item=to_item(item), ConditionExpression="attribute_not_exists(pk)"
+        )
+    except Exception as error:
+        if aws.error_code(error) == "ConditionalCheckFailedException":
+            return Outcome.DUPLICATE
+        raise
+    return Outcome.PROCESSED
+
+
+def transact_once(event: Event[Any], table: str, actions: Sequence[Mapping[str, Any]]) -> Outcome:
+    """Write `actions` and the event's marker (in `table`, keys `pk` and `sk`) in one transaction.
+
+    actions: up to 99 TransactWriteItems entries ({"Put": ...}, {"Update": ...}, ...) with attribute values as DynamoDB
+    takes them (`to_item`). Returns PROCESSED, or DUPLICATE if the marker is there already; nothing is written then.
+    Raises ConditionFailedError if an action's own condition did not hold, and what DynamoDB raises otherwise.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    marker = {"pk": f"event#{event.identity}", "sk": subscriber_name(), "expires_at": marker_expiry()}
+    put = {
+        "Put": {"TableName": table, "Item": to_item(marker), "ConditionExpression": "attribute_not_exists(pk)"},
+    }
+    try:
+        aws.client("dynamodb").transact_write_items(TransactItems=[put, *actions])
+    except Exception as error:
+        if aws.error_code(error) != "TransactionCanceledException":
+            raise
+        codes = [reason.get("Code") for reason in getattr(error, "response", {}).get("CancellationReasons", [])]
+        if codes and codes[0] == "ConditionalCheckFailed":
+            return Outcome.DUPLICATE
+        failed = [number for number, code in enumerate(codes[1:]) if code == "ConditionalCheckFailed"]
+        if failed:
+            raise ConditionFailedError(failed) from None
+        raise
+    return Outcome.PROCESSED
+
+
+def at_most_once(
+    event: Event[Any], table: str, act: Callable[[], Mapping[str, Any] | None], *, lease_seconds: float
+) -> Outcome:
+    """Do what cannot be undone or recognised by its receiver, never twice.
+
+    act: does it, without retries of its own, and returns what is worth recording. If it raises Retry, Reject or Discard
+    it says that nothing went out, and the event may be tried again. Any other exception leaves that open: the event is
+    rejected as `outcome-unknown`, and so is every later delivery of it. lease_seconds: how long the attempt may take,
+    the function's timeout; until then a second delivery waits, afterwards the first must have been killed.
+
+    Returns PROCESSED, or DUPLICATE if it was done before. The record stands in `table` under pk `once#<identity>` and
+    sk the subscriber; a person who has found out what happened sets its `state` to `done`, or deletes it to try again.
+    """
+    record = _Once(table, event)
+    if not record.begin(lease_seconds):
+        return Outcome.DUPLICATE
+    try:
+        details = act()
+    except (Retry, Reject, Discard):
+        record.set("released", {})
+        raise
+    except Exception as error:
+        code = aws.error_code(error) or type(error).__name__
+        raise Reject(f"outcome-unknown: {code} while it was under way; find out whether it happened") from error
+    record.set("done", details or {})
+    return Outcome.PROCESSED
+
+
+class _Once:
+    """The record of one thing done at most once: `begun`, then `done`, or `released` if nothing went out."""
+
+    def __init__(self, table: str, event: Event[Any]) -> None:
+        self._table = table
+        self._key = {"pk": f"once#{event.identity}", "sk": subscriber_name()}
+
+    def begin(self, lease_seconds: float) -> bool:
+        """Record the intent. False if it was done before; raises Retry or Reject where another attempt has begun."""
+        now = time.time()
+        record = {**self._key, "state": "begun", "lease_until": int(now + lease_seconds), "expires_at": marker_expiry()}
+        try:
+            aws.client("dynamodb").put_item(
+                TableName=self._table,
+                Item=to_item(record),
+                ConditionExpression="attribute_not_exists(pk) OR #state = :released",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues={":released": {"S": "released"}},
+            )
+        except Exception as error:
+            if aws.error_code(error) != "ConditionalCheckFailedException":
+                raise
+            return self._meet(now)
+        return True
+
+    def _meet(self, now: float) -> bool:
+        """Say what another attempt's record means for this one."""
+        answer = aws.client("dynamodb").get_item(TableName=self._table, Key=to_item(self._key), ConsistentRead=True)
+        found = from_item(answer.get("Item", {}))
+        if found.get("state") == "done":
+            return False
+        if found.get("state") != "begun":  # released or deleted in this very moment
+            raise Retry("another attempt has just ended", after=1)
+        left = float(found["lease_until"]) - now
+        if left > 0:
+            raise Retry("another attempt is under way", after=left + 1)
+        raise Reject("outcome-unknown: an earlier attempt began and never ended; find out whether it happened")
+
+    def set(self, state: str, details: Mapping[str, Any]) -> None:
+        """Record how the attempt ended, with what is worth knowing about it."""
+        aws.client("dynamodb").update_item(
+            TableName=self._table,
+            Key=to_item(self._key),
+            UpdateExpression="SET #state = :state, details = :details",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues=to_item({":state": state, ":details": dict(details)}),
+        )

@@ -1,0 +1,91 @@
+"""Logs and metrics, set up in one place. Handlers import `logger` and build none of their own.
+
+Every subscriber leaves two kinds of line in its use case's log group: one `received` per batch before the work, so
+that a killed function still shows, and one `receipt` per event after it. `fanout trace` reads both. They are written
+directly rather than through the Logger, which costs eight times what everything else about a record costs.
+
+What a person may not read in a log does not get there: a receipt carries the contract's filterable fields and no other
+data, and an exception is reported by its type, its AWS code and the lines it came through, without its message.
+"""
+
+import sys
+import traceback
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from fanout.aws import error_code
+
+logger = Logger(utc=True, use_rfc3339=True)
+_metrics = Metrics()
+_encode = msgspec.json.Encoder().encode
+
+
+class ReceivedRecord(msgspec.Struct):
+    """One record of a batch, as the `received` line shows it."""
+
+    event_id: str | None
+    message_id: str
+    attempt: int
+
+
+class Received(msgspec.Struct, kw_only=True, tag_field="message", tag="received"):
+    """The line a subscriber writes before it works on a batch."""
+
+    level: str = "INFO"
+    timestamp: datetime
+    subscriber: str
+    request_id: str
+    records: list[ReceivedRecord]
+
+
+class Receipt(msgspec.Struct, kw_only=True, tag_field="message", tag="receipt"):
+    """One subscriber's record of what became of one event."""
+
+    level: str = "INFO"
+    timestamp: datetime
+    subscriber: str
+    request_id: str
+    event_id: str | None
+    source: str | None
+    type: str | None
+    message_id: str
+    attempt: int
+    outcome: str
+    reason: str | None
+    published_at: datetime
+    age_ms: int
+    duration_ms: float
+    fields: dict[str, Any]
+
+
+def write(line: Received | Receipt) -> None:
+    """Write one JSON line to standard output, which Lambda passes on to CloudWatch Logs as it is."""
+    sys.stdout.write(_encode(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+def count(outcomes: dict[str, int], oldest_ms: int) -> None:
+    """Emit one batch's metrics as one EMF line: a count per outcome, and the age of its oldest event.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    for outcome, number in outcomes.items():
+        _metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=number)
+    _metrics.add_metric(name="age", unit=MetricUnit.Milliseconds, value=oldest_ms)
+    _metrics.flush_metrics()
+
+
+def describe(error: BaseException) -> str:
+    """Return what may be told about an exception: its type and AWS code. Its message may hold what a log may not."""
+    code = error_code(error)
+    return f"{type(error).__name__} ({code})" if code else type(error).__name__
+
+
+def log_failure(error: BaseException, event_id: str | None) -> None:
+    """Log where an unforeseen exception came from: each frame of its traceback, without messages or values."""
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    logger.error("handler failed", error=describe(error), event_id=event_id, traceback=frames)

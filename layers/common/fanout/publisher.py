@@ -1,0 +1,227 @@
+"""Publishing: events to one SNS topic, in as few requests as the limits allow, none of them dropped silently.
+
+Limits: 10 messages and 256 KiB together per request (up to 1 MiB where the topic's MaximumMessageSize says so).
+https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
+"""
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from fanout import aws, contracts
+from fanout.claim_check import ClaimChecks
+from fanout.event import Event, encode
+
+MAX_ENTRIES = 10
+MAX_BYTES = 262_144
+
+
+class Published(msgspec.Struct, frozen=True):
+    """One event that SNS has accepted."""
+
+    event_id: str
+    message_id: str
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """One event that could not be published: SNS's (or our) code and message say why."""
+
+    event_id: str
+    code: str
+    message: str
+
+
+class PublishError(Exception):
+    """Some events could not be published. `published` and `failed` together account for every one of them."""
+
+    def __init__(self, published: list[Published], failed: list[Failed]) -> None:
+        reasons = sorted({f"{entry.code}: {entry.message}" for entry in failed})
+        super().__init__(f"{len(failed)} of {len(failed) + len(published)} events not published ({'; '.join(reasons)})")
+        self.published = published
+        self.failed = failed
+
+
+class _Entry(msgspec.Struct):
+    """One event ready to be sent. `key` is its place among the events given, and its id in the request."""
+
+    key: int
+    event_id: str
+    body: str
+    size: int
+    group: str | None = None
+    deduplication: str | None = None
+
+
+class Publisher:
+    """Publishes events to one topic.
+
+    topic_arn: an ARN that ends in `.fifo` makes every entry carry its contract's group and a deduplication id.
+    claim_checks: where events above `max_bytes` are parked; without it they fail with code `TooLarge`.
+    workers: how many requests may be under way at once (FIFO topics: always one, for the order's sake).
+    client: an SNS client; the process's own unless given.
+    """
+
+    def __init__(
+        self,
+        topic_arn: str,
+        *,
+        claim_checks: ClaimChecks | None = None,
+        max_bytes: int = MAX_BYTES,
+        workers: int = 1,
+        attempts: int = 4,
+        client: Any = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._topic_arn = topic_arn
+        self._claim_checks = claim_checks
+        self._max_bytes = max_bytes
+        self._attempts = attempts
+        self._fifo = topic_arn.endswith(".fifo")
+        self._workers = 1 if self._fifo else workers
+        self._client = client
+        self._sleep = sleep
+
+    def publish(self, events: Iterable[Event[Any]]) -> list[Published]:
+        """Publish the events and return what SNS called each, in the order given.
+
+        Entries that SNS could not take are sent again, just those, with growing pauses. Raises PublishError if some
+        remain: it names each, and lists those that did go out.
+        """
+        published: dict[int, Published] = {}
+        failed: dict[int, Failed] = {}
+        entries: list[_Entry] = []
+        for key, event in enumerate(events):
+            entry = self._prepare(key, event)
+            if isinstance(entry, Failed):
+                failed[key] = entry
+            else:
+                entries.append(entry)
+        batches = list(split(entries, self._max_bytes))
+        if self._workers > 1 and len(batches) > 1:
+            client = self._sns()  # made before the threads: boto3 clients may be shared, creating them may not
+            with ThreadPoolExecutor(min(self._workers, len(batches))) as pool:
+                results = list(pool.map(lambda batch: self._send(client, batch), batches))
+        else:
+            results = list(self._in_turn(batches))
+        for accepted, refused in results:
+            published.update(accepted)
+            failed.update(refused)
+        in_order = [published[key] for key in sorted(published)]
+        if failed:
+            raise PublishError(in_order, [failed[key] for key in sorted(failed)])
+        return in_order
+
+    def _in_turn(self, batches: list[list[_Entry]]) -> Iterator[tuple[dict[int, Published], dict[int, Failed]]]:
+        """Send batch after batch. Once an entry of a FIFO group has failed, nothing after it in that group is sent."""
+        blocked: set[str] = set()
+        for batch in batches:
+            ready = [entry for entry in batch if entry.group not in blocked]
+            published, failed = self._send(self._sns(), ready) if ready else ({}, {})
+            blocked |= {entry.group for entry in ready if entry.group is not None and entry.key in failed}
+            held = {
+                entry.key: Failed(entry.event_id, "GroupBlocked", "an earlier event of its group was not published")
+                for entry in batch
+                if entry.group in blocked and entry.key not in failed
+            }
+            yield published, {**failed, **held}
+
+    def _sns(self) -> Any:
+        return self._client or aws.client("sns")
+
+    def _prepare(self, key: int, event: Event[Any]) -> _Entry | Failed:
+        body = encode(event)
+        if len(body) > self._max_bytes:
+            if self._claim_checks is None:
+                return Failed(event.id, "TooLarge", f"{len(body)} bytes, the topic takes {self._max_bytes}")
+            try:
+                body = encode(self._claim_checks.park(event))
+            except Exception as error:  # entry by entry: one event that cannot be parked holds up no other
+                return Failed(event.id, aws.error_code(error) or type(error).__name__, "its claim check was not stored")
+        entry = _Entry(key, event.id, body.decode(), len(body))
+        if self._fifo:
+            entry.group = message_group(event)
+            entry.deduplication = hashlib.sha256(event.identity.encode()).hexdigest()
+        return entry
+
+    def _send(self, client: Any, batch: list[_Entry]) -> tuple[dict[int, Published], dict[int, Failed]]:
+        published: dict[int, Published] = {}
+        failed: dict[int, Failed] = {}
+        waiting = {entry.key: entry for entry in batch}
+        for attempt in range(1, self._attempts + 1):
+            again: dict[int, Failed] = {}
+            try:
+                response = client.publish_batch(
+                    TopicArn=self._topic_arn,
+                    PublishBatchRequestEntries=[_request(entry) for entry in waiting.values()],
+                )
+            except (
+                Exception
+            ) as error:  # botocore has retried the request as a whole; what it raises holds for each entry
+                code = aws.error_code(error) or type(error).__name__
+                refusal = {entry.key: Failed(entry.event_id, code, str(error)) for entry in waiting.values()}
+                return published, {**failed, **refusal}
+            for success in response.get("Successful", []):
+                entry = waiting.pop(int(success["Id"]))
+                published[entry.key] = Published(entry.event_id, success["MessageId"])
+            for refused in response.get("Failed", []):
+                entry = waiting[int(refused["Id"])]
+                failure = Failed(entry.event_id, refused["Code"], refused.get("Message", ""))
+                if refused.get("SenderFault"):  # ours: the same entry would be refused again
+                    failed[entry.key] = failure
+                    del waiting[entry.key]
+                else:
+                    again[entry.key] = failure
+            if not waiting:
+                return published, failed
+            if attempt == self._attempts:
+                unanswered = {
+                    key: Failed(entry.event_id, "NoAnswer", "SNS answered without a word about this entry")
+                    for key, entry in waiting.items()
+                }
+                return published, {**failed, **unanswered, **again}
+            self._sleep(random.uniform(0.5, 1) * 0.1 * 2 ** (attempt - 1))  # noqa: S311 - jitter
+        raise AssertionError("attempts is at least 1")
+
+
+def split(entries: Iterable[_Entry], max_bytes: int = MAX_BYTES) -> Iterator[list[_Entry]]:
+    """Split entries into batches within SNS's limits, in order.
+
+    No batch holds two entries of one FIFO group: if the first of them failed and the second went out, sending the
+    first again would turn their order round.
+    """
+    batch: list[_Entry] = []
+    size = 0
+    groups: set[str] = set()
+    for entry in entries:
+        if batch and (len(batch) == MAX_ENTRIES or size + entry.size > max_bytes or entry.group in groups):
+            yield batch
+            batch, size, groups = [], 0, set()
+        batch.append(entry)
+        size += entry.size
+        if entry.group is not None:
+            groups.add(entry.group)
+    if batch:
+        yield batch
+
+
+def message_group(event: Event[Any]) -> str:
+    """Return the FIFO group of an event: the values of its contract's group fields, hashed if long (128 characters).
+
+    https://docs.aws.amazon.com/sns/latest/dg/fifo-message-grouping.html
+    """
+    fields = contracts.contract_of(type(event.data)).group
+    text = "/".join(str(getattr(event.data, name)) for name in fields) or event.source
+    plain = len(text) <= 128 and text.isascii() and text.isprintable() and " " not in text
+    return text if plain else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _request(entry: _Entry) -> dict[str, str]:
+    request = {"Id": str(entry.key), "Message": entry.body}
+    if entry.group is not None and entry.deduplication is not None:
+        request |= {"MessageGroupId": entry.group, "MessageDeduplicationId": entry.deduplication}
+    return request
