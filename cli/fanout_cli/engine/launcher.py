@@ -1,0 +1,86 @@
+"""The engine's process: runs in the engine's own environment, which has ministack and boto3 only.
+
+Started by `fanout_cli.engine.process`, by file path. It detaches itself, waits for the word to go on,
+applies our patches and serves on the socket it inherited until SIGTERM.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
+
+
+def main() -> None:
+    """Detach, and in the detached process serve until a signal ends it."""
+    parser = argparse.ArgumentParser(description="One local engine, for the fanout command")
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--socket", type=int, required=True)
+    parser.add_argument("--unpatched", action="store_true")
+    arguments = parser.parse_args()
+    _detach()
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    _serve(arguments.socket, patched=not arguments.unpatched)
+
+
+def _detach() -> None:
+    """Become nobody's child, tell our pid, and wait until the starter has written it down."""
+    pid = os.fork()
+    if pid:
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+        os._exit(0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if sys.stdin.readline() != "go\n":
+        os._exit(1)  # the starter died: nobody would know of us
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _serve(socket: int, *, patched: bool) -> None:
+    # Only after the fork, in the process that serves.
+    from hypercorn.config import Config  # noqa: PLC0415
+
+    if patched:
+        from fanout_cli.engine import compat  # noqa: PLC0415
+
+        compat.apply()
+    _allow_many_connections()
+    config = Config()
+    config.bind = [f"fd://{socket}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 2
+    asyncio.run(_until_told(config))
+
+
+async def _until_told(config: "Config") -> None:
+    from hypercorn.asyncio import serve  # noqa: PLC0415
+    from ministack.app import app  # noqa: PLC0415
+    from ministack.core import lambda_runtime  # noqa: PLC0415
+
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await serve(app, config, shutdown_trigger=told.wait)
+    lambda_runtime.reset()
+    logging.shutdown()
+    # The state is written. Threads that still wait for a function must not keep the process.
+    os._exit(0)
+
+
+def _allow_many_connections() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    main()
