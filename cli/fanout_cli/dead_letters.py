@@ -98,9 +98,7 @@ def read(message: Mapping[str, Any]) -> DeadLetter:
     The runtime puts the body as it was received, with attributes; SQS moves it after the last receive; Lambda sends
     a record of the failed invocation; SNS the notification that it could not deliver.
     """
-    attributes = {
-        name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()
-    }
+    attributes = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     event_ids, message_ids = _ids(message["Body"])
     if attributes.get("event_id"):
         event_ids.add(attributes["event_id"])
@@ -117,25 +115,26 @@ def read(message: Mapping[str, Any]) -> DeadLetter:
 
 def _ids(body: Any) -> tuple[set[str], set[str]]:
     """The event ids and SNS MessageIds in a body, through whatever it was wrapped in on its way."""
-    value = body
-    if isinstance(body, str):
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
-            return set(), set()
-    if not isinstance(value, dict):
-        return set(), set()
-    if isinstance(value.get("requestPayload"), dict):  # Lambda's on-failure destination
-        return _merge(value["requestPayload"].get("Records"))
-    if isinstance(value.get("Sns"), dict):
-        return _notification(value["Sns"])
-    if value.get("Type") == "Notification" and "Message" in value:
-        return _notification(value)
-    if "body" in value and "messageId" in value:  # an SQS record within Lambda's record
-        inner_events, inner_messages = _ids(value["body"])
-        return inner_events, inner_messages | {str(value["messageId"])}
-    event_id = value.get("id")
-    return ({event_id} if isinstance(event_id, str) else set()), set()
+    match _json(body):
+        case {"requestPayload": {"Records": list(records)}}:  # Lambda's on-failure destination
+            return _merge(records)
+        case {"Sns": dict(notification)} | ({"Type": "Notification", "Message": _} as notification):
+            return _notification(notification)
+        case {"messageId": str(message_id), "body": inner}:  # an SQS record within Lambda's record
+            event_ids, message_ids = _ids(inner)
+            return event_ids, message_ids | {message_id}
+        case {"id": str(event_id)}:
+            return {event_id}, set()
+    return set(), set()
+
+
+def _json(body: Any) -> Any:
+    if not isinstance(body, str):
+        return body
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _notification(value: Mapping[str, Any]) -> tuple[set[str], set[str]]:
@@ -145,10 +144,10 @@ def _notification(value: Mapping[str, Any]) -> tuple[set[str], set[str]]:
     return event_ids or {message_id}, {message_id}
 
 
-def _merge(records: Any) -> tuple[set[str], set[str]]:
+def _merge(records: list[Any]) -> tuple[set[str], set[str]]:
     event_ids: set[str] = set()
     message_ids: set[str] = set()
-    for record in records if isinstance(records, list) else []:
+    for record in records:
         found_events, found_messages = _ids(record)
         event_ids |= found_events
         message_ids |= found_messages

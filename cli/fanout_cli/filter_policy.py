@@ -38,7 +38,9 @@ class PartialBody:
         return cls(body)
 
     @classmethod
-    def of_receipt(cls, *, event_id: str | None, source: str | None, event_type: str | None, fields: Mapping[str, Any]) -> "PartialBody":
+    def of_receipt(
+        cls, *, event_id: str | None, source: str | None, event_type: str | None, fields: Mapping[str, Any]
+    ) -> "PartialBody":
         """What a receipt tells of its event: the envelope's main attributes and the filterable fields of its data."""
         known = {"specversion": "1.0", "id": event_id, "source": source, "type": event_type}
         values: dict[str, Any] = {name: UNKNOWN if value is None else value for name, value in known.items()}
@@ -78,7 +80,9 @@ def _condition(condition: Any, values: Sequence[Any]) -> bool | None:
     return _any(None if value is UNKNOWN else _matches(condition, value) for value in values)
 
 
-def _values(node: Any, path: tuple[str, ...], full: tuple[str, ...], open_paths: frozenset[tuple[str, ...]]) -> list[Any]:
+def _values(
+    node: Any, path: tuple[str, ...], full: tuple[str, ...], open_paths: frozenset[tuple[str, ...]]
+) -> list[Any]:
     """All values of a path: several where it leads through lists, [UNKNOWN] where it may lead to something unseen."""
     if node is UNKNOWN:
         return [UNKNOWN]

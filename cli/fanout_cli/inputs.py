@@ -27,7 +27,9 @@ def read_documents(name: str) -> list[Document]:
     try:
         raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except FileNotFoundError:
-        raise UsageError(f"{name}: no such file", "Give the path of a file with events, or - for standard input.") from None
+        raise UsageError(
+            f"{name}: no such file", "Give the path of a file with events, or - for standard input."
+        ) from None
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}", "Give the path of a file with events.") from None
     try:

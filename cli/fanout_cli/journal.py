@@ -59,7 +59,11 @@ class Journal:
                 continue
             with file.open(encoding="utf-8") as lines:
                 for line in lines:
-                    if key in line and (published := _parse(line)) and key in (published.event_id, published.message_id):
+                    if (
+                        key in line
+                        and (published := _parse(line))
+                        and key in (published.event_id, published.message_id)
+                    ):
                         found.append(published)
         return found
 

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 StackName = Annotated[
-    str | None, typer.Option("--stack-name", help="The deployed stack: the root, or a use case deployed alone. [default: fanout]")
+    str | None,
+    typer.Option("--stack-name", help="The deployed stack: the root, or a use case deployed alone. [default: fanout]"),
 ]
 Region = Annotated[str | None, typer.Option("--region", help="Work on AWS, in this Region.")]
 Profile = Annotated[str | None, typer.Option("--profile", help="Work on AWS, with this profile's credentials.")]
@@ -21,4 +22,6 @@ def help_text(summary: str, *examples: str, more: str = "") -> str:
     \b keeps the lines of a paragraph as they are.
     """
     shown = "\n\n".join(f"$ {example}" for example in examples)
-    return "\n\n".join(part for part in (summary, more, "Examples:" if len(examples) > 1 else "Example:", shown, EXIT_CODES) if part)
+    return "\n\n".join(
+        part for part in (summary, more, "Examples:" if len(examples) > 1 else "Example:", shown, EXIT_CODES) if part
+    )

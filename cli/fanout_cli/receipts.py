@@ -66,7 +66,9 @@ def parse(line: str) -> list[Entry]:
     if value["message"] == "received":
         records = value.get("records")
         return [
-            Entry(subscriber, _text(each.get("event_id")), _text(each.get("message_id")), _count(each.get("attempt")), at)
+            Entry(
+                subscriber, _text(each.get("event_id")), _text(each.get("message_id")), _count(each.get("attempt")), at
+            )
             for each in (records if isinstance(records, list) else [])
             if isinstance(each, dict)
         ]

@@ -95,6 +95,9 @@ def _client(service: str) -> Any:
 
     # More connections than threads: see topology and receipts.
     config = Config(
-        connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 4}, max_pool_connections=32
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        max_pool_connections=32,
     )
     return boto3.client(service, config=config)  # type: ignore[call-overload]

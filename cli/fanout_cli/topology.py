@@ -112,7 +112,10 @@ def discover(client: Callable[[str], Any], stack_name: str) -> Topology:
                 f"stack {stack_name} has no subscriber", "Deploy a use case: fanout up locally, sam deploy on AWS."
             )
         topics = [
-            (stack, logical_id, arn) for stack in stacks if stack.arn in use_case_of_stack for logical_id, arn in stack.topics
+            (stack, logical_id, arn)
+            for stack in stacks
+            if stack.arn in use_case_of_stack
+            for logical_id, arn in stack.topics
         ]
         subscriptions = _gather(pool, lambda topic: _subscriptions(client("sns"), topic[2], subscribers), topics)
     return Topology(
@@ -156,7 +159,8 @@ def _stack(cloudformation: Any, name: str, *, root: bool) -> _Stack:
         missing = isinstance(error, IndexError) or "does not exist" in str(error)
         if root and missing:
             raise UserError(
-                f"there is no stack {name}", "Deploy it (fanout up, or sam deploy on AWS), or name another: --stack-name."
+                f"there is no stack {name}",
+                "Deploy it (fanout up, or sam deploy on AWS), or name another: --stack-name.",
             ) from None
         raise
     functions, topics, nested = [], [], []

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fanout import contracts, identity
-
 from fanout_cli import dead_letters
 from fanout_cli.errors import UserError
 from fanout_cli.filter_policy import PartialBody, admits
@@ -21,6 +20,7 @@ FINAL = GOOD | {"rejected", "dead-lettered"}
 # A UUIDv7 tells when its event was made; clocks of producers and of CloudWatch differ by less than this.
 _CLOCK_SLACK = timedelta(minutes=15)
 _POLL_SECONDS = 0.25
+_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,7 @@ class Tracer:
         self._topology = topology
         self._journal = journal
         self._sqs = client("sqs")
+        self._looks: dict[str, tuple[float, dead_letters.Look]] = {}
         self._reader = Reader(client, (each.log_group for each in topology.subscribers.values()))
         for use_case in topology.use_cases:
             if use_case in contracts.use_cases():
@@ -168,11 +169,13 @@ class Tracer:
         first = moment(published[0].published_at) if published else None
         return first - _CLOCK_SLACK if first else None
 
-    def _conclude(self, key: str, entries: Sequence[Entry], published: Sequence[Published], source: str | None) -> Trace:
+    def _conclude(
+        self, key: str, entries: Sequence[Entry], published: Sequence[Published], source: str | None
+    ) -> Trace:
         entries, published = _of_source(key, entries, published, source)
         last = published[-1] if published else None
         ids = {each for each in (*(entry.event_id for entry in entries), *(one.event_id for one in published)) if each}
-        event_id = key if key in ids or not ids else min(ids)
+        event_id: str | None = key if key in ids or not ids else min(ids)
         if not ids and entries:
             event_id = None  # found by MessageId, and the body held no id
         messages = {entry.message_id for entry in entries if entry.message_id} | {
@@ -182,16 +185,12 @@ class Tracer:
         topics = self._topics(evidence)
         if not topics:
             looks = {name: self._look(name) for name in self._topology.subscribers}
-            looks = {
-                name: look
-                for name, look in looks.items()
-                if any(letter.is_about(key) for letter in look.letters)
-            }
+            looks = {name: look for name, look in looks.items() if any(letter.is_about(key) for letter in look.letters)}
             evidence = _Evidence(key, event_id, frozenset({key}), entries, last, looks)
             topics = [topic for name in looks for topic in self._topology.topics_of(name)][:1]
-        published_at = (moment(last.published_at) if last else None) or min(
-            (entry.published_at for entry in entries if entry.published_at), default=None
-        )
+        # SNS's own word where a receipt carries it; ours was written down before SNS answered.
+        first = min((entry.published_at for entry in entries if entry.published_at), default=None)
+        published_at = first or (moment(last.published_at) if last else None)
         deliveries = [
             self._delivery(subscription, evidence, published_at)
             for topic in topics
@@ -211,7 +210,9 @@ class Tracer:
         if evidence.published and (topic := self._topology.topic(arn=evidence.published.topic)):
             return [topic]
         receivers = {entry.subscriber for entry in evidence.entries}
-        candidates = [topic for topic in self._topology.topics if any(topic in self._topology.topics_of(r) for r in receivers)]
+        candidates = [
+            topic for topic in self._topology.topics if any(topic in self._topology.topics_of(r) for r in receivers)
+        ]
         schema = contracts.schema_of(evidence.first("type") or "")
         if schema is not None:
             declared = [topic for topic in candidates if topic.name == contracts.contract_of(schema).topic]
@@ -241,8 +242,13 @@ class Tracer:
         return Delivery(name, "pending", 0, None, None) if known else Delivery(name, "unknown", None, None, None)
 
     def _look(self, subscriber: str) -> dead_letters.Look:
+        """What lies in a subscriber's dead-letter queue, or lay there a moment ago: looking hides it from others."""
         url = self._topology.subscribers[subscriber].dead_letter_url
-        return dead_letters.look(self._sqs, url) if url else dead_letters.Look((), complete=False)
+        at, look = self._looks.get(url, (0.0, dead_letters.Look((), complete=False)))
+        if url and time.monotonic() - at > _LOOK_SECONDS:
+            look = dead_letters.look(self._sqs, url)
+            self._looks[url] = time.monotonic(), look
+        return look
 
 
 def _of_source(

@@ -201,9 +201,7 @@ def _boot(places: Places, python: Path, server: socket.socket, *, patched: bool)
             if not pid.isdigit():
                 raise _failed_boot(places, beginning)
             process = psutil.Process(int(pid))
-            known = EngineProcess(
-                process.pid, process.create_time(), datetime.now(UTC).isoformat(timespec="seconds")
-            )
+            known = EngineProcess(process.pid, process.create_time(), datetime.now(UTC).isoformat(timespec="seconds"))
             record.write(places, Record(port, known))
             # Only now may the engine go on: whenever it runs, the record knows it. If this program
             # dies first, the pipe closes and the engine ends by itself.
@@ -266,9 +264,7 @@ def _failed_boot(places: Places, beginning: int) -> EngineError:
         log.seek(beginning)
         lines = log.read().decode("utf-8", errors="replace").strip().splitlines()
         last = "\n".join(f"  {line}" for line in lines[-_LOG_LINES_SHOWN:])
-        return EngineError(
-            f"The engine did not start. The end of its log ({places.log}):\n{last or '  (empty)'}"
-        )
+        return EngineError(f"The engine did not start. The end of its log ({places.log}):\n{last or '  (empty)'}")
     return EngineError(f"The engine did not start, and its log cannot be read ({places.log}).")
 
 

@@ -100,9 +100,7 @@ def _update(
         return physical_id, _outputs(stack)
     _wait(stack)
     if stack["StackStatus"] not in _DEPLOYED:
-        raise NestedStackError(
-            f"Embedded stack {physical_id} was not successfully updated: {_first_failure(stack)}"
-        )
+        raise NestedStackError(f"Embedded stack {physical_id} was not successfully updated: {_first_failure(stack)}")
     return physical_id, _outputs(stack)
 
 
