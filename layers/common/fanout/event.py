@@ -132,7 +132,9 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
     try:
         data = contracts.decoder(contract).decode(event.data)
     except (ValueError, RecursionError) as error:
-        raise InvalidEvent(f"{event.type}: {str(error).replace('`$', '`$.data')}") from None
+        problem = str(error)
+        where = problem.replace("`$", "`$.data") if "`$" in problem else f"{problem} - at `$.data`"
+        raise InvalidEvent(f"{event.type}: {where}") from None
     return _with_data(event, data)
 
 

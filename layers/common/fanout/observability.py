@@ -8,19 +8,34 @@ What a person may not read in a log does not get there: a receipt carries the co
 data, and an exception is reported by its type, its AWS code and the lines it came through, without its message.
 """
 
+import os
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 
 from fanout.aws import error_code
 
-logger = Logger(utc=True, use_rfc3339=True)
-_metrics = Metrics()
+# Powertools imports botocore only to add its own name to the User-Agent header, and does without where there is none.
+# Hidden from it, botocore is imported when a handler first needs a client, and not at every cold start.
+_hide_botocore = "botocore" not in sys.modules
+if _hide_botocore:
+    sys.modules["botocore"] = None  # type: ignore[assignment]  # Python for "cannot be imported"
+try:
+    from aws_lambda_powertools import Logger, Metrics
+    from aws_lambda_powertools.metrics import MetricUnit
+finally:
+    if _hide_botocore:
+        del sys.modules["botocore"]
+
+NAMESPACE = "Fanout"
+"""The CloudWatch namespace of every metric the application emits itself."""
+
+logger = Logger(service=os.environ.get("FANOUT_SUBSCRIBER"), utc=True, use_rfc3339=True)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -68,15 +83,21 @@ def write(line: Received | Receipt) -> None:
     sys.stdout.flush()
 
 
-def count(outcomes: dict[str, int], oldest_ms: int) -> None:
+@cache
+def _metrics(subscriber: str) -> Metrics:
+    return Metrics(namespace=NAMESPACE, service=subscriber)
+
+
+def count(subscriber: str, outcomes: Mapping[str, int], oldest_ms: int) -> None:
     """Emit one batch's metrics as one EMF line: a count per outcome, and the age of its oldest event.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
+    metrics = _metrics(subscriber)
     for outcome, number in outcomes.items():
-        _metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=number)
-    _metrics.add_metric(name="age", unit=MetricUnit.Milliseconds, value=oldest_ms)
-    _metrics.flush_metrics()
+        metrics.add_metric(name=outcome, unit=MetricUnit.Count, value=number)
+    metrics.add_metric(name="age", unit=MetricUnit.Milliseconds, value=oldest_ms)
+    metrics.flush_metrics()
 
 
 def describe(error: BaseException) -> str:

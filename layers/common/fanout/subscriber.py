@@ -157,7 +157,7 @@ class _Batch:
             else:
                 self._work(delivery, event)
         if self._outcomes:
-            count(self._outcomes, self._oldest_ms)
+            count(self._settings.fanout_subscriber, self._outcomes, self._oldest_ms)
         if all(delivery.is_direct for delivery in self._deliveries):
             return None
         return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in self._failures]}

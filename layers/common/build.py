@@ -1,0 +1,291 @@
+"""Build the common layer: `python build.py ARTIFACTS_DIR`, which `sam build` runs through the Makefile.
+
+In: requirements.txt beside this file (the locked requirements), the package `fanout`, FANOUT_RUNTIME
+(python3.13) and FANOUT_ARCHITECTURE (arm64 or x86_64). Out: ARTIFACTS_DIR/python, which Lambda puts on the
+import path.
+
+The compiled packages are those of the target, whatever machine builds. Only for the local engine those of
+its own interpreter lie beside them: their file names carry the ABI, so one folder serves both.
+See docs/decisions/0003-layer-build.md.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+REQUIREMENTS = HERE / "requirements.txt"
+PACKAGE = HERE / "fanout"
+CACHE = ROOT / ".fanout" / "layer-cache"
+ENGINE_PYTHON = ROOT / ".fanout" / "engine-venv" / "bin" / "python"
+ENGINE_RECORD = ROOT / ".fanout" / "engine.json"
+
+LOCAL_PROFILE = "fanout-local"
+# Amazon Linux 2023 has glibc 2.34; uv's and pip's names for that, newest first.
+PLATFORMS = {
+    "arm64": (
+        "aarch64-manylinux_2_28",
+        ["manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"],
+    ),
+    "x86_64": (
+        "x86_64-manylinux_2_28",
+        ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"],
+    ),
+}
+# Installers' own notes, which differ from machine to machine. Licences and metadata stay.
+NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+COMPILED = (".so", ".pyd", ".dylib")
+CACHE_ENTRIES_KEPT = 24
+
+
+class BuildError(Exception):
+    """The layer cannot be built; the message names what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the functions run on."""
+
+    version: str
+    architecture: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Target":
+        """Read FANOUT_RUNTIME and FANOUT_ARCHITECTURE. Raises BuildError if one is none that we know."""
+        runtime = environment.get("FANOUT_RUNTIME") or "python3.13"
+        architecture = environment.get("FANOUT_ARCHITECTURE") or "arm64"
+        if not runtime.startswith("python3.") or not runtime.removeprefix("python3.").isdigit():
+            raise BuildError(f"FANOUT_RUNTIME is {runtime!r}; name a Lambda runtime such as python3.13.")
+        if architecture not in PLATFORMS:
+            raise BuildError(f"FANOUT_ARCHITECTURE is {architecture!r}; it is one of {', '.join(PLATFORMS)}.")
+        return cls(runtime.removeprefix("python"), architecture)
+
+
+def for_local_engine(environment: Mapping[str, str]) -> bool:
+    """Whether the build is for this machine's engine: its profile is chosen, or none is and it runs."""
+    profile = environment.get("AWS_PROFILE")
+    if profile:
+        return profile == LOCAL_PROFILE
+    if environment.get("AWS_ACCESS_KEY_ID"):
+        return environment.get("AWS_ENDPOINT_URL", "").startswith(("http://127.0.0.1:", "http://localhost:"))
+    return _engine_runs()
+
+
+def _engine_runs() -> bool:
+    try:
+        process = json.loads(ENGINE_RECORD.read_text(encoding="utf-8"))["process"]
+        os.kill(int(process["pid"]), 0)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    return True
+
+
+def build(artifacts: Path, environment: Mapping[str, str]) -> None:
+    """Fill ARTIFACTS/python. Raises BuildError."""
+    target = Target.of(environment)
+    host = (
+        _interpreter(ENGINE_PYTHON if ENGINE_PYTHON.exists() else Path(sys.executable))
+        if for_local_engine(environment)
+        else None
+    )
+    compilers = _compilers(target, host)
+    recipe = [Path(__file__).read_bytes(), repr((target, host, compilers)).encode()]
+    requirements = _cached(
+        [*recipe, REQUIREMENTS.read_bytes()], lambda folder: _install(folder, target, host, compilers)
+    )
+    sources = [part for file in _sources() for part in (str(file.relative_to(PACKAGE)).encode(), file.read_bytes())]
+    package = _cached([*recipe, *sources], lambda folder: _copy_package(folder, compilers))
+    for tree in (requirements, package):
+        shutil.copytree(tree, artifacts / "python", copy_function=_link, dirs_exist_ok=True)
+    added = f", and for Python {host.version} of the local engine" if host else ""
+    print(f"Common layer for Python {target.version} on {target.architecture}{added}")  # noqa: T201
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python on this machine."""
+
+    path: str
+    version: str
+
+
+def _interpreter(path: Path | str) -> Interpreter:
+    found = _run([str(path), "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+    return Interpreter(str(path), found.strip())
+
+
+def _compilers(target: Target, host: Interpreter | None) -> list[Interpreter]:
+    """Who writes the .pyc files: the engine's interpreter, or one of the target's version if there is one."""
+    if host:
+        return [host]
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    for candidate in (
+        sys.executable,
+        *(found for folder in folders if (found := shutil.which(f"python{target.version}", path=folder))),
+    ):
+        try:
+            interpreter = _interpreter(candidate)
+        except BuildError:  # a version manager's shim without the version behind it
+            continue
+        if interpreter.version == target.version:
+            return [interpreter]
+    print(f"No python{target.version} here to compile the layer with: functions will take longer to start.")  # noqa: T201
+    return []
+
+
+def _install(folder: Path, target: Target, host: Interpreter | None, compilers: list[Interpreter]) -> None:
+    _fetch(folder, target)
+    if host:
+        with tempfile.TemporaryDirectory(dir=folder.parent) as other:
+            _fetch(Path(other), host)
+            for file in _files(Path(other)):
+                if file.suffix in COMPILED:
+                    _put_beside(file, folder / file.relative_to(other))
+    _strip(folder)
+    _compile(folder, compilers)
+
+
+def _fetch(folder: Path, runs_on: Target | Interpreter) -> None:
+    """Install the locked requirements for a target or for an interpreter of this machine."""
+    common = [
+        "--quiet",
+        "--target",
+        str(folder),
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "-r",
+        str(REQUIREMENTS),
+    ]
+    uv = next(
+        (found for found in (ROOT / ".venv/bin/uv", shutil.which("uv")) if found and Path(found).exists()),
+        None,
+    )
+    if uv:
+        platform = (
+            [
+                "--python-platform",
+                PLATFORMS[runs_on.architecture][0],
+                "--python-version",
+                runs_on.version,
+                "--python",
+                sys.executable,
+            ]
+            if isinstance(runs_on, Target)
+            else ["--python", runs_on.path]
+        )
+        _run([str(uv), "pip", "install", "--link-mode", "copy", *platform, *common])
+        return
+    platform = ["--python-version", runs_on.version, "--implementation", "cp"]
+    if isinstance(runs_on, Target):
+        platform += [part for name in PLATFORMS[runs_on.architecture][1] for part in ("--platform", name)]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    try:
+        _run([*pip, "--version"])
+    except BuildError as error:
+        raise BuildError(
+            f"Neither uv nor pip is at hand to fetch its packages (python: {sys.executable}). Run: make setup"
+        ) from error
+    _run([*pip, "install", *platform, *common])
+
+
+def _put_beside(file: Path, place: Path) -> None:
+    if place.exists() and place.read_bytes() != file.read_bytes():
+        raise BuildError(
+            f"{place.name} has one name for two platforms, so it cannot lie beside the target's. "
+            f"Leave its package out of requirements/layer.in, or teach layers/common/build.py another way."
+        )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(file, place)
+
+
+def _strip(folder: Path) -> None:
+    for name in ("bin", "boto3", "botocore", "pydantic", "pydantic_core"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for path in [*folder.rglob("__pycache__"), *folder.rglob("tests")]:
+        shutil.rmtree(path, ignore_errors=True)
+    # Powertools' page for browsing a REST API: a third of its size, and never part of a subscriber.
+    for asset in folder.glob("aws_lambda_powertools/event_handler/openapi/swagger_ui/*.min.*"):
+        asset.unlink()
+    for note in (
+        file for information in folder.glob("*.dist-info") for file in _files(information) if file.name in NOTES
+    ):
+        note.unlink()
+    (folder / ".lock").unlink(missing_ok=True)
+
+
+def _sources() -> list[Path]:
+    return sorted(file for file in _files(PACKAGE) if "__pycache__" not in file.parts)
+
+
+def _copy_package(folder: Path, compilers: list[Interpreter]) -> None:
+    for file in _sources():
+        place = folder / PACKAGE.name / file.relative_to(PACKAGE)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+    _compile(folder, compilers)
+
+
+def _compile(folder: Path, compilers: list[Interpreter]) -> None:
+    """Write .pyc files: they halve a cold start. Unchecked: no time stamp survives the way to Lambda."""
+    for interpreter in compilers:
+        flags = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", "/opt/python"]
+        _run([interpreter.path, "-I", "-m", "compileall", *flags, str(folder)])
+
+
+def _cached(recipe: list[bytes], make: Callable[[Path], None]) -> Path:
+    """The folder that `make` filled for this recipe, now or in an earlier build."""
+    key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in recipe)).hexdigest()[:32]
+    folder = CACHE / key
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # `sam build --parallel` builds the layer once per use case, all at once: one fetches, the others wait.
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE) as unfinished:
+                fresh = Path(unfinished) / key
+                fresh.mkdir()
+                make(fresh)
+                fresh.rename(folder)
+        os.utime(folder)
+        entries = sorted((path for path in CACHE.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+        for stale in entries[:-CACHE_ENTRIES_KEPT]:
+            shutil.rmtree(stale, ignore_errors=True)
+    return folder
+
+
+def _link(source: str, destination: str) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:  # another file system
+        shutil.copyfile(source, destination)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise BuildError(f"Cannot run {command[0]}: {error.strerror}") from error
+    if done.returncode:
+        raise BuildError(f"{' '.join(command)}\n{(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    try:
+        build(Path(sys.argv[1]), os.environ)
+    except BuildError as error:
+        sys.exit(f"The common layer cannot be built. {error}")

@@ -1,0 +1,167 @@
+"""Unit tests run against moto: AWS's conditions and limits in this process, and no network at all."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from fanout import aws
+from fanout.testing import REGION
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty AWS account for one test. The layer's clients are made anew in it."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        aws.client.cache_clear()
+        yield
+    aws.client.cache_clear()
+
+
+def spy(service: str, operation: str) -> list[dict[str, Any]]:
+    """Return a list that every call of an operation by the layer's client will add its parameters to."""
+    calls: list[dict[str, Any]] = []
+    aws.client(service).meta.events.register(
+        f"before-parameter-build.{service}.{operation}", lambda params, **_: calls.append(dict(params))
+    )
+    return calls
+
+
+class Queues:
+    """A subscriber's inbox and dead-letter queue, as its template would make them."""
+
+    def __init__(self) -> None:
+        self._sqs = boto3.client("sqs", region_name=REGION)
+        self.inbox: str = self._sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        self.dead_letters: str = self._sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
+
+    def put(self, body: str) -> dict[str, Any]:
+        """Put a message into the inbox and receive it, as a record the way Lambda would hand it over."""
+        self._sqs.send_message(QueueUrl=self.inbox, MessageBody=body)
+        return self.receive()[0]
+
+    def receive(self) -> list[dict[str, Any]]:
+        """What is visible in the inbox now, as Lambda's records."""
+        found = self._sqs.receive_message(
+            QueueUrl=self.inbox, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+        )
+        return [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+                "messageAttributes": {
+                    name: {"stringValue": value["StringValue"], "dataType": value["DataType"]}
+                    for name, value in message.get("MessageAttributes", {}).items()
+                },
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:inbox",
+                "awsRegion": REGION,
+            }
+            for message in found.get("Messages", [])
+        ]
+
+    def inbox_counts(self) -> tuple[int, int]:
+        """How many messages of the inbox are (visible, delayed)."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+        found = self._sqs.get_queue_attributes(QueueUrl=self.inbox, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
+        return int(found[names[0]]), int(found[names[1]])
+
+    def dead(self) -> list[dict[str, Any]]:
+        """The dead letters: {"body": ..., plus each attribute by name}."""
+        found = self._sqs.receive_message(
+            QueueUrl=self.dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
+        )
+        return [
+            {"body": message["Body"]}
+            | {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+            for message in found.get("Messages", [])
+        ]
+
+
+@pytest.fixture
+def queues(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Queues:
+    """The queues of the subscriber under test, and the environment that names them."""
+    made = Queues()
+    monkeypatch.setenv("FANOUT_SUBSCRIBER", "team_events/team_a")
+    monkeypatch.setenv("FANOUT_INBOX_URL", made.inbox)
+    monkeypatch.setenv("FANOUT_DEAD_LETTER_URL", made.dead_letters)
+    monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "")
+    return made
+
+
+@pytest.fixture
+def make_table(cloud: None) -> Callable[[str], str]:
+    """Make a table with keys pk and sk; returns its name."""
+
+    def make(name: str) -> str:
+        boto3.client("dynamodb", region_name=REGION).create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        )
+        return name
+
+    return make
+
+
+@pytest.fixture
+def items(cloud: None) -> Callable[[str], list[dict[str, Any]]]:
+    """Read everything a table holds, as plain values."""
+
+    def read(table: str) -> list[dict[str, Any]]:
+        return boto3.resource("dynamodb", region_name=REGION).Table(table).scan()["Items"]
+
+    return read
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[dict[str, Any]]]:
+    """Read the log lines with a given message ("receipt", "received", ...) written since the last call."""
+    seen: list[dict[str, Any]] = []
+
+    def read(message: str) -> list[dict[str, Any]]:
+        seen.extend(json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+        found = [line for line in seen if line.get("message") == message]
+        seen[:] = [line for line in seen if line.get("message") != message]
+        return found
+
+    return read
+
+
+@pytest.fixture
+def function_module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], ModuleType]]:
+    """Import a function's module as Lambda would, with nothing but its use case's folder beside it.
+
+    Modules of different use cases share names (`settings`, `payment`), so what is imported is forgotten afterwards.
+    """
+    before = set(sys.modules)
+
+    def load(use_case: str, module: str) -> ModuleType:
+        monkeypatch.syspath_prepend(str(ROOT / "functions" / use_case))
+        return importlib.import_module(module)
+
+    yield load
+    for name in set(sys.modules) - before:
+        origin = getattr(sys.modules[name], "__file__", None)
+        if origin and Path(origin).is_relative_to(ROOT / "functions"):
+            del sys.modules[name]

@@ -1,0 +1,147 @@
+"""Effects: once, although the event comes twice, at the same moment, or again after a crash."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from fanout import effects
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.deadline import DeadlineReached
+from fanout.effects import ConditionFailedError, at_most_once, put_once, to_item, transact_once
+from fanout.event import Event
+from fanout.failures import Reject, Retry
+from fanout.subscriber import Outcome
+
+EVENT = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="1")
+OTHER = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="2")
+Items = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def table(make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("FANOUT_SUBSCRIBER", "team_events/team_a")
+    return make_table("effects")
+
+
+def add_one(table: str, condition: str = "attribute_not_exists(closed)") -> dict[str, Any]:
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": to_item({"pk": "counter", "sk": "-"}),
+            "UpdateExpression": "ADD hits :one",
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": to_item({":one": 1}),
+        }
+    }
+
+
+def hits(items: Items) -> int:
+    return sum(int(item.get("hits", 0)) for item in items("effects"))
+
+
+def test_an_item_is_put_once_and_left_as_it_is(table: str, items: Items) -> None:
+    first = put_once(table, {"pk": "a", "sk": EVENT.identity, "text": "first"})
+    second = put_once(table, {"pk": "a", "sk": EVENT.identity, "text": "second"})
+    assert (first, second) == (Outcome.PROCESSED, Outcome.DUPLICATE)
+    assert [item["text"] for item in items(table)] == ["first"]
+
+
+def test_a_transaction_happens_once_per_event_and_subscriber(
+    table: str, items: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = [transact_once(event, table, [add_one(table)]) for event in (EVENT, EVENT, OTHER)]
+    assert results == [Outcome.PROCESSED, Outcome.DUPLICATE, Outcome.PROCESSED]
+    monkeypatch.setenv("FANOUT_SUBSCRIBER", "team_events/team_b")
+    assert transact_once(EVENT, table, [add_one(table)]) is Outcome.PROCESSED
+    assert hits(items) == 3
+
+
+def test_a_condition_of_the_effect_that_fails_leaves_neither_effect_nor_marker(table: str, items: Items) -> None:
+    with pytest.raises(ConditionFailedError) as raised:
+        transact_once(EVENT, table, [add_one(table, "attribute_exists(opened)")])
+    assert raised.value.failed == [0]
+    assert items(table) == []
+
+
+def test_markers_outlive_the_archive(table: str, items: Items) -> None:
+    transact_once(EVENT, table, [add_one(table)])
+    [marker] = [item for item in items(table) if "expires_at" in item]
+    assert int(marker["expires_at"]) > time.time() + 365 * 86_400
+
+
+class Mailer:
+    """Sends, or fails in a given way."""
+
+    def __init__(self, failure: BaseException | None = None) -> None:
+        self.failure = failure
+        self.sent = 0
+
+    def __call__(self) -> dict[str, str]:
+        if isinstance(self.failure, Retry | Reject):
+            raise self.failure
+        self.sent += 1
+        if self.failure:
+            raise self.failure
+        return {"message_id": "m1"}
+
+
+def once(table: str, mailer: Mailer, lease_seconds: float = 60) -> Outcome:
+    return at_most_once(EVENT, table, mailer, lease_seconds=lease_seconds)
+
+
+def test_a_mail_goes_out_once(table: str, items: Items) -> None:
+    mailer = Mailer()
+    assert [once(table, mailer), once(table, mailer)] == [Outcome.PROCESSED, Outcome.DUPLICATE]
+    assert mailer.sent == 1
+    assert [(item["state"], item["details"]) for item in items(table)] == [("done", {"message_id": "m1"})]
+
+
+def test_what_certainly_did_not_go_out_may_be_tried_again(table: str) -> None:
+    mailer = Mailer(Retry("throttled"))
+    with pytest.raises(Retry, match="throttled"):
+        once(table, mailer)
+    mailer.failure = None
+    assert once(table, mailer) is Outcome.PROCESSED
+    assert mailer.sent == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [ReadTimeoutError(endpoint_url="x"), ClientError({"Error": {"Code": "InternalFailure"}}, "SendEmail"), OSError()],
+)
+def test_what_may_have_gone_out_is_never_sent_again(table: str, failure: Exception) -> None:
+    mailer = Mailer(failure)
+    with pytest.raises(Reject, match="outcome-unknown"):
+        once(table, mailer)
+    mailer.failure = None
+    with pytest.raises((Reject, Retry)):
+        once(table, mailer)
+    assert mailer.sent == 1
+
+
+def test_a_second_delivery_waits_while_the_first_is_under_way(table: str) -> None:
+    def send() -> dict[str, str]:
+        with pytest.raises(Retry, match="under way") as raised:
+            once(table, Mailer())
+        assert raised.value.after is not None
+        assert 0 < raised.value.after <= 61
+        return {}
+
+    assert at_most_once(EVENT, table, send, lease_seconds=60) is Outcome.PROCESSED
+
+
+@pytest.mark.parametrize("killed", [DeadlineReached(), SystemExit()])
+def test_an_attempt_that_was_killed_leaves_the_outcome_unknown(
+    table: str, killed: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailer = Mailer(killed)
+    with pytest.raises(type(killed)):
+        once(table, mailer)
+    now = time.time()
+    monkeypatch.setattr(effects.time, "time", lambda: now + 61)
+    with pytest.raises(Reject, match="outcome-unknown"):
+        once(table, Mailer())
+    assert mailer.sent == 1

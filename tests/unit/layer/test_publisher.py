@@ -1,0 +1,199 @@
+"""Publishing: within the limits, every event accounted for."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanout.claim_check import ClaimChecks
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.event import Event, decode, decode_data
+from fanout.failures import Reject
+from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Publisher, PublishError, _Entry, split
+from fanout.testing import REGION
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
+
+
+def event(text: str = "hi", id: str | None = None) -> Event[TeamMessagePosted]:
+    return Event.new(TeamMessagePosted(text=text, author="Ada"), source="urn:test", id=id)
+
+
+class Sns:
+    """SNS's side of PublishBatch. `answers`: per request, {entry position: SenderFault} of the entries refused."""
+
+    def __init__(self, *answers: dict[int, bool] | Exception) -> None:
+        self._answers = list(answers)
+        self.requests: list[list[dict[str, Any]]] = []
+
+    def publish_batch(self, *, TopicArn: str, PublishBatchRequestEntries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        entries = PublishBatchRequestEntries
+        assert len(entries) <= MAX_ENTRIES
+        assert sum(len(entry["Message"].encode()) for entry in entries) <= MAX_BYTES
+        assert len({entry["Id"] for entry in entries}) == len(entries)
+        self.requests.append(entries)
+        answer = self._answers.pop(0) if self._answers else {}
+        if isinstance(answer, Exception):
+            raise answer
+        return {
+            "Successful": [
+                {"Id": entry["Id"], "MessageId": f"m{entry['Id']}"}
+                for position, entry in enumerate(entries)
+                if position not in answer
+            ],
+            "Failed": [
+                {"Id": entries[position]["Id"], "Code": "InternalError", "Message": "no", "SenderFault": fault}
+                for position, fault in answer.items()
+            ],
+        }
+
+    def ids(self, request: int) -> list[str]:
+        return [json.loads(entry["Message"])["id"] for entry in self.requests[request]]
+
+
+def publisher(sns: Sns, topic: str = TOPIC, **options: Any) -> Publisher:
+    return Publisher(topic, client=sns, sleep=lambda _: None, **options)
+
+
+@given(st.lists(st.tuples(st.integers(1, MAX_BYTES), st.sampled_from([None, "a", "b"])), max_size=60))
+def test_batches_keep_every_entry_in_order_and_within_the_limits(sizes: list[tuple[int, str | None]]) -> None:
+    entries = [_Entry(key, str(key), "", size, group) for key, (size, group) in enumerate(sizes)]
+    batches = list(split(entries))
+    assert [entry.key for batch in batches for entry in batch] == list(range(len(entries)))
+    for batch in batches:
+        groups = [entry.group for entry in batch if entry.group]
+        assert 1 <= len(batch) <= MAX_ENTRIES
+        assert sum(entry.size for entry in batch) <= MAX_BYTES
+        assert len(groups) == len(set(groups)), "two entries of one FIFO group in one batch could change places"
+
+
+def test_results_come_in_the_order_of_the_events() -> None:
+    events = [event() for _ in range(25)]
+    published = publisher(Sns()).publish(events)
+    assert [each.event_id for each in published] == [each.id for each in events]
+
+
+def test_only_the_failed_entries_are_sent_again() -> None:
+    sns = Sns({1: False, 3: False}, {0: False})
+    events = [event(id=str(n)) for n in range(5)]
+    published = publisher(sns).publish(events)
+    assert [sns.ids(n) for n in range(3)] == [["0", "1", "2", "3", "4"], ["1", "3"], ["1"]]
+    assert len(published) == 5
+
+
+def test_what_remains_unpublished_is_raised_entry_by_entry() -> None:
+    sns = Sns({0: True}, *[{0: False}] * 10)
+    events = [event(id="bad"), *[event(id=str(n)) for n in range(9)], event(id="never")]
+    with pytest.raises(PublishError) as raised:
+        publisher(sns, attempts=3).publish(events)
+    assert [entry.event_id for entry in raised.value.failed] == ["bad", "never"]
+    assert [entry.event_id for entry in raised.value.published] == [str(n) for n in range(9)]
+    assert len(sns.requests) == 1 + 3, "a sender's fault is not tried again; another is, as often as allowed"
+
+
+def test_a_request_that_fails_as_a_whole_leaves_the_other_batches_their_chance() -> None:
+    error = ClientError({"Error": {"Code": "AuthorizationError", "Message": "no"}}, "PublishBatch")
+    with pytest.raises(PublishError) as raised:
+        publisher(Sns(error)).publish([event(id=str(n)) for n in range(15)])
+    assert [entry.event_id for entry in raised.value.failed] == [str(n) for n in range(10)]
+    assert {entry.code for entry in raised.value.failed} == {"AuthorizationError"}
+    assert len(raised.value.published) == 5
+
+
+def test_an_event_too_large_without_a_claim_check_fails_alone() -> None:
+    with pytest.raises(PublishError) as raised:
+        publisher(Sns()).publish([event(), event("x" * MAX_BYTES, id="large"), event()])
+    assert [(entry.event_id, entry.code) for entry in raised.value.failed] == [("large", "TooLarge")]
+    assert len(raised.value.published) == 2
+
+
+def test_workers_publish_the_same_events_as_one() -> None:
+    sns = Sns()
+    events = [event() for _ in range(95)]
+    published = publisher(sns, workers=4).publish(events)
+    assert [each.event_id for each in published] == [each.id for each in events]
+    assert len(sns.requests) == 10
+
+
+def test_on_a_fifo_topic_nothing_overtakes_a_failed_event_of_its_group() -> None:
+    sns = Sns({0: True})
+    with pytest.raises(PublishError) as raised:
+        publisher(sns, f"{TOPIC}.fifo").publish([event(id="1"), event(id="2"), event(id="3")])
+    assert [(entry.event_id, entry.code) for entry in raised.value.failed] == [
+        ("1", "InternalError"),
+        ("2", "GroupBlocked"),
+        ("3", "GroupBlocked"),
+    ]
+    assert len(sns.requests) == 1
+
+
+def test_on_a_fifo_topic_the_same_event_has_the_same_deduplication_id() -> None:
+    sns = Sns()
+    publisher(sns, f"{TOPIC}.fifo").publish([event(id="1"), event(id="1"), event(id="2")])
+    ids = [entry["MessageDeduplicationId"] for request in sns.requests for entry in request]
+    assert ids[0] == ids[1] != ids[2]
+    assert all(entry["MessageGroupId"] for request in sns.requests for entry in request)
+
+
+@pytest.fixture
+def parked(cloud: None) -> ClaimChecks:
+    boto3.client("s3", region_name=REGION).create_bucket(Bucket="claims")
+    return ClaimChecks("claims", "team_events")
+
+
+def test_a_large_event_travels_as_a_stub_that_filters_can_read_and_comes_back_whole(parked: ClaimChecks) -> None:
+    sns = Sns()
+    large = Event.new(TeamMessagePosted(text="x" * MAX_BYTES, author="Ada", audience=("team_a",)), source="urn:test")
+    publisher(sns, claim_checks=parked).publish([large])
+    stub = decode(sns.requests[0][0]["Message"])
+    assert json.loads(bytes(stub.data)) == {"audience": ["team_a"]}
+    assert decode_data(parked.redeem(stub), TeamMessagePosted) == large
+
+
+def test_a_claim_check_that_leads_nowhere_or_to_something_else_is_rejected(parked: ClaimChecks) -> None:
+    s3 = boto3.client("s3", region_name=REGION)
+    stub = parked.park(event())
+    raw = decode(
+        json.dumps(
+            {
+                "specversion": "1.0",
+                "id": stub.id,
+                "source": stub.source,
+                "type": stub.type,
+                "claimcheck": stub.claimcheck,
+                "data": {},
+            }
+        )
+    )
+    forged = decode(
+        json.dumps(
+            {
+                "specversion": "1.0",
+                "id": "other",
+                "source": stub.source,
+                "type": stub.type,
+                "claimcheck": stub.claimcheck,
+                "data": {},
+            }
+        )
+    )
+    with pytest.raises(Reject, match="claim-check-mismatch"):
+        parked.redeem(forged)
+    s3.put_object(Bucket="claims", Key=f"team_events/{stub.claimcheck}", Body=b"altered")
+    with pytest.raises(Reject, match="claim-check-altered"):
+        parked.redeem(raw)
+    s3.delete_object(Bucket="claims", Key=f"team_events/{stub.claimcheck}")
+    with pytest.raises(Reject, match="claim-check-missing"):
+        parked.redeem(raw)
+
+
+def test_an_event_that_cannot_be_parked_fails_alone(cloud: None) -> None:
+    with pytest.raises(PublishError) as raised:
+        publisher(Sns(), claim_checks=ClaimChecks("no-such-bucket", "team_events")).publish(
+            [event(), event("x" * MAX_BYTES, id="large")]
+        )
+    assert [(entry.event_id, entry.code) for entry in raised.value.failed] == [("large", "NoSuchBucket")]

@@ -1,0 +1,364 @@
+"""The runtime: what a handler returns or raises, and what becomes of the event and its neighbours."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import msgspec
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from fanout import aws, inbox
+from fanout.claim_check import ClaimChecks
+from fanout.contracts import contract
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.delivery import Notification
+from fanout.event import Event, encode
+from fanout.failures import Discard, Reject, Retry
+from fanout.subscriber import Outcome, Subscriber, subscriber
+from fanout.testing import LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
+
+from ..conftest import Queues, spy
+
+Lines = Callable[[str], list[dict[str, Any]]]
+
+
+def event(text: str = "hi", **attributes: Any) -> Event[TeamMessagePosted]:
+    return Event.new(TeamMessagePosted(text=text, author="Ada"), source="urn:test", **attributes)
+
+
+@subscriber(TeamMessagePosted)
+def obey(event: Event[TeamMessagePosted]) -> Outcome | None:
+    """Does what the text says."""
+    match event.data.text.split():
+        case ["retry", seconds]:
+            raise Retry("told to", after=float(seconds))
+        case ["retry"]:
+            raise Retry
+        case ["reject"]:
+            raise Reject("told to")
+        case ["discard"]:
+            raise Discard("told to")
+        case ["fail"]:
+            raise ValueError("ada@example.com")
+        case ["throttled"]:
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "ada@example.com"}}, "PutItem")
+        case ["sleep", seconds]:
+            time.sleep(float(seconds))
+        case ["duplicate"]:
+            return Outcome.DUPLICATE
+    return None
+
+
+def run(handler: Subscriber, *records: dict[str, Any], timeout: float = 30) -> list[str]:
+    """Run a batch from SQS; return the message ids reported as failed."""
+    response = handler(lambda_event(records), LambdaContext(timeout))
+    assert response is not None
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def outcomes(lines: Lines) -> list[tuple[str, str | None]]:
+    return [(receipt["outcome"], receipt["reason"]) for receipt in lines("receipt")]
+
+
+@pytest.mark.parametrize("form", [sqs_record, envelope_record, sns_record])
+def test_an_event_is_understood_whichever_way_it_comes(
+    form: Callable[..., dict[str, Any]], queues: Queues, lines: Lines
+) -> None:
+    seen: list[Event[TeamMessagePosted]] = []
+    handler = subscriber(TeamMessagePosted)(seen.append)
+    sent = event()
+    handler(lambda_event([form(sent)]), LambdaContext())
+    assert seen == [sent]
+    assert [receipt["event_id"] for receipt in lines("receipt")] == [sent.id]
+
+
+def test_every_word_of_a_handler_has_its_consequence(queues: Queues, lines: Lines) -> None:
+    texts = ["fine", "duplicate", "discard", "reject", "retry 60", "fail"]
+    records = [queues.put(encode(event(text)).decode()) for text in texts]
+    failed = run(obey, *records)
+    assert failed == [records[4]["messageId"], records[5]["messageId"]]
+    assert outcomes(lines) == [
+        ("processed", None),
+        ("duplicate", None),
+        ("discarded", "told to"),
+        ("rejected", "told to"),
+        ("retrying", "told to"),
+        ("retrying", "ValueError"),
+    ]
+    assert [letter["reason"] for letter in queues.dead()] == ["told to"]
+
+
+def test_a_dead_letter_says_who_why_what_and_holds_the_body_as_it_came(queues: Queues) -> None:
+    sent = event("reject")
+    run(obey, sqs_record(sent, receive_count=3))
+    [letter] = queues.dead()
+    assert json.loads(letter.pop("body"))["id"] == sent.id
+    assert letter.pop("rejected_at")
+    assert letter == {
+        "outcome": "rejected",
+        "reason": "told to",
+        "subscriber": "team_events/team_a",
+        "event_id": sent.id,
+        "event_type": "team.message.posted.v1",
+        "attempts": "3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("hello", "invalid-event"),
+        ("{broken", "invalid-event"),
+        ("{}", "invalid-event"),
+        (encode(event()).decode().replace('"id"', '"ident"'), "invalid-event"),
+        (encode(event()).decode().replace("Ada", ""), "invalid-event: team.message.posted.v1"),
+        (encode(event()).decode().replace("posted.v1", "posted.v9"), "unknown-type"),
+    ],
+)
+def test_poison_is_rejected_and_harms_no_neighbour(body: str, reason: str, queues: Queues, lines: Lines) -> None:
+    failed = run(obey, sqs_record(event()), sqs_record(body), sqs_record(event()))
+    assert failed == []
+    assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "rejected", "processed"]
+    [letter] = queues.dead()
+    assert letter["body"] == body
+    assert letter["reason"].startswith(reason)
+
+
+def test_an_event_of_a_known_type_that_is_not_handled_is_discarded(queues: Queues, lines: Lines) -> None:
+    @contract("other.thing.v1", topic="Other")
+    class OtherThing(msgspec.Struct):
+        x: int
+
+    run(obey, sqs_record(Event.new(OtherThing(x=1), source="urn:test")))
+    assert outcomes(lines) == [("discarded", "not-handled: this subscriber does not handle other.thing.v1")]
+
+
+def test_personal_data_in_an_exception_stays_out_of_log_and_dead_letter(
+    queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(obey, sqs_record(event("fail"), receive_count=10), sqs_record(event("throttled")))
+    written = capsys.readouterr().out
+    assert "ada@example.com" not in written
+    assert "ClientError (ThrottlingException)" in written
+    assert "ada@example.com" not in queues.dead()[0]["reason"]
+
+
+def test_a_retry_hides_its_message_for_as_long_as_asked(queues: Queues) -> None:
+    record = queues.put(encode(event("retry 60")).decode())
+    aws.client("sqs").change_message_visibility(
+        QueueUrl=queues.inbox, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=3600
+    )
+    calls = spy("sqs", "ChangeMessageVisibility")
+    run(obey, record)
+    assert [call["VisibilityTimeout"] for call in calls] == [60]
+
+
+def test_backing_off_over_all_attempts_lasts_two_hours_or_more() -> None:
+    for _ in range(50):
+        assert sum(inbox.backoff(attempt, 15) for attempt in range(1, 10)) >= 7200
+    assert max(inbox.backoff(attempt, 15) for attempt in range(1, 1000)) <= 3600 * 1.25
+
+
+def test_after_the_last_attempt_comes_a_dead_letter_with_the_last_reason(queues: Queues, lines: Lines) -> None:
+    assert run(obey, sqs_record(event("fail"), receive_count=10)) == []
+    assert outcomes(lines) == [("dead-lettered", "gave up after 10 attempts: ValueError")]
+    [letter] = queues.dead()
+    assert (letter["outcome"], letter["attempts"]) == ("dead-lettered", "10")
+
+
+def test_a_direct_delivery_that_must_be_retried_goes_through_the_inbox_and_keeps_count(
+    queues: Queues, lines: Lines
+) -> None:
+    record = sns_record(event("fail"))
+    assert obey(lambda_event([record]), LambdaContext()) is None
+    assert queues.inbox_counts() == (0, 1), "one message, delayed by the back-off"
+    [first] = lines("receipt")
+    sent = spy("sqs", "SendMessage")
+    obey(lambda_event([record]), LambdaContext())
+    again = sqs_record(
+        sent[0]["MessageBody"], attributes={"fanout": sent[0]["MessageAttributes"]["fanout"]["StringValue"]}
+    )
+    run(obey, again)
+    second = lines("receipt")[-1]
+    assert (first["attempt"], second["attempt"]) == (1, 2)
+    assert first["message_id"] == second["message_id"] == record["Sns"]["MessageId"]
+    assert first["published_at"] == second["published_at"]
+
+
+def test_a_direct_delivery_that_is_rejected_becomes_a_dead_letter_in_the_form_of_the_envelope(queues: Queues) -> None:
+    record = sns_record("no event")
+    obey(lambda_event([record]), LambdaContext())
+    [letter] = queues.dead()
+    body = json.loads(letter["body"])
+    assert (body["Type"], body["Message"], body["MessageId"]) == (
+        "Notification",
+        "no event",
+        record["Sns"]["MessageId"],
+    )
+    assert letter["reason"].startswith("invalid-event")
+
+
+def test_a_direct_delivery_that_cannot_reach_its_inbox_is_left_to_lambda(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FANOUT_INBOX_URL", f"{queues.inbox}-gone")
+    handler = subscriber(TeamMessagePosted)(obey.__wrapped__)  # type: ignore[attr-defined]
+    with pytest.raises(ClientError):
+        handler(lambda_event([sns_record(event("fail"))]), LambdaContext())
+
+
+def test_a_reject_that_cannot_reach_the_dead_letter_queue_leaves_the_message_where_it_is(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    monkeypatch.setenv("FANOUT_DEAD_LETTER_URL", f"{queues.dead_letters}-gone")
+    handler = subscriber(TeamMessagePosted)(obey.__wrapped__)  # type: ignore[attr-defined]
+    record = sqs_record(event("reject"))
+    assert run(handler, record) == [record["messageId"]]
+    assert [outcome for outcome, _ in outcomes(lines)] == ["retrying"]
+
+
+def test_a_slow_record_is_interrupted_before_the_deadline_and_its_neighbours_are_handed_back(
+    queues: Queues, lines: Lines
+) -> None:
+    texts = ["fine", "sleep 30", "fine", "fine"]
+    records = [queues.put(encode(event(text)).decode()) for text in texts]
+    started = time.monotonic()
+    failed = run(obey, *records, timeout=1.5)
+    assert time.monotonic() - started < 1.5, "the function must end before Lambda kills it"
+    assert failed == [records[1]["messageId"]]
+    assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "retrying"]
+    assert queues.inbox_counts()[0] == 2, "the two that were not attempted are in the queue again, as new messages"
+
+
+def test_a_message_handed_back_unattempted_thirty_times_never_becomes_a_dead_letter(
+    queues: Queues, lines: Lines
+) -> None:
+    slow = sqs_record(event("sleep 30"))
+    victim = queues.put(encode(event("fine")).decode())
+    for _ in range(30):
+        slow["attributes"]["ApproximateReceiveCount"] = "1"
+        assert victim["messageId"] not in run(obey, slow, victim, timeout=0.3)
+        [victim] = queues.receive()
+    run(obey, victim)
+    assert lines("receipt")[-1]["outcome"] == "processed"
+    assert queues.dead() == []
+
+
+def test_a_retry_later_than_sqs_can_delay_comes_no_earlier(queues: Queues, lines: Lines) -> None:
+    sent = spy("sqs", "SendMessage")
+    obey(lambda_event([sns_record(event("retry 7200"))]), LambdaContext())
+    carried = sent[0]["MessageAttributes"]["fanout"]["StringValue"]
+    assert sent[0]["DelaySeconds"] == 900
+    early = sqs_record(sent[0]["MessageBody"], attributes={"fanout": carried})
+    assert run(obey, early) == [], "handed back: acknowledged here and sent anew"
+    assert sent[1]["DelaySeconds"] == 900
+    assert json.loads(sent[1]["MessageAttributes"]["fanout"]["StringValue"])["attempts"] == 1
+    assert len(lines("receipt")) == 1, "nothing has become of it yet"
+
+
+def test_in_a_fifo_queue_a_failure_holds_up_its_own_group_only(queues: Queues, lines: Lines) -> None:
+    records = [
+        sqs_record(event(text), group=group)
+        for text, group in [
+            ("fine", "a"),
+            ("retry 0", "a"),
+            ("fine", "b"),
+            ("fine", "a"),
+            ("reject", "b"),
+            ("fine", "b"),
+        ]
+    ]
+    failed = run(obey, *records)
+    assert failed == [records[1]["messageId"], records[3]["messageId"]]
+    assert [outcome for outcome, _ in outcomes(lines)] == [
+        "processed",
+        "retrying",
+        "processed",
+        "rejected",
+        "processed",
+    ]
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(
+    texts=st.lists(
+        st.sampled_from(["fine", "duplicate", "discard", "reject", "retry 5", "fail"]), min_size=1, max_size=10
+    )
+)
+def test_a_partial_response_names_exactly_the_records_to_come_again(
+    texts: list[str], queues: Queues, lines: Lines
+) -> None:
+    records = [sqs_record(event(text)) for text in texts]
+    expected = [record["messageId"] for record, text in zip(records, texts, strict=True) if text in {"retry 5", "fail"}]
+    lines("receipt")
+    assert run(obey, *records) == expected
+    assert len(lines("receipt")) == len(texts), "one receipt for each"
+
+
+def test_one_received_line_is_written_before_the_work(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    order: list[str] = []
+    handler = subscriber(TeamMessagePosted)(lambda event: order.append(capsys.readouterr().out))
+    sent = event()
+    run(handler, sqs_record(sent, receive_count=2))
+    received = json.loads(order[0].splitlines()[0])
+    assert received["message"] == "received"
+    assert [(record["event_id"], record["attempt"]) for record in received["records"]] == [(sent.id, 2)]
+
+
+def test_a_receipt_carries_the_filterable_fields_and_no_other_data(queues: Queues, lines: Lines) -> None:
+    data = TeamMessagePosted(text="secret", author="Ada", audience=("team_a",))
+    run(obey, sqs_record(Event.new(data, source="urn:test")))
+    [receipt] = lines("receipt")
+    assert receipt["fields"] == {"audience": ["team_a"]}
+    assert "secret" not in json.dumps(receipt)
+    assert receipt["age_ms"] >= 0
+    assert receipt["subscriber"] == "team_events/team_a"
+
+
+def test_a_batch_leaves_one_line_of_metrics(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    run(obey, sqs_record(event()), sqs_record(event()), sqs_record(event("reject")))
+    [metrics] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert metrics["processed"] == [2.0]
+    assert metrics["rejected"] == [1.0]
+    assert metrics["service"] == "team_events/team_a"
+
+
+def test_an_event_without_a_time_has_that_of_its_publishing(queues: Queues) -> None:
+    seen: list[Event[TeamMessagePosted]] = []
+    handler = subscriber(TeamMessagePosted)(seen.append)
+    body = {"specversion": "1.0", "id": "1", "source": "s", "type": "team.message.posted.v1"}
+    record = sns_record(json.dumps({**body, "data": {"text": "hi", "author": "Ada"}}))
+    handler(lambda_event([record]), LambdaContext())
+    assert seen[0].occurred_at.isoformat(timespec="milliseconds").replace("+00:00", "Z") == record["Sns"]["Timestamp"]
+
+
+def test_translate_decides_first_and_may_refuse(queues: Queues, lines: Lines) -> None:
+    def translate(notification: Notification) -> Event[Any] | None:
+        if notification.text == "no":
+            raise Discard("not for events")
+        return event("fine") if notification.text == "yes" else None
+
+    handler = subscriber(TeamMessagePosted, translate=translate)(obey.__wrapped__)  # type: ignore[attr-defined]
+    run(handler, *(envelope_record(text) for text in ("yes", "no", "neither")))
+    assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "discarded", "rejected"]
+
+
+def test_a_claim_check_is_redeemed_before_the_handler_sees_the_event(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="claims")
+    seen: list[Event[TeamMessagePosted]] = []
+    handler = subscriber(TeamMessagePosted)(seen.append)
+    whole = event("a very long text")
+    stub = ClaimChecks("claims", "team_events").park(whole)
+    run(handler, sqs_record(stub))
+    assert outcomes(lines)[0][0] == "rejected", "no bucket is configured"
+    monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "claims")
+    run(handler, sqs_record(stub))
+    assert seen == [whole]

@@ -1,0 +1,96 @@
+"""team_events: each feed has each message once, whoever published it in whatever form."""
+
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from fanout.contracts.team_events import Team, TeamMessagePosted
+from fanout.event import Event
+from fanout.testing import LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
+
+from ..conftest import Queues
+
+Modules = Callable[[str, str], ModuleType]
+Items = Callable[[str], list[dict[str, Any]]]
+Lines = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture(autouse=True)
+def feed_table(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEED_TABLE", make_table("feeds"))
+
+
+def message(text: str = "hi", *audience: Team) -> Event[TeamMessagePosted]:
+    return Event.new(TeamMessagePosted(text=text, author="Ada", audience=audience), source="urn:test")
+
+
+def feeds(items: Items) -> list[tuple[str, str]]:
+    return sorted((item["pk"], item["text"]) for item in items("feeds"))
+
+
+def deliver(module: ModuleType, *records: dict[str, Any]) -> Any:
+    return module.handler(lambda_event(records), LambdaContext())
+
+
+def test_a_message_for_one_team_is_in_its_feed_and_everyones_only(function_module: Modules, items: Items) -> None:
+    sent = message("hi", "team_b")
+    deliver(function_module("team_events", "team_a"), envelope_record(sent))
+    deliver(function_module("team_events", "team_b"), envelope_record(sent))
+    deliver(function_module("team_events", "broadcast"), sns_record(sent))
+    assert feeds(items) == [("feed#everyone", "hi"), ("feed#team_b", "hi")]
+
+
+def test_a_duplicate_leaves_one_item(function_module: Modules, items: Items, lines: Lines) -> None:
+    sent = message()
+    deliver(function_module("team_events", "team_a"), envelope_record(sent), envelope_record(sent))
+    assert feeds(items) == [("feed#team_a", "hi")]
+    assert [receipt["outcome"] for receipt in lines("receipt")] == ["processed", "duplicate"]
+
+
+@pytest.mark.parametrize("text", ["hello", "héllo 👋", "[1, 2]", '"quoted"', "  spaced", "null"])
+def test_plain_text_published_by_hand_becomes_a_message_with_snss_identity(
+    text: str, function_module: Modules, items: Items, lines: Lines
+) -> None:
+    record = sns_record(text, topic="TeamEvents")
+    deliver(function_module("team_events", "broadcast"), record)
+    [item] = items("feeds")
+    assert (item["text"], item["event_id"]) == (text, record["Sns"]["MessageId"])
+    [receipt] = lines("receipt")
+    assert (receipt["source"], receipt["message_id"]) == (record["Sns"]["TopicArn"], record["Sns"]["MessageId"])
+
+
+@pytest.mark.parametrize("text", ["{broken", "{}", '{"text": "hi"}', ' {"specversion": "1.0"}'])
+def test_a_text_that_begins_like_json_and_is_no_event_is_rejected(
+    text: str, function_module: Modules, items: Items, lines: Lines
+) -> None:
+    deliver(function_module("team_events", "team_b"), envelope_record(text))
+    assert [receipt["outcome"] for receipt in lines("receipt")] == ["rejected"]
+    assert items("feeds") == []
+
+
+def test_plain_text_without_the_envelope_is_rejected_because_it_has_no_identity(
+    function_module: Modules, lines: Lines
+) -> None:
+    deliver(function_module("team_events", "team_a"), sqs_record("hello"))
+    assert [receipt["outcome"] for receipt in lines("receipt")] == ["rejected"]
+
+
+def test_the_event_of_the_source_documents_first_handler_passes_through(function_module: Modules, items: Items) -> None:
+    """`for record in event['Records']: sns_message = record['Sns']['Message']`: SNS invokes the function."""
+    event = {"Records": [sns_record("Hello from the console")]}
+    assert event["Records"][0]["Sns"]["Message"] == "Hello from the console"
+    function_module("team_events", "broadcast").handler(event, LambdaContext())
+    assert feeds(items) == [("feed#everyone", "Hello from the console")]
+
+
+def test_the_event_of_the_source_documents_second_handler_passes_through(
+    function_module: Modules, items: Items
+) -> None:
+    """`print(event['Records'][0]['body'])`: the queue of Team A invokes the function."""
+    event = {"Records": [envelope_record("Event for Team A")]}
+    assert json.loads(event["Records"][0]["body"])["Message"] == "Event for Team A"
+    function_module("team_events", "team_a").handler(event, LambdaContext())
+    assert feeds(items) == [("feed#team_a", "Event for Team A")]
