@@ -1,0 +1,1 @@
+"""One module per command: HELP, and `run` with its options."""

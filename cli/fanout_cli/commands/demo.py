@@ -1,0 +1,75 @@
+"""`fanout demo`: the whole application at work, and proof of it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from fanout_cli.demo.run import Report, as_text
+from fanout_cli.demo.run import run as run_demo
+from fanout_cli.errors import UsageError
+from fanout_cli.journal import Journal
+from fanout_cli.options import Profile, Region, StackName, help_text
+from fanout_cli.output import console, error_console
+from fanout_cli.starting import ensure_up
+from fanout_cli.state import checkout
+from fanout_cli.target import resolve
+
+HELP = help_text(
+    "Send every ordinary sample through the application, and look every effect up in its store.",
+    "fanout demo",
+    "fanout demo --json report.json",
+    more="Starts and deploys what is needed, and leaves it up. Exit code 1 if a delivery or an effect is missing.",
+)
+
+
+def run(
+    *,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE|-", help="Write the report as JSON; - is standard output.")
+    ] = None,
+    stack_name: StackName = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Run the demo, print the table, and exit by what was found."""
+    if json_file not in (None, "-") and not Path(json_file).absolute().parent.is_dir():
+        raise UsageError(f"{json_file}: there is no such folder", "Give a path in a folder that exists, or -.")
+    if not (stack_name or region or profile):
+        ensure_up()
+    target = resolve(stack_name, region, profile)
+    report = run_demo(target.client, target.topology(), Journal(target.state), checkout())
+    if json_file == "-":
+        sys.stdout.write(as_text(report))
+    else:
+        _show(report)
+        if json_file:
+            Path(json_file).write_text(as_text(report), encoding="utf-8")
+    raise typer.Exit(0 if report.ok else 1)
+
+
+def _show(report: Report) -> None:
+    table = Table("subscriber", "event", "outcome", "tries", "latency", "effect")
+    for column in (table.columns[3], table.columns[4]):
+        column.justify = "right"
+    for row in report.rows:
+        delivery = row.delivery
+        table.add_row(
+            delivery.subscriber,
+            f"{row.event['type']}\n{row.event['id']}",
+            f"[{'green' if row.ok else 'red'}]{delivery.outcome}[/]",
+            str(delivery.attempts or ""),
+            f"{delivery.latency_ms} ms" if delivery.latency_ms is not None else "",
+            (row.effect or delivery.reason or "no effect found").replace("[", r"\["),
+        )
+    out = console()
+    out.print(table)
+    for use_case, check in report.checks:
+        out.print(f"{'ok ' if check.found else 'MISSING'} {use_case}: {check.what}", markup=False)
+    processed = sum(row.ok for row in report.rows)
+    error_console().print(
+        f"{processed} of {len(report.rows)} deliveries processed, each with its effect.",
+        style="green" if report.ok else "red",
+    )

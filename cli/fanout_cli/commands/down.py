@@ -1,0 +1,45 @@
+"""`fanout down`: stop the engine."""
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from fanout_cli import environment
+from fanout_cli.engine import process
+from fanout_cli.options import Json, help_text
+from fanout_cli.output import emit_json, note, step
+from fanout_cli.state import state_folder
+
+HELP = help_text(
+    "Stop the local engine of this checkout. What it holds is kept, and there again after the next `fanout up`.",
+    "fanout down",
+    "fanout down --purge",
+)
+
+
+def run(
+    *,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete everything the engine holds as well.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Stop; with --purge also forget. Nothing to stop is no failure."""
+    state = state_folder()
+    engine = process.running(state)
+    if engine is None:
+        stopped = process.stop(state, purge=purge)
+    else:
+        with step("Stopping the engine: running functions finish, then it saves what it holds"):
+            stopped = process.stop(state, purge=purge)
+    environment.remove_profile(state)
+    if purge:
+        for name in ("aws", "logs"):
+            shutil.rmtree(state / name, ignore_errors=True)
+        for file in (*state.glob("published*.jsonl"), state / "deployed.sha256"):
+            file.unlink(missing_ok=True)
+    if json_output:
+        emit_json({"stopped": stopped, "purged": purge})
+    elif stopped:
+        note("The engine has stopped." + (" Its state is deleted." if purge else " Its state is kept: fanout up."))
+    else:
+        note("No engine was running." + (" Its state is deleted." if purge else ""))

@@ -1,0 +1,50 @@
+"""`fanout up`: the engine and the application in it."""
+
+from typing import Annotated
+
+import typer
+
+from fanout_cli.options import Json, StackName, help_text
+from fanout_cli.output import console, emit_json
+from fanout_cli.starting import start
+
+HELP = help_text(
+    "Start the local engine if needed, build the application and deploy it there.",
+    "fanout up",
+    "fanout up --port 4570 --use-case team_events --use-case user_registration",
+    more="Deploys exactly the named use cases, all of them if none is named; others that were deployed are removed. "
+    "No AWS account is touched. Afterwards every function has been called once, so that first events are quick.",
+)
+
+
+def run(
+    *,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", metavar="N", help="Port on 127.0.0.1; 0 takes a free one. [default: as before, else 4566]"
+        ),
+    ] = None,
+    use_case: Annotated[
+        list[str] | None, typer.Option("--use-case", metavar="NAME", help="Deploy this use case; may be repeated.")
+    ] = None,
+    json_output: Json = False,
+    stack_name: StackName = None,
+) -> None:
+    """Bring it up and say where it is."""
+    target, topology = start(use_case or [], port=port, stack_name=stack_name)
+    engine = target.engine
+    endpoint = engine.endpoint if engine else None
+    if json_output:
+        emit_json(
+            {
+                "endpoint": endpoint,
+                "port": engine.port if engine else None,
+                "stack_name": target.stack_name,
+                "use_cases": topology.use_cases,
+            }
+        )
+        return
+    out = console()
+    out.print(f"{target.stack_name} is up on {endpoint}: {', '.join(topology.use_cases)}", markup=False)
+    out.print('Next: fanout demo, or eval "$(fanout env)" for aws, boto3 and sam.', markup=False)

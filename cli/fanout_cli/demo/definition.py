@@ -1,0 +1,128 @@
+"""What a use case tells the demo about itself. See the package's docstring for an example."""
+
+import importlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fanout import contracts, identity
+from fanout.effects import from_item, to_item
+from fanout_cli.errors import UserError
+from fanout_cli.inputs import read_documents
+from fanout_cli.topology import Topology
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something besides the functions' effects that must be there."""
+
+    what: str
+    found: str
+    """one readable sentence; "" if it was not found"""
+
+
+class UseCaseDemo(ABC):
+    """One use case's part of the demo. The class of its module must be called `Demo`."""
+
+    def __init__(self, use_case: str, client: Callable[[str], Any], topology: Topology) -> None:
+        self.use_case = use_case
+        self.client = client
+        self.topology = topology
+
+    @abstractmethod
+    def fresh(self, event: Event, run: str) -> Event:
+        """Return the sample with new business keys made from `run`, which no other run and no other sample has."""
+
+    @abstractmethod
+    def effect(self, event: Event, subscriber: str) -> str:
+        """Return what the subscriber ("team_a") has done about the event, as found in its store; "" if nothing."""
+
+    def is_for(self, event: Event, subscriber: str) -> bool:  # noqa: ARG002 - for those who override it
+        """Tell whether the event's data addresses the subscriber; where not, the demo expects it to discard."""
+        return True
+
+    def derived(self, event: Event) -> Sequence[Event]:  # noqa: ARG002 - for those who override it
+        """Return the events that handling this one publishes, made with `caused`."""
+        return ()
+
+    def others(self, events: Sequence[Event]) -> Iterable[Check]:  # noqa: ARG002 - as above
+        """Check what has no function (e-mail, SMS, Firehose), given all events of the use case in this run."""
+        return ()
+
+    # What the definitions are made of.
+
+    def with_data(self, event: Event, **changes: Any) -> Event:
+        """Return the event with these fields of its data changed."""
+        return {**event, "data": {**event["data"], **changes}}
+
+    def caused(
+        self, cause: Event, subscriber: str, event_type: str, data: Mapping[str, Any], *, ordinal: int = 0
+    ) -> Event:
+        """Return the event that `subscriber` ("monitor") publishes about `cause`, with the id it will have.
+
+        data: as far as it is known beforehand; filters and effects look at it.
+        """
+        name = f"{self.use_case}/{subscriber}"
+        event_id = identity.derived_id(cause["source"], cause["id"], name, event_type, ordinal)
+        return {
+            "id": event_id,
+            "source": f"urn:fanout:{name}",
+            "type": event_type,
+            "time": cause.get("time"),
+            "data": data,
+        }
+
+    def setting(self, subscriber: str, variable: str) -> str:
+        """Return an environment variable of the deployed function of a subscriber ("team_a")."""
+        value = self.topology.subscribers[f"{self.use_case}/{subscriber}"].environment.get(variable)
+        if not value:
+            raise UserError(
+                f"the function of {self.use_case}/{subscriber} has no {variable}", "Deploy it again: fanout up"
+            )
+        return value
+
+    def item(self, table: str, **key: Any) -> dict[str, Any] | None:
+        """Return the item of a DynamoDB table under this key, read consistently; None if there is none."""
+        answer = self.client("dynamodb").get_item(TableName=table, Key=to_item(key), ConsistentRead=True)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def load(use_case: str, client: Callable[[str], Any], topology: Topology) -> UseCaseDemo:
+    """Return the use case's definition. Raises UserError if it has none."""
+    name = f"fanout_cli.demo.{use_case}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise UserError(
+            f"{use_case} has no demo: cli/fanout_cli/demo/{use_case}.py is missing",
+            "See fanout_cli.demo for how to add it.",
+        ) from None
+    demo: UseCaseDemo = module.Demo(use_case, client, topology)
+    return demo
+
+
+def samples(root: Path, use_case: str) -> list[Event]:
+    """Return the ordinary samples of a use case. Raises UserError if there are none or one is no JSON object."""
+    folder = root / "events" / use_case / "valid"
+    files = sorted(folder.glob("ordinary*.json"))
+    if not files:
+        raise UserError(f"{use_case} has no sample {folder.relative_to(root)}/ordinary*.json", "Add one.")
+    return [document.value for file in files for document in read_documents(str(file))]
+
+
+def body(event: Event) -> str:
+    """Return the event as JSON, to compare and to show."""
+    return json.dumps(event, ensure_ascii=False)
+
+
+def topic_name(event_type: str) -> str | None:
+    """Return the name of the topic that events of a type are published to; None for a type without a contract."""
+    schema = contracts.schema_of(event_type)
+    return contracts.contract_of(schema).topic if schema else None

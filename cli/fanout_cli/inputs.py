@@ -1,0 +1,100 @@
+"""Reading events from a file or from standard input: one JSON document, a list of them, or JSON Lines."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fanout_cli.errors import UsageError, UserError
+
+
+@dataclass(frozen=True)
+class Document:
+    """One JSON object as it stood in the input, and where it stood, for messages about it."""
+
+    where: str
+    value: dict[str, Any]
+
+
+def read_documents(name: str) -> list[Document]:
+    """Return the JSON objects in the file `name` ("-": standard input).
+
+    Raises UsageError if there is no such file; UserError naming file, line and column if it is no JSON, and if
+    anything in it is JSON but no object.
+    """
+    shown = "standard input" if name == "-" else name
+    try:
+        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except FileNotFoundError:
+        raise UsageError(
+            f"{name}: no such file", "Give the path of a file with events, or - for standard input."
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}", "Give the path of a file with events.") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{shown}, line {line}: not UTF-8 (byte {error.start})", "Save it as UTF-8.") from None
+    return parse_documents(text, shown)
+
+
+def parse_documents(text: str, shown: str) -> list[Document]:
+    """Return the JSON objects in `text`; `shown` is what messages call it. Raises UserError."""
+    if not text.strip():
+        raise UserError(f"{shown} is empty", "Give one JSON event, a list of events, or one event per line.")
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    try:
+        value = _loads(text)
+    except json.JSONDecodeError as error:
+        # JSON Lines begins with a complete document on its first line; anything else is one broken document.
+        if len(lines) < 2 or not _is_json(lines[0][1]):
+            _malformed(shown, error, error.lineno)
+        return [_json_line(line, shown, number) for number, line in lines]
+    if isinstance(value, list):
+        if not value:
+            raise UserError(f"{shown} holds an empty list", "Give at least one event.")
+        return [_object(item, f"{shown}, entry {number}") for number, item in enumerate(value, 1)]
+    return [_object(value, shown)]
+
+
+def _json_line(line: str, shown: str, number: int) -> Document:
+    try:
+        return _object(_loads(line), f"{shown}, line {number}")
+    except json.JSONDecodeError as error:
+        _malformed(shown, error, number)
+
+
+def _malformed(shown: str, error: json.JSONDecodeError, line: int) -> NoReturn:
+    raise UserError(
+        f"{shown}, line {line}, column {error.colno}: not valid JSON: {error.msg}", "Mend it; nothing was published."
+    ) from None
+
+
+def _object(value: Any, where: str) -> Document:
+    if isinstance(value, dict):
+        return Document(where, value)
+    kind = {str: "a string", bool: "true or false", type(None): "null", list: "a list"}.get(type(value), "a number")
+    raise UserError(
+        f"{where}: an event is a JSON object, this is {kind}",
+        "SNS would drop it at every filtered subscription without a trace; nothing was published.",
+    )
+
+
+def _loads(text: str) -> Any:
+    def refuse(constant: str) -> NoReturn:
+        raise json.JSONDecodeError(f"{constant} is no JSON value", text, max(text.find(constant), 0))
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", text, 0) from None
+
+
+def _is_json(line: str) -> bool:
+    try:
+        _loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""What the command shows: results on stdout, everything else on stderr.
+
+stdout carries nothing but the result, so that it can be piped. Progress is a bar on a terminal and plain lines
+elsewhere (a CI log shows no cursor movements).
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+# On a plain log, one line in this many seconds tells that something still happens.
+_PLAIN_INTERVAL = 5.0
+
+
+def console() -> Console:
+    """Return the console for results. Made anew because tests and pipes replace sys.stdout."""
+    return Console(file=sys.stdout, soft_wrap=True, highlight=False)
+
+
+def error_console() -> Console:
+    """Return the console for everything that is not the result."""
+    return Console(file=sys.stderr, soft_wrap=True, highlight=False)
+
+
+def emit_json(value: Any) -> None:
+    """Print one JSON document on one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def emit_json_lines(values: Iterable[Any]) -> None:
+    """Print a list as JSON Lines."""
+    for value in values:
+        emit_json(value)
+
+
+def note(text: str) -> None:
+    """Tell the person something that is not part of the result."""
+    error_console().print(text, markup=False)
+
+
+class Step(Protocol):
+    """One piece of work whose progress is shown."""
+
+    def update(self, detail: str = "", *, done: int | None = None, total: int | None = None) -> None:
+        """Say what is being waited for and, where it is known, how much is done."""
+
+
+class _BarStep:
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar = bar
+        self._task = task
+
+    def update(self, detail: str = "", *, done: int | None = None, total: int | None = None) -> None:
+        self._bar.update(self._task, detail=detail, completed=done, total=total)
+
+
+class _PlainStep:
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._started = self._said = time.monotonic()
+        note(f"{title} ...")
+
+    def update(self, detail: str = "", *, done: int | None = None, total: int | None = None) -> None:
+        now = time.monotonic()
+        if now - self._said < _PLAIN_INTERVAL:
+            return
+        self._said = now
+        count = f" {done}/{total}" if done is not None and total is not None else ""
+        note(f"{self._title}{count} ({now - self._started:.0f} s) {detail}".rstrip())
+
+
+@contextmanager
+def step(title: str) -> Iterator[Step]:
+    """Show progress while the block runs; the yielded Step takes details and counts."""
+    err = error_console()
+    started = time.monotonic()
+    if err.is_terminal:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[detail]}", style="dim", markup=False),
+        )
+        with Progress(*columns, console=err, transient=True) as bar:
+            yield _BarStep(bar, bar.add_task(title, total=None, detail=""))
+    else:
+        yield _PlainStep(title)
+    note(f"{title}: {time.monotonic() - started:.1f} s")
