@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock check lint types test test-unit test-engine demo clean
+.PHONY: help setup lock check lint types test test-unit test-engine demo generate clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ $(VENV)/.installed: requirements/bootstrap.txt requirements/dev.txt requirements
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"fanout needs Python 3.11 or newer; {sys.executable} is {v.major}.{v.minor}. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@echo "Making $(VENV): SAM CLI, cfn-lint, the fanout command, the test tools (about a minute the first time)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@echo "Making $(ENGINE_VENV): the local engine"
@@ -40,6 +40,9 @@ lint: setup
 types: setup
 	@mypy layers/common/fanout cli/fanout_cli
 	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
+
+generate: setup ## Write the files that are made from the code: contract documents
+	@python -m fanout_cli.contract_documents docs/contracts
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

@@ -111,9 +111,7 @@ class Aws:
 
     def receive(self, url: str, *, seconds: float = 15) -> dict[str, Any]:
         """The next message of a queue, deleted; fails the test when none comes."""
-        message: dict[str, Any] = until(
-            lambda: self.messages(url, 1), f"a message in {url}", seconds=seconds
-        )[0]
+        message: dict[str, Any] = until(lambda: self.messages(url, 1), f"a message in {url}", seconds=seconds)[0]
         return message
 
     def messages(self, url: str, limit: int = 10) -> list[dict[str, Any]]:
@@ -155,18 +153,12 @@ class Aws:
                 }
             ],
         }
-        arn: str = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"][
-            "Arn"
-        ]
+        arn: str = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
         for number, policy in enumerate((allow("logs:*"), *policies)):
-            self.iam.put_role_policy(
-                RoleName=name, PolicyName=f"p{number}", PolicyDocument=json.dumps(policy)
-            )
+            self.iam.put_role_policy(RoleName=name, PolicyName=f"p{number}", PolicyDocument=json.dumps(policy))
         return arn
 
-    def function(
-        self, source: str, *policies: dict[str, Any], role: str | None = None, **properties: Any
-    ) -> str:
+    def function(self, source: str, *policies: dict[str, Any], role: str | None = None, **properties: Any) -> str:
         """Name of a new function; `source` is a module with a function `handler(event, context)`."""
         name = self.name("function")
         self.client("lambda").create_function(

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from samcli.lib.utils.s3 import parse_s3_url
-
 from tests.engine.aws import RUNTIME, Aws, zipped
 
 SAM = "AWS::Serverless-2016-10-31"
@@ -84,8 +83,8 @@ def test_a_nested_stack_that_fails_to_create_leaves_nothing_and_says_why(aws: Aw
         StackName=stack, TemplateBody=json.dumps(parent(url)), Capabilities=["CAPABILITY_IAM"]
     )
     assert aws.settled(stack) == "ROLLBACK_COMPLETE"
-    assert any("Broken" in reason and "VisibilityTimeout" in reason for reason in aws.failures(stack)), (
-        aws.failures(stack)
+    assert any("Broken" in reason and "VisibilityTimeout" in reason for reason in aws.failures(stack)), aws.failures(
+        stack
     )
     assert queues(aws, stack) == []
 

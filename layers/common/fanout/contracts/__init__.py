@@ -7,6 +7,7 @@ within a version fields may be added with a default, never removed, renamed or g
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any, TypeVar
 
 import msgspec
@@ -93,7 +94,12 @@ def use_cases() -> list[str]:
 
 def load(use_case: str) -> Mapping[str, type[Any]]:
     """Import a use case's contracts; return {event type: schema}. Raises KeyError for an unknown use case."""
+    module = module_of(use_case)
+    return {name: schema for name, schema in _by_type.items() if schema.__module__ == module.__name__}
+
+
+def module_of(use_case: str) -> ModuleType:
+    """Import and return the module of a use case's contracts. Raises KeyError for an unknown use case."""
     if use_case not in use_cases():
         raise KeyError(use_case)
-    module = importlib.import_module(f"{__name__}.{use_case}")
-    return {name: schema for name, schema in _by_type.items() if schema.__module__ == module.__name__}
+    return importlib.import_module(f"{__name__}.{use_case}")

@@ -1,0 +1,39 @@
+"""The generated documents: true, complete, and of use to a validator that has never heard of us."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from fanout import contracts
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.event import Event, encode
+from fanout_cli.contract_documents import asyncapi, documents
+
+FOLDER = Path(__file__).parents[2] / "docs/contracts"
+
+
+def test_what_is_committed_is_what_the_contracts_say() -> None:
+    committed = {path.name: path.read_text() for path in FOLDER.iterdir()}
+    assert committed == documents(), "contracts have changed: run `make generate` and commit docs/contracts"
+
+
+@pytest.mark.parametrize("use_case", contracts.use_cases())
+def test_every_event_type_of_a_use_case_is_a_message_on_its_topic(use_case: str) -> None:
+    document = asyncapi(use_case)
+    on_topics = {name for channel in document["channels"].values() for name in channel["messages"]}
+    assert on_topics == set(document["components"]["messages"]) == set(contracts.load(use_case))
+
+
+def test_a_foreign_validator_accepts_our_events_and_refuses_broken_ones() -> None:
+    document = asyncapi("team_events")
+    schema = {
+        **document["components"]["messages"]["team.message.posted.v1"]["payload"],
+        "components": document["components"],
+    }
+    good = json.loads(encode(Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test")))
+    jsonschema.validate(good, schema)
+    for broken in ({**good, "data": {}}, {**good, "specversion": "0.3"}, {**good, "type": "other.v1"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(broken, schema)
