@@ -52,9 +52,7 @@ def run(
     else:
         _show(trace, event_id)
     if not trace.deliveries:
-        note(
-            f"Nothing is known of {event_id} in stack {target.stack_name}: no receipt, no dead letter."
-        )
+        note(f"Nothing is known of {event_id} in stack {target.stack_name}: no receipt, no dead letter.")
         if raw := tracer.raw_only():
             note(f"Raw delivery hides SNS's MessageId from {', '.join(raw)}: trace their events by event id.")
     raise typer.Exit(0 if trace.good else 1)
