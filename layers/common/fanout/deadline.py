@@ -32,6 +32,10 @@ class Deadline:
         """Seconds of work left: what Lambda grants less the reserve. Negative once it is over."""
         return float(self._remaining_ms()) / 1000 - self._reserve
 
+    def is_over(self) -> bool:
+        """Tell whether half of the reserve is spent too: time to answer Lambda and to do nothing else."""
+        return self.seconds() <= -self._reserve / 2
+
     @contextmanager
     def enforced(self) -> Iterator[None]:
         """Run the block, interrupting it with DeadlineReached when the time is up.

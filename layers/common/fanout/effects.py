@@ -7,7 +7,9 @@ happened, a person decides.
 """
 
 import os
+import random
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -20,6 +22,10 @@ from fanout.subscriber import Outcome
 
 # A marker must outlive every way an event can come back: queues keep 14 days, the event archive up to a year.
 _MARKER_DAYS = 400
+
+# Seconds to wait at most before each further attempt at a transaction that met another one at the same item. DynamoDB
+# leaves that to its caller, and two transactions at one counter are no reason to send an event back to its queue.
+_CONFLICT_WAITS = (0.05, 0.1, 0.2, 0.4)
 
 
 class ConditionFailedError(Exception):
@@ -75,7 +81,9 @@ def transact_once(event: Event[Any], table: str, actions: Sequence[Mapping[str, 
     """Write `actions` and the event's marker (in `table`, keys `pk` and `sk`) in one transaction.
 
     actions: up to 99 TransactWriteItems entries ({"Put": ...}, {"Update": ...}, ...) with attribute values as DynamoDB
-    takes them (`to_item`). Returns PROCESSED, or DUPLICATE if the marker is there already; nothing is written then.
+    takes them (`to_item`). A conflict with another transaction is tried again for up to a second.
+
+    Returns PROCESSED, or DUPLICATE if the marker is there already; nothing is written then.
     Raises ConditionFailedError if an action's own condition did not hold, and what DynamoDB raises otherwise.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
     """
@@ -83,23 +91,39 @@ def transact_once(event: Event[Any], table: str, actions: Sequence[Mapping[str, 
     put = {
         "Put": {"TableName": table, "Item": to_item(marker), "ConditionExpression": "attribute_not_exists(pk)"},
     }
-    try:
-        aws.client("dynamodb").transact_write_items(TransactItems=[put, *actions])
-    except Exception as error:
-        if aws.error_code(error) != "TransactionCanceledException":
-            raise
-        codes = [reason.get("Code") for reason in getattr(error, "response", {}).get("CancellationReasons", [])]
-        if codes and codes[0] == "ConditionalCheckFailed":
-            return Outcome.DUPLICATE
-        failed = [number for number, code in enumerate(codes[1:]) if code == "ConditionalCheckFailed"]
-        if failed:
-            raise ConditionFailedError(failed) from None
-        raise
-    return Outcome.PROCESSED
+    for wait in (*_CONFLICT_WAITS, None):
+        try:
+            aws.client("dynamodb").transact_write_items(TransactItems=[put, *actions])
+        except Exception as error:
+            codes = _cancellation_codes(error)
+            if codes[:1] == ["ConditionalCheckFailed"]:
+                return Outcome.DUPLICATE
+            failed = [number for number, code in enumerate(codes[1:]) if code == "ConditionalCheckFailed"]
+            if failed:
+                raise ConditionFailedError(failed) from None
+            if "TransactionConflict" not in codes or wait is None:
+                raise
+            time.sleep(random.uniform(0, wait))  # noqa: S311 - jitter keeps no secret
+        else:
+            return Outcome.PROCESSED
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _cancellation_codes(error: Exception) -> list[str]:
+    """Why a transaction was cancelled, action by action; empty for any other error."""
+    if aws.error_code(error) != "TransactionCanceledException":
+        return []
+    reasons = getattr(error, "response", {}).get("CancellationReasons", [])
+    return [reason.get("Code", "None") for reason in reasons]
 
 
 def at_most_once(
-    event: Event[Any], table: str, act: Callable[[], Mapping[str, Any] | None], *, lease_seconds: float
+    event: Event[Any],
+    table: str,
+    act: Callable[[], Mapping[str, Any] | None],
+    *,
+    lease_seconds: float,
+    key: str | None = None,
 ) -> Outcome:
     """Do what cannot be undone or recognised by its receiver, never twice.
 
@@ -107,11 +131,13 @@ def at_most_once(
     it says that nothing went out, and the event may be tried again. Any other exception leaves that open: the event is
     rejected as `outcome-unknown`, and so is every later delivery of it. lease_seconds: how long the attempt may take,
     the function's timeout; until then a second delivery waits, afterwards the first must have been killed.
+    key: what it must happen once for, where that is more than one event (all events about one registration); as such a
+    thing does not grow old with the archive, its record is kept for ever. The event's identity unless given.
 
-    Returns PROCESSED, or DUPLICATE if it was done before. The record stands in `table` under pk `once#<identity>` and
+    Returns PROCESSED, or DUPLICATE if it was done before. The record stands in `table` under pk `once#<key>` and
     sk the subscriber; a person who has found out what happened sets its `state` to `done`, or deletes it to try again.
     """
-    record = _Once(table, event)
+    record = _Once(table, event, key)
     if not record.begin(lease_seconds):
         return Outcome.DUPLICATE
     try:
@@ -129,21 +155,23 @@ def at_most_once(
 class _Once:
     """The record of one thing done at most once: `begun`, then `done`, or `released` if nothing went out."""
 
-    def __init__(self, table: str, event: Event[Any]) -> None:
+    def __init__(self, table: str, event: Event[Any], key: str | None) -> None:
         self._table = table
-        self._key = {"pk": f"once#{event.identity}", "sk": subscriber_name()}
+        self._key = {"pk": f"once#{event.identity if key is None else key}", "sk": subscriber_name()}
+        self._facts = {"event": event.identity} if key is not None else {"expires_at": marker_expiry()}
 
     def begin(self, lease_seconds: float) -> bool:
         """Record the intent. False if it was done before; raises Retry or Reject where another attempt has begun."""
         now = time.time()
-        record = {**self._key, "state": "begun", "lease_until": int(now + lease_seconds), "expires_at": marker_expiry()}
+        attempt = str(uuid.uuid4())  # recognises our own record when the client repeats a call whose answer was lost
+        begun = {"state": "begun", "attempt": attempt, "lease_until": int(now + lease_seconds)}
         try:
             aws.client("dynamodb").put_item(
                 TableName=self._table,
-                Item=to_item(record),
-                ConditionExpression="attribute_not_exists(pk) OR #state = :released",
+                Item=to_item({**self._key, **self._facts, **begun}),
+                ConditionExpression="attribute_not_exists(pk) OR #state = :released OR attempt = :attempt",
                 ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues={":released": {"S": "released"}},
+                ExpressionAttributeValues=to_item({":released": "released", ":attempt": attempt}),
             )
         except Exception as error:
             if aws.error_code(error) != "ConditionalCheckFailedException":

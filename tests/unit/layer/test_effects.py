@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from fanout import effects
+from fanout import aws, effects
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.deadline import DeadlineReached
 from fanout.effects import ConditionFailedError, at_most_once, put_once, to_item, transact_once
@@ -145,3 +145,67 @@ def test_an_attempt_that_was_killed_leaves_the_outcome_unknown(
     with pytest.raises(Reject, match="outcome-unknown"):
         once(table, Mailer())
     assert mailer.sent == 1
+
+
+def test_what_a_key_names_is_done_once_for_all_its_events_and_remembered_for_ever(table: str, items: Items) -> None:
+    mailer = Mailer()
+    results = [at_most_once(event, table, mailer, lease_seconds=60, key="registration#7") for event in (EVENT, OTHER)]
+    assert results == [Outcome.PROCESSED, Outcome.DUPLICATE]
+    assert mailer.sent == 1
+    [record] = items(table)
+    assert (record["pk"], record["event"]) == ("once#registration#7", EVENT.identity)
+    assert "expires_at" not in record
+
+
+def test_an_intent_whose_answer_was_lost_on_the_way_is_recognised_as_our_own(
+    table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore repeats a call that got no answer: the second put meets the item that the first has left."""
+    client = aws.client("dynamodb")
+    put_item = client.put_item
+
+    def repeated(**parameters: Any) -> Any:
+        put_item(**parameters)
+        return put_item(**parameters)
+
+    monkeypatch.setattr(client, "put_item", repeated)
+    assert once(table, Mailer()) is Outcome.PROCESSED
+
+
+def conflict(*codes: str) -> ClientError:
+    reasons = [{"Code": code} for code in codes]
+    return ClientError(
+        {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons},  # type: ignore[typeddict-unknown-key]
+        "TransactWriteItems",
+    )
+
+
+def test_a_transaction_that_meets_another_one_is_tried_again(
+    table: str, items: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = aws.client("dynamodb")
+    transact, failures = client.transact_write_items, [conflict("None", "TransactionConflict")] * 2
+
+    def busy(**parameters: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return transact(**parameters)
+
+    monkeypatch.setattr(client, "transact_write_items", busy)
+    assert transact_once(EVENT, table, [add_one(table)]) is Outcome.PROCESSED
+    assert (failures, hits(items)) == ([], 1)
+
+
+def test_a_transaction_that_never_gets_through_is_left_to_the_queue(
+    table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def busy(**parameters: Any) -> Any:
+        calls.append(parameters)
+        raise conflict("None", "TransactionConflict")
+
+    monkeypatch.setattr(aws.client("dynamodb"), "transact_write_items", busy)
+    with pytest.raises(ClientError):
+        transact_once(EVENT, table, [add_one(table)])
+    assert len(calls) == 5
