@@ -92,9 +92,7 @@ def _values(alarm: Alarm, periods: int) -> list[float | None]:
     for index in range(periods):
         end = now - index * period
         inside = [point for point in points if end - period < point["Timestamp"] <= end]
-        values.append(
-            cloudwatch._stat_value(cloudwatch._calc_stats(inside), statistic, inside) if inside else None
-        )
+        values.append(cloudwatch._stat_value(cloudwatch._calc_stats(inside), statistic, inside) if inside else None)
     return values
 
 
@@ -102,9 +100,7 @@ def _ask_topics() -> None:
     original = cloudwatch._dispatch_alarm_actions
 
     def dispatch(alarm: Alarm, *arguments: Any) -> None:
-        reachable = {
-            field: [arn for arn in alarm.get(field) or [] if _may_publish(arn, alarm)] for field in _ACTIONS
-        }
+        reachable = {field: [arn for arn in alarm.get(field) or [] if _may_publish(arn, alarm)] for field in _ACTIONS}
         original({**alarm, **reachable}, *arguments)
 
     cloudwatch._dispatch_alarm_actions = dispatch

@@ -70,9 +70,7 @@ def _outcomes(address: str) -> tuple[tuple[str, str | None], ...]:
     return outcomes
 
 
-def _mail(
-    request: dict[str, Any], configuration_set: str, message_id: str, addresses: list[str]
-) -> dict[str, Any]:
+def _mail(request: dict[str, Any], configuration_set: str, message_id: str, addresses: list[str]) -> dict[str, Any]:
     source = request.get("FromEmailAddress", "")
     subject = ((request.get("Content") or {}).get("Simple") or {}).get("Subject", {}).get("Data", "")
     tags = {tag["Name"]: [tag["Value"]] for tag in request.get("EmailTags") or []}

@@ -73,9 +73,7 @@ def _serve() -> None:
         if (method, path) != ("GET", _PATH):
             return await original(method, path, headers, query)
         found = [
-            message
-            for message in _messages
-            if all(message[name] in query[name] for name in _FILTERS if name in query)
+            message for message in _messages if all(message[name] in query[name] for name in _FILTERS if name in query)
         ]
         return 200, {"Content-Type": "application/json"}, json.dumps({"messages": found}).encode()
 

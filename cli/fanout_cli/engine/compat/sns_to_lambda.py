@@ -37,9 +37,7 @@ def _deliver(
     record, _, _ = lambda_svc._get_func_record_for_ref(endpoint)
     if base is None or record is None:
         sns_to_sqs.redrive(topic, subscription, envelope, {}, "the function does not exist")
-    elif not service_allowed(
-        base.get("policy"), "sns.amazonaws.com", "lambda:InvokeFunction", endpoint, topic
-    ):
+    elif not service_allowed(base.get("policy"), "sns.amazonaws.com", "lambda:InvokeFunction", endpoint, topic):
         sns_to_sqs.redrive(topic, subscription, envelope, {}, "the function's policy does not allow it")
     else:
         event = {
