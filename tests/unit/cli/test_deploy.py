@@ -74,7 +74,7 @@ def test_sam_sees_the_engines_profile_and_no_other_key(root: Path, sam: Path, mo
 
 def test_a_failed_deployment_shows_the_end_of_its_output_and_where_the_rest_is(root: Path, sam: Path) -> None:
     (sam / "behaviour").write_text('if [ "$1" = deploy ]; then echo "Error: no such bucket" >&2; exit 1; fi\n')
-    with pytest.raises(UserError, match="sam deploy failed:\n.*Error: no such bucket") as failure:
+    with pytest.raises(UserError, match=r"sam deploy failed:\n.*Error: no such bucket") as failure:
         run(root, ["team_events"])
     log = Path(failure.value.next_step.removeprefix("All of its output: "))
     assert "no such bucket" in log.read_text()
