@@ -217,9 +217,7 @@ def test_mail_and_sms_subscriptions_can_be_read_in_the_outbox(aws: Aws) -> None:
 
 
 def test_a_template_sets_the_properties_of_a_topic(aws: Aws) -> None:
-    attributes = deployed_topic(
-        aws, KmsMasterKeyId="alias/any", FifoTopic=True, ContentBasedDeduplication=True
-    )
+    attributes = deployed_topic(aws, KmsMasterKeyId="alias/any", FifoTopic=True, ContentBasedDeduplication=True)
     assert attributes["TopicArn"].endswith(".fifo")
     assert attributes["FifoTopic"] == "true"
     assert attributes["ContentBasedDeduplication"] == "true"
@@ -227,9 +225,7 @@ def test_a_template_sets_the_properties_of_a_topic(aws: Aws) -> None:
 
 
 def test_a_property_that_leaves_the_template_leaves_the_topic(aws: Aws) -> None:
-    template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": "alias/any"}}}
-    }
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": "alias/any"}}}}
     stack = aws.deploy(template)
     template["Resources"]["Topic"]["Properties"] = {}
     aws.deploy(template, stack=stack)

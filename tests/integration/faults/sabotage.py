@@ -1,4 +1,4 @@
-"""Puts the killer into a deployed function for the length of a test, and takes it out again."""
+"""Puts the striker into a deployed function for the length of a test, and takes it out again."""
 
 import io
 import urllib.request
@@ -10,16 +10,17 @@ from pathlib import Path
 from tests.integration.application import Application
 from tests.waiting import until
 
-KILLER = Path(__file__).with_name("killer.py")
-# Long enough for an attempt to end, short enough to wait for: what a killed function held comes back after it.
-VISIBILITY_SECONDS = 3
+STRIKER = Path(__file__).with_name("striker.py")
 
 
 @contextmanager
-def killed(application: Application, subscriber: str, at: str, folder: Path) -> Iterator[None]:
-    """Within the block the subscriber's function is killed once at a point: "before PutItem", "after Publish"...
+def struck(
+    application: Application, subscriber: str, at: str, folder: Path, *, by: str = "kill", timeout: int | None = None
+) -> Iterator[None]:
+    """Within the block the subscriber's function is struck once at a point: "before PutItem", "after Publish".
 
-    On leaving it the test fails if the function was never killed: then nothing was attacked.
+    by: see `striker`. timeout: the function's, in seconds, while the block lasts. On leaving the block the test fails
+    if the function was never struck: then nothing was attacked.
     """
     functions, sqs = application.client("lambda"), application.client("sqs")
     deployed = application.subscriber(subscriber)
@@ -31,39 +32,63 @@ def killed(application: Application, subscriber: str, at: str, folder: Path) -> 
     live = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
     visibility = sqs.get_queue_attributes(QueueUrl=deployed.inbox_url, AttributeNames=["VisibilityTimeout"])
 
-    functions.update_function_code(FunctionName=name, ZipFile=_with_killer(package), Publish=False)
+    functions.update_function_code(FunctionName=name, ZipFile=_with_striker(package), Publish=False)
     functions.update_function_configuration(
         FunctionName=name,
-        Handler="killer.handler",
+        Handler="striker.handler",
+        Timeout=timeout or configuration["Timeout"],
         Environment={
             "Variables": configuration["Environment"]["Variables"]
-            | {"KILL_HANDLER": configuration["Handler"], "KILL_AT": at, "KILL_FOLDER": str(folder)}
+            | {
+                "STRIKE_HANDLER": configuration["Handler"],
+                "STRIKE_AT": at,
+                "STRIKE_BY": by,
+                "STRIKE_FOLDER": str(folder),
+            }
         },
     )
     sabotaged = functions.publish_version(FunctionName=name)["Version"]
     functions.update_alias(FunctionName=name, Name="live", FunctionVersion=sabotaged)
-    sqs.set_queue_attributes(QueueUrl=deployed.inbox_url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
+    # Longer than an attempt, short enough to wait for: what a killed function held comes back after it.
+    seconds = (timeout or 1) + 2
+    sqs.set_queue_attributes(QueueUrl=deployed.inbox_url, Attributes={"VisibilityTimeout": str(seconds)})
     try:
         yield
-        assert (folder / "struck").exists(), f"{subscriber} was never killed {at}"
+        assert (folder / "struck").exists(), f"{subscriber} was never struck {at}"
     finally:
         functions.update_alias(FunctionName=name, Name="live", FunctionVersion=live)
         functions.update_function_code(FunctionName=name, ZipFile=package, Publish=False)
         functions.update_function_configuration(
             FunctionName=name,
             Handler=configuration["Handler"],
+            Timeout=configuration["Timeout"],
             Environment={"Variables": configuration["Environment"]["Variables"]},
         )
         sqs.set_queue_attributes(QueueUrl=deployed.inbox_url, Attributes=visibility["Attributes"])
 
 
-def struck(folder: Path) -> bool:
-    """Wait until the killer has struck."""
-    return until((folder / "struck").exists, "the function is killed", seconds=30)
+def wait_for_strike(folder: Path) -> None:
+    """Wait until it has happened."""
+    until((folder / "struck").exists, "the function is struck", seconds=30)
 
 
-def _with_killer(package: bytes) -> bytes:
+@contextmanager
+def held_back(application: Application, subscriber: str) -> Iterator[None]:
+    """Within the block the subscriber's inbox is not read, so that what arrives in it is read as one batch after it."""
+    functions = application.client("lambda")
+    inbox = application.client("sqs").get_queue_attributes(
+        QueueUrl=application.subscriber(subscriber).inbox_url, AttributeNames=["QueueArn"]
+    )["Attributes"]["QueueArn"]
+    [mapping] = functions.list_event_source_mappings(EventSourceArn=inbox)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    try:
+        yield
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+
+def _with_striker(package: bytes) -> bytes:
     buffer = io.BytesIO(package)
     with zipfile.ZipFile(buffer, "a") as archive:
-        archive.write(KILLER, "killer.py")
+        archive.write(STRIKER, "striker.py")
     return buffer.getvalue()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.application import Application
-from tests.integration.faults.sabotage import killed, struck
+from tests.integration.faults.sabotage import struck, wait_for_strike
 from tests.integration.test_team_events import feeds
 
 from fanout.contracts.team_events import TeamMessagePosted
@@ -19,9 +19,9 @@ def test_a_killed_function_leaves_one_effect(
     subscriber: str, feed: str, at: str, application: Application, tmp_path: Path
 ) -> None:
     event = Event.new(TeamMessagePosted(text=at, author="Ada"), source="urn:test")
-    with killed(application, subscriber, at, tmp_path):
+    with struck(application, subscriber, at, tmp_path):
         application.publish("TeamEvents", [event])
-        struck(tmp_path)
+        wait_for_strike(tmp_path)
         expected = {"before PutItem": "processed", "after PutItem": "duplicate"}.get(at, "processed")
         assert application.outcomes(event.id)[subscriber] == expected
         assert feeds(application, {event.id})[feed] == 1

@@ -1,22 +1,24 @@
-"""Goes into a deployed function's package beside its module, as the handler: kills the function at one point, once.
+"""Goes into a deployed function's package beside its module, as the handler: strikes it at one point, once.
 
-Runs inside the function. KILL_HANDLER names the real handler, KILL_AT the point, KILL_FOLDER a folder outside of it
-where it leaves a file once it has struck, so that the next attempt passes.
+Runs inside the function. STRIKE_HANDLER names the real handler, STRIKE_AT the point, STRIKE_BY what happens there:
+`kill` (SIGKILL), `hang` (a call that does not come back) or `freeze` (the same, and deaf to signals). STRIKE_FOLDER is
+a folder outside of it where it leaves a file once it has struck, so that the next attempt passes.
 """
 
 import importlib
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
 from fanout import aws
 
-_module, _name = os.environ["KILL_HANDLER"].split(".")
-_at = os.environ["KILL_AT"]
-_folder = Path(os.environ["KILL_FOLDER"])
-
-EFFECTS = {"PutItem", "TransactWriteItems", "UpdateItem", "SendEmail"}
+_module, _name = os.environ["STRIKE_HANDLER"].split(".")
+_at = os.environ["STRIKE_AT"]
+_by = os.environ["STRIKE_BY"]
+_folder = Path(os.environ["STRIKE_FOLDER"])
+_FOREVER = 3600
 _make_client = aws.client.__wrapped__
 
 
@@ -27,7 +29,11 @@ def _strike(point: str) -> None:
         (_folder / "struck").touch(exist_ok=False)
     except FileExistsError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    if _by == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if _by == "freeze":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    time.sleep(_FOREVER)
 
 
 def _before(model: Any, **_: Any) -> None:
@@ -55,7 +61,7 @@ _real = getattr(importlib.import_module(_module), _name)
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Call the real handler, and kill the function before it can acknowledge if that is the point."""
+    """Call the real handler, and strike before the function can acknowledge if that is the point."""
     response = _real(event, context)
     _strike("before acknowledgement")
     return response
