@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from fanout_cli.journal import Journal
@@ -52,9 +53,7 @@ def run(
     else:
         _show(trace, event_id)
     if not trace.deliveries:
-        note(
-            f"Nothing is known of {event_id} in stack {target.stack_name}: no receipt, no dead letter."
-        )
+        note(f"Nothing is known of {event_id} in stack {target.stack_name}: no receipt, no dead letter.")
         if raw := tracer.raw_only():
             note(f"Raw delivery hides SNS's MessageId from {', '.join(raw)}: trace their events by event id.")
     raise typer.Exit(0 if trace.good else 1)
@@ -78,6 +77,6 @@ def _show(trace: Trace, key: str) -> None:
             f"[{style}]{each.outcome}[/{style}]",
             "" if each.attempts is None else str(each.attempts),
             "" if each.latency_ms is None else f"{each.latency_ms} ms",
-            (each.reason or "").replace("[", r"\["),
+            escape(each.reason or ""),
         )
     out.print(table)

@@ -26,11 +26,16 @@ class Deadline:
         """
         self._remaining_ms = context.get_remaining_time_in_millis
         total: float = self._remaining_ms() / 1000
-        self._reserve = min(3.0, max(0.25, 0.1 * total))
+        # A tenth, but a second at least where there is one: the first call to SQS makes a client, and that is slow.
+        self._reserve = min(3.0, max(0.1 * total, min(1.0, total / 3)))
 
     def seconds(self) -> float:
         """Seconds of work left: what Lambda grants less the reserve. Negative once it is over."""
         return float(self._remaining_ms()) / 1000 - self._reserve
+
+    def is_over(self) -> bool:
+        """Tell whether half of the reserve is spent too: time to answer Lambda and to do nothing else."""
+        return self.seconds() <= -self._reserve / 2
 
     @contextmanager
     def enforced(self) -> Iterator[None]:

@@ -12,13 +12,15 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from fanout import aws
 from fanout.event import Event
 from fanout.failures import Discard, Reject, Retry
 from fanout.identity import subscriber_name
 from fanout.subscriber import Outcome
+
+D = TypeVar("D")
 
 # A marker must outlive every way an event can come back: queues keep 14 days, the event archive up to a year.
 _MARKER_DAYS = 400
@@ -87,26 +89,47 @@ def transact_once(event: Event[Any], table: str, actions: Sequence[Mapping[str, 
     Raises ConditionFailedError if an action's own condition did not hold, and what DynamoDB raises otherwise.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
     """
-    marker = {"pk": f"event#{event.identity}", "sk": subscriber_name(), "expires_at": marker_expiry()}
-    put = {
-        "Put": {"TableName": table, "Item": to_item(marker), "ConditionExpression": "attribute_not_exists(pk)"},
-    }
-    for wait in (*_CONFLICT_WAITS, None):
+    return transact_batch_once([event], table, lambda _: actions)[0]
+
+
+def transact_batch_once(
+    events: Sequence[Event[D]], table: str, actions: Callable[[list[Event[D]]], Sequence[Mapping[str, Any]]]
+) -> list[Outcome]:
+    """Write what several events come to, and a marker for each of them, in one transaction: `transact_once` for many.
+
+    events: each once. actions: makes the entries out of those events whose effect is not there yet; called again with
+    fewer where a marker shows one to be a duplicate. Markers and entries together are 100 at most.
+
+    Returns each event's outcome, in order. Raises as `transact_once` does, and nothing is written then.
+    """
+    fresh = list(events)
+    waits = iter(_CONFLICT_WAITS)
+    while fresh:
+        markers = [_marker(event, table) for event in fresh]
         try:
-            aws.client("dynamodb").transact_write_items(TransactItems=[put, *actions])
+            aws.client("dynamodb").transact_write_items(TransactItems=[*markers, *actions(fresh)])
         except Exception as error:
             codes = _cancellation_codes(error)
-            if codes[:1] == ["ConditionalCheckFailed"]:
-                return Outcome.DUPLICATE
-            failed = [number for number, code in enumerate(codes[1:]) if code == "ConditionalCheckFailed"]
-            if failed:
+            refused = [code == "ConditionalCheckFailed" for code in codes]
+            if any(refused[: len(fresh)]):
+                fresh = [event for event, is_duplicate in zip(fresh, refused, strict=False) if not is_duplicate]
+                continue
+            if any(refused):
+                failed = [number for number, is_refused in enumerate(refused[len(fresh) :]) if is_refused]
                 raise ConditionFailedError(failed) from None
+            wait = next(waits, None)
             if "TransactionConflict" not in codes or wait is None:
                 raise
             time.sleep(random.uniform(0, wait))  # noqa: S311 - jitter keeps no secret
         else:
-            return Outcome.PROCESSED
-    raise AssertionError("unreachable: the last attempt returns or raises")
+            break
+    written = {event.identity for event in fresh}
+    return [Outcome.PROCESSED if event.identity in written else Outcome.DUPLICATE for event in events]
+
+
+def _marker(event: Event[Any], table: str) -> dict[str, Any]:
+    marker = {"pk": f"event#{event.identity}", "sk": subscriber_name(), "expires_at": marker_expiry()}
+    return {"Put": {"TableName": table, "Item": to_item(marker), "ConditionExpression": "attribute_not_exists(pk)"}}
 
 
 def _cancellation_codes(error: Exception) -> list[str]:

@@ -111,6 +111,8 @@ def encode(event: "Event[Any]") -> bytes:
 
 
 _envelope = msgspec.json.Decoder(Event[msgspec.Raw])
+# One year within what Python's datetime can hold, so that no zone and no span added to a time leads out of it.
+_YEARS = range(2, 9999)
 
 
 def decode(body: str | bytes) -> Event[msgspec.Raw]:
@@ -119,12 +121,12 @@ def decode(body: str | bytes) -> Event[msgspec.Raw]:
     The data is decoded by `decode_data`, once its type has told which contract it must satisfy.
     """
     try:
-        return _envelope.decode(body)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # msgspec's errors are ValueErrors, and so are lone surrogates
+        event = _envelope.decode(body)
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors, and so are lone surrogates
         raise InvalidEvent(f"no CloudEvents 1.0 event: {error}") from None
+    if event.time is not None and event.time.year not in _YEARS:
+        raise InvalidEvent(f"no CloudEvents 1.0 event: year {event.time.year} is out of range - at `$.time`")
+    return event
 
 
 def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:

@@ -1,8 +1,12 @@
-"""The subscriber runtime: makes a Lambda handler of a function of one typed event.
+"""The subscriber runtime: makes a Lambda handler of a function of one typed event, or of a batch of them.
 
     @subscriber(OrderPlaced)
     def handler(event: Event[OrderPlaced]) -> Outcome | None:
         return orders.record(event)
+
+    @batch_subscriber(LogEntry)
+    def handler(events: list[Event[LogEntry]]) -> None:
+        archive.write(events)
 
 What the function returns or raises decides what becomes of the event; `Outcome` lists it. One record's failure touches
 no other record of its batch: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -10,7 +14,8 @@ no other record of its batch: https://docs.aws.amazon.com/lambda/latest/dg/servi
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import update_wrapper
@@ -41,7 +46,14 @@ class Outcome(StrEnum):
     """Given up after the last attempt."""
 
 
+# A message that comes back to a batch subscriber for the third time or more is handled alone: whatever made its batch
+# fail without a word about the guilty one then fails that one only. (Two attempts: about 45 s at the usual backoff.)
+_ATTEMPTS_TOGETHER = 2
+_DEADLINE = "deadline: the function's time was up"
+
+Answer = Outcome | Retry | Reject | Discard
 Handler = Callable[[Event[Any]], Outcome | None]
+BatchHandler = Callable[[list[Event[Any]]], Sequence[Answer] | None]
 Translate = Callable[[Notification], Event[Any] | None]
 Response = dict[str, list[dict[str, str]]]
 
@@ -58,7 +70,27 @@ def subscriber(
     """
 
     def decorate(handler: Handler) -> Subscriber:
-        return Subscriber(handler, accepted, translate)
+        def handle(events: list[Event[Any]]) -> list[Answer]:
+            return [handler(event) or Outcome.PROCESSED for event in events]
+
+        return Subscriber(handle, accepted, translate, wraps=handler)
+
+    return decorate
+
+
+def batch_subscriber(
+    *accepted: type[msgspec.Struct], translate: Translate | None = None
+) -> Callable[[BatchHandler], "Subscriber"]:
+    """Turn a function of a list of events into a Lambda handler; the arguments are those of `subscriber`.
+
+    The function gets the valid events of an invocation, each once however many copies came, never an empty list. It
+    returns None if all went well, or one answer per event, in order: PROCESSED, DUPLICATE, or one of the exceptions
+    Retry, Reject and Discard as a value. What it raises holds for every event it was given. An event that is tried for
+    the third time, and every event of a FIFO queue, comes in a list of its own.
+    """
+
+    def decorate(handler: BatchHandler) -> Subscriber:
+        return Subscriber(handler, accepted, translate, wraps=handler, attempts_together=_ATTEMPTS_TOGETHER)
 
     return decorate
 
@@ -66,23 +98,52 @@ def subscriber(
 class _Verdict(msgspec.Struct):
     """What one delivery came to, before anything is done about it."""
 
-    outcome: Outcome
-    reason: str | None = None
+    outcome: Outcome = Outcome.RETRYING
+    reason: str | None = _DEADLINE
+    """Until it is known otherwise, the deadline came before the answer."""
     after: float | None = None
     event: Event[Any] | None = None
+
+    def set(self, answer: BaseException | Outcome) -> None:
+        """Make an answer, or whatever else was raised instead of one, the verdict."""
+        match answer:
+            case Outcome():
+                self.outcome, self.reason = answer, None
+            case Reject():
+                self.outcome, self.reason = Outcome.REJECTED, answer.reason
+            case Discard():
+                self.outcome, self.reason = Outcome.DISCARDED, answer.reason
+            case Retry():
+                self.outcome, self.reason, self.after = Outcome.RETRYING, answer.reason or "retry", answer.after
+            case _:  # whatever else went wrong is retried, never lost
+                self.outcome, self.reason = Outcome.RETRYING, describe(answer)
+
+
+class _Unit(msgspec.Struct):
+    """What is handed to the handler at once: one delivery, or a batch subscriber's many."""
+
+    deliveries: list[Delivery]
+    parsed: list[Event[Any] | Exception]
 
 
 class Subscriber:
     """A Lambda handler. Call it with Lambda's event and context; `__wrapped__` is the function it was made of."""
 
     def __init__(
-        self, handler: Handler, accepted: tuple[type[msgspec.Struct], ...], translate: Translate | None
+        self,
+        handler: BatchHandler,
+        accepted: tuple[type[msgspec.Struct], ...],
+        translate: Translate | None,
+        *,
+        wraps: Callable[..., Any],
+        attempts_together: int = 0,
     ) -> None:
+        self.attempts_together = attempts_together
         self._handler = handler
         self._accepted = {contracts.contract_of(schema).type: schema for schema in accepted}
         self._translate = translate
         self._settings: InboxSettings | None = None
-        update_wrapper(self, handler)
+        update_wrapper(self, wraps)
 
     def __call__(self, payload: dict[str, Any], context: Any) -> Response | None:
         """Handle one invocation. Returns a partial batch response for a batch from SQS, None for SNS.
@@ -124,9 +185,14 @@ class Subscriber:
         except InvalidEvent as error:
             raise Reject(f"invalid-event: {error}") from None
 
-    def handle(self, event: Event[Any]) -> Outcome:
-        """Give an admitted event to the handler and return what it says. Raises whatever the handler raises."""
-        return self._handler(event) or Outcome.PROCESSED
+    def handle(self, events: list[Event[Any]]) -> Sequence[Answer]:
+        """Give admitted events to the handler and return what it says of each. Raises whatever the handler raises."""
+        answers = self._handler(events)
+        if answers is None:
+            return [Outcome.PROCESSED] * len(events)
+        if len(answers) != len(events):
+            raise TypeError(f"the handler gave {len(answers)} answers to {len(events)} events")
+        return answers
 
 
 class _Batch:
@@ -148,19 +214,37 @@ class _Batch:
     def run(self) -> Response | None:
         parsed = [self._parse(delivery) for delivery in self._deliveries]
         self._write_received(parsed)
-        for position, (delivery, event) in enumerate(zip(self._deliveries, parsed, strict=True)):
+        for position, unit in enumerate(self._units(parsed)):
+            delivery = unit.deliveries[0]
             out_of_time = position > 0 and self._deadline.seconds() <= self._slowest
             if out_of_time or delivery.group in self._blocked_groups:
                 self._hand_back(delivery)
             elif (wait := _seconds_until(delivery.carried.not_before)) > 0:
                 self._hand_back(delivery, wait)
             else:
-                self._work(delivery, event)
+                self._work(unit)
         if self._outcomes:
             count(self._settings.fanout_subscriber, self._outcomes, self._oldest_ms)
         if all(delivery.is_direct for delivery in self._deliveries):
             return None
         return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in self._failures]}
+
+    def _units(self, parsed: list[Event[Any] | Exception]) -> list[_Unit]:
+        """Say what is handled at once: what a batch subscriber takes together, then every other delivery alone."""
+        together = _Unit([], [])
+        alone: list[_Unit] = []
+        for delivery, event in zip(self._deliveries, parsed, strict=True):
+            is_alone = (
+                delivery.attempt > self._subscriber.attempts_together
+                or delivery.group is not None
+                or delivery.carried.not_before is not None
+            )
+            if is_alone:
+                alone.append(_Unit([delivery], [event]))
+            else:
+                together.deliveries.append(delivery)
+                together.parsed.append(event)
+        return [together, *alone] if together.deliveries else alone
 
     def _parse(self, delivery: Delivery) -> Event[Any] | Exception:
         try:
@@ -168,38 +252,68 @@ class _Batch:
         except Exception as error:  # judged in this delivery's turn, with the handler's own exceptions
             return error
 
-    def _work(self, delivery: Delivery, event: Event[Any] | Exception) -> None:
+    def _work(self, unit: _Unit) -> None:
         started = time.perf_counter()
-        verdict = self._judge(event)
-        if verdict.outcome is Outcome.RETRYING and delivery.attempt >= self._settings.fanout_max_attempts:
-            verdict.outcome = Outcome.DEAD_LETTERED
-            verdict.reason = f"gave up after {delivery.attempt} attempts: {verdict.reason}"
-        self._act(delivery, verdict)
-        duration = time.perf_counter() - started
-        self._slowest = max(self._slowest, duration)
-        self._write_receipt(delivery, verdict, duration)
+        verdicts = self._judge(unit.parsed)
+        for delivery, verdict in zip(unit.deliveries, verdicts, strict=True):
+            if verdict.outcome is Outcome.RETRYING and delivery.attempt >= self._settings.fanout_max_attempts:
+                verdict.outcome = Outcome.DEAD_LETTERED
+                verdict.reason = f"gave up after {delivery.attempt} attempts: {verdict.reason}"
+            self._act(delivery, verdict)
+            self._write_receipt(delivery, verdict, time.perf_counter() - started)
+        if len(unit.deliveries) == 1:
+            self._slowest = max(self._slowest, time.perf_counter() - started)
 
-    def _judge(self, event: Event[Any] | Exception) -> _Verdict:
-        """Hand the event to the handler and say what its answer means."""
-        known = event if isinstance(event, Event) else None
+    def _judge(self, parsed: list[Event[Any] | Exception]) -> list[_Verdict]:
+        """Hand the events to the handler and say what its answer means for each."""
+        verdicts = [_Verdict(event=event if isinstance(event, Event) else None) for event in parsed]
+        copies: list[tuple[_Verdict, _Verdict]] = []
+        # Whatever the deadline interrupts stays as it is: to be retried, because the time was up.
+        with suppress(DeadlineReached), self._deadline.enforced():
+            admitted = self._admit(parsed, verdicts, copies)
+            if admitted:
+                self._handle(admitted)
+        for copy, first in copies:
+            processed = first.outcome is Outcome.PROCESSED
+            copy.outcome = Outcome.DUPLICATE if processed else first.outcome
+            copy.reason, copy.after = first.reason, first.after
+        return verdicts
+
+    def _admit(
+        self,
+        parsed: list[Event[Any] | Exception],
+        verdicts: list[_Verdict],
+        copies: list[tuple[_Verdict, _Verdict]],
+    ) -> list[_Verdict]:
+        """Return the verdicts still to be found: each event's first copy, if it is one that the handler takes."""
+        admitted: dict[str, _Verdict] = {}
+        for event, verdict in zip(parsed, verdicts, strict=True):
+            try:
+                if isinstance(event, Exception):
+                    raise event
+                verdict.event = self._subscriber.admit(event)
+            except Exception as error:
+                self._conclude([verdict], error)
+                continue
+            first = admitted.setdefault(event.identity, verdict)
+            if first is not verdict:
+                copies.append((verdict, first))
+        return list(admitted.values())
+
+    def _handle(self, admitted: list[_Verdict]) -> None:
         try:
-            if isinstance(event, Exception):
-                raise event
-            with self._deadline.enforced():
-                known = self._subscriber.admit(event)
-                outcome = self._subscriber.handle(known)
-        except Reject as word:
-            return _Verdict(Outcome.REJECTED, word.reason, event=known)
-        except Discard as word:
-            return _Verdict(Outcome.DISCARDED, word.reason, event=known)
-        except Retry as word:
-            return _Verdict(Outcome.RETRYING, word.reason or "retry", word.after, event=known)
-        except DeadlineReached:
-            return _Verdict(Outcome.RETRYING, "deadline: the function's time was up", event=known)
-        except Exception as error:  # whatever else went wrong is retried, never lost
-            log_failure(error, known.id if known else None)
-            return _Verdict(Outcome.RETRYING, describe(error), event=known)
-        return _Verdict(outcome, event=known)
+            answers = self._subscriber.handle([verdict.event for verdict in admitted if verdict.event])
+            for verdict, answer in zip(admitted, answers, strict=True):
+                verdict.set(answer)
+        except Exception as error:
+            self._conclude(admitted, error)
+
+    def _conclude(self, verdicts: list[_Verdict], error: Exception) -> None:
+        """Make an exception the verdict of all the events it holds for."""
+        if not isinstance(error, Reject | Discard | Retry):
+            log_failure(error, verdicts[0].event.id if len(verdicts) == 1 and verdicts[0].event else None)
+        for verdict in verdicts:
+            verdict.set(error)
 
     def _act(self, delivery: Delivery, verdict: _Verdict) -> None:
         """Do what the verdict asks for. If SQS cannot be reached, the delivery comes back by itself."""
@@ -216,7 +330,8 @@ class _Batch:
                 wait = verdict.after
                 if wait is None:
                     wait = backoff(delivery.attempt, self._settings.fanout_backoff_seconds)
-                self._inbox.retry(delivery, wait)
+                if delivery.is_direct or not self._deadline.is_over():
+                    self._inbox.retry(delivery, wait)
                 self._fail(delivery)
         except Exception as error:
             if delivery.is_direct:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from fanout import aws, effects
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.deadline import DeadlineReached
-from fanout.effects import ConditionFailedError, at_most_once, put_once, to_item, transact_once
+from fanout.effects import ConditionFailedError, at_most_once, put_once, to_item, transact_batch_once, transact_once
 from fanout.event import Event
 from fanout.failures import Reject, Retry
 from fanout.subscriber import Outcome
@@ -57,6 +57,38 @@ def test_a_transaction_happens_once_per_event_and_subscriber(
     monkeypatch.setenv("FANOUT_SUBSCRIBER", "team_events/team_b")
     assert transact_once(EVENT, table, [add_one(table)]) is Outcome.PROCESSED
     assert hits(items) == 3
+
+
+def test_a_batch_is_one_transaction_in_which_each_event_counts_once(table: str, items: Items) -> None:
+    third = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="3")
+
+    def add(events: list[Event[TeamMessagePosted]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "Update": {
+                    "TableName": table,
+                    "Key": to_item({"pk": "counter", "sk": "-"}),
+                    "UpdateExpression": "ADD hits :number",
+                    "ExpressionAttributeValues": to_item({":number": len(events)}),
+                }
+            }
+        ]
+
+    assert transact_batch_once([OTHER], table, add) == [Outcome.PROCESSED]
+    assert transact_batch_once([EVENT, OTHER, third], table, add) == [
+        Outcome.PROCESSED,
+        Outcome.DUPLICATE,
+        Outcome.PROCESSED,
+    ]
+    assert transact_batch_once([EVENT, OTHER, third], table, add) == [Outcome.DUPLICATE] * 3
+    assert hits(items) == 3
+
+
+def test_a_batch_whose_effect_is_refused_leaves_nothing_and_says_which_action_it_was(table: str, items: Items) -> None:
+    with pytest.raises(ConditionFailedError) as refused:
+        transact_batch_once([EVENT, OTHER], table, lambda _: [add_one(table, "attribute_exists(opened)")])
+    assert refused.value.failed == [0]
+    assert items(table) == []
 
 
 def test_a_condition_of_the_effect_that_fails_leaves_neither_effect_nor_marker(table: str, items: Items) -> None:

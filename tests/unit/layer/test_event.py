@@ -64,6 +64,7 @@ GOOD = {"specversion": "1.0", "id": "1", "source": "s", "type": "team.message.po
         (json.dumps({k: v for k, v in {**GOOD, "data": {}}.items() if k != "id"}), "id"),
         (json.dumps({**GOOD, "data": {}, "time": "yesterday"}), "$.time"),
         (json.dumps({**GOOD, "data": {}, "time": "2026-01-01T00:00:00"}), "$.time"),
+        (json.dumps({**GOOD, "data": {}, "time": "0001-01-01T00:00:00+23:59"}), "$.time"),
         (json.dumps({**GOOD, "data": {}, "claimcheck": "../../other-bucket"}), "$.claimcheck"),
         ('{"a":' * 5000 + "1" + "}" * 5000, ""),
         ("\ud800", ""),

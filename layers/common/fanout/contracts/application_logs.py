@@ -1,0 +1,27 @@
+"""application_logs: what programs log, one event per log entry."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from fanout.contracts import contract
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+LONGEST_SERVICE = 64
+"""So that its escaped form, twelve bytes per character at worst, fits the archive's object names (1,024 bytes)."""
+
+
+@contract("log.entry.v1", topic="ApplicationLogs", filterable=("level", "service"))
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A program logged something. The event's time is the entry's own."""
+
+    service: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SERVICE)]
+    """The program, never a person: receipts show it, and the archive's folders are named after it."""
+    level: Level
+    message: str
+    logger: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    """The part of the program, as it names itself."""
+    trace_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    context: dict[str, Any] = {}
+    """Whatever else is known: the exception, the place in the code, fields of the program's own."""

@@ -1,0 +1,199 @@
+"""The runtime for functions of a batch: one answer for all of it, and still a fate of its own for every record."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.event import Event, encode
+from fanout.failures import Discard, Reject, Retry
+from fanout.subscriber import Answer, Outcome, Subscriber, batch_subscriber
+from fanout.testing import LambdaContext, lambda_event, sns_record, sqs_record
+
+from ..conftest import Queues
+
+Lines = Callable[[str], list[dict[str, Any]]]
+Message = Event[TeamMessagePosted]
+
+
+def event(text: str = "hi", **attributes: Any) -> Message:
+    return Event.new(TeamMessagePosted(text=text, author="Ada"), source="urn:test", **attributes)
+
+
+def queued(queues: Queues, *events: Message) -> list[dict[str, Any]]:
+    """Records of messages that really stand in the inbox, so that their visibility can be changed."""
+    return [queues.put(encode(each).decode()) for each in events]
+
+
+def run(handler: Subscriber, *records: dict[str, Any], timeout: float = 30) -> list[str]:
+    """Run a batch from SQS; return the message ids reported as failed."""
+    response = handler(lambda_event(records), LambdaContext(timeout))
+    assert response is not None
+    return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+
+def outcomes(lines: Lines) -> list[tuple[str, str | None]]:
+    return [(receipt["outcome"], receipt["reason"]) for receipt in lines("receipt")]
+
+
+def collecting(into: list[list[Message]]) -> Subscriber:
+    @batch_subscriber(TeamMessagePosted)
+    def handler(events: list[Message]) -> None:
+        into.append(events)
+
+    return handler
+
+
+def test_the_handler_gets_all_good_events_at_once_and_poison_goes_aside(queues: Queues, lines: Lines) -> None:
+    calls: list[list[Message]] = []
+    first, second = event("one"), event("two")
+    records = [sqs_record(first), sqs_record("{broken"), sqs_record(second), sqs_record("hello")]
+    assert run(collecting(calls), *records) == []
+    assert calls == [[first, second]]
+    assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "rejected", "processed", "rejected"]
+    assert sorted(letter["body"] for letter in queues.dead()) == ["hello", "{broken"]
+
+
+def test_a_batch_of_poison_does_not_reach_the_handler(queues: Queues) -> None:
+    calls: list[list[Message]] = []
+    assert run(collecting(calls), sqs_record("{"), sqs_record("{}")) == []
+    assert calls == []
+
+
+def test_copies_of_one_event_reach_the_handler_once(queues: Queues, lines: Lines) -> None:
+    calls: list[list[Message]] = []
+    twice, once = event("twice"), event("once")
+    run(collecting(calls), sqs_record(twice), sqs_record(once), sqs_record(twice))
+    assert calls == [[twice, once]]
+    assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "processed", "duplicate"]
+
+
+def test_copies_of_one_event_share_its_failure(queues: Queues) -> None:
+    @batch_subscriber(TeamMessagePosted)
+    def handler(events: list[Message]) -> None:
+        raise Retry("later")
+
+    twice = event()
+    records = [sqs_record(twice), sqs_record(twice)]
+    assert run(handler, *records) == [record["messageId"] for record in records]
+
+
+def test_what_the_handler_raises_holds_for_every_event_and_for_no_poison(queues: Queues, lines: Lines) -> None:
+    @batch_subscriber(TeamMessagePosted)
+    def handler(events: list[Message]) -> None:
+        raise ConnectionError("ada@example.com")
+
+    first, last = queued(queues, event(), event())
+    assert run(handler, first, sqs_record("{"), last) == [first["messageId"], last["messageId"]]
+    seen = outcomes(lines)
+    assert [outcome for outcome, _ in seen] == ["retrying", "rejected", "retrying"]
+    assert seen[0][1] == "ConnectionError"
+
+
+def test_every_event_may_get_an_answer_of_its_own(queues: Queues, lines: Lines) -> None:
+    answers: list[Answer] = [
+        Outcome.PROCESSED,
+        Outcome.DUPLICATE,
+        Retry("busy", after=60),
+        Reject("bad"),
+        Discard("no"),
+    ]
+
+    @batch_subscriber(TeamMessagePosted)
+    def handler(events: list[Message]) -> Sequence[Answer]:
+        return answers
+
+    records = queued(queues, *[event() for _ in answers])
+    assert run(handler, *records) == [records[2]["messageId"]]
+    assert outcomes(lines) == [
+        ("processed", None),
+        ("duplicate", None),
+        ("retrying", "busy"),
+        ("rejected", "bad"),
+        ("discarded", "no"),
+    ]
+
+
+def test_answers_that_do_not_match_the_events_lose_nothing(queues: Queues, lines: Lines) -> None:
+    @batch_subscriber(TeamMessagePosted)
+    def handler(events: list[Message]) -> Sequence[Answer]:
+        return [Outcome.PROCESSED]
+
+    records = queued(queues, event(), event())
+    assert run(handler, *records) == [record["messageId"] for record in records]
+    assert outcomes(lines) == [("retrying", "TypeError")] * 2
+
+
+def test_an_event_that_fails_its_batch_without_a_word_ends_up_failing_alone(queues: Queues, lines: Lines) -> None:
+    @batch_subscriber(TeamMessagePosted)
+    def handler(events: list[Message]) -> None:
+        if any(each.data.text == "guilty" for each in events):
+            raise ZeroDivisionError
+
+    texts = ["good", "guilty", "fine"]
+    for attempt, failing in [(1, texts), (2, texts), (3, ["guilty"])]:
+        records = {text: sqs_record(event(text), receive_count=attempt) for text in texts}
+        assert run(handler, *records.values()) == [records[text]["messageId"] for text in failing]
+
+
+def test_the_last_attempt_of_a_batch_member_makes_a_dead_letter_of_that_one_only(
+    queues: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @batch_subscriber(TeamMessagePosted)
+    def handler(events: list[Message]) -> None:
+        raise Retry("down")
+
+    fresh = sqs_record(event())
+    assert run(handler, sqs_record(event(), receive_count=10), fresh) == [fresh["messageId"]]
+    assert [letter["outcome"] for letter in queues.dead()] == ["dead-lettered"]
+
+
+def test_the_deadline_interrupts_a_batch_and_all_of_it_comes_again(queues: Queues, lines: Lines) -> None:
+    @batch_subscriber(TeamMessagePosted)
+    def handler(events: list[Message]) -> None:
+        time.sleep(20)
+
+    records = [sqs_record(event()), sqs_record("{"), sqs_record(event())]
+    started = time.monotonic()
+    failed = run(handler, *records, timeout=1.5)
+    assert time.monotonic() - started < 1.5
+    assert failed == [records[0]["messageId"], records[2]["messageId"]]
+    assert [outcome for outcome, _ in outcomes(lines)] == ["retrying", "rejected", "retrying"]
+
+
+def test_a_direct_delivery_is_a_batch_of_one(queues: Queues) -> None:
+    calls: list[list[Message]] = []
+    sent = event()
+    assert collecting(calls)(lambda_event([sns_record(sent)]), LambdaContext()) is None
+    assert calls == [[sent]]
+
+
+def test_events_of_a_fifo_queue_come_one_by_one_in_order(queues: Queues) -> None:
+    calls: list[list[Message]] = []
+    events = [event(str(number)) for number in range(3)]
+    run(collecting(calls), *[sqs_record(each, group="g") for each in events])
+    assert calls == [[each] for each in events]
+
+
+WORDS = ["fine", "retry", "reject", "poison"]
+
+
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12), st.integers(1, 4))
+def test_whatever_a_batch_holds_exactly_the_retried_records_come_again(
+    queues: Queues, lines: Lines, words: list[str], attempt: int
+) -> None:
+    @batch_subscriber(TeamMessagePosted)
+    def handler(events: list[Message]) -> list[Answer]:
+        meaning: dict[str, Answer] = {"fine": Outcome.PROCESSED, "retry": Retry(after=1), "reject": Reject("no")}
+        return [meaning[each.data.text] for each in events]
+
+    records = [sqs_record("{" if word == "poison" else event(word), receive_count=attempt) for word in words]
+    expected = [record["messageId"] for record, word in zip(records, words, strict=True) if word == "retry"]
+    assert sorted(run(handler, *records)) == sorted(expected)
+    assert len(lines("receipt")) == len(words)
