@@ -41,8 +41,9 @@ types: setup
 	@mypy layers/common/fanout cli/fanout_cli
 	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
 
-generate: setup ## Write the files that are made from the code: contract documents
+generate: setup ## Write the files that are made from others: contract documents, payloads for sam local invoke
 	@python -m fanout_cli.contract_documents docs/contracts
+	@python -m fanout_cli.lambda_payloads .
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

@@ -40,16 +40,12 @@ def reference(policy: dict[str, list[Any]], body: dict[str, Any]) -> bool:
 
 def one(condition: Any, value: Any) -> bool:
     if not isinstance(condition, dict):
-        return (
-            (type(condition) is type(value)
-            and condition == value)
-            or (
-                isinstance(condition, int | float)
-                and isinstance(value, int | float)
-                and not isinstance(condition, bool)
-                and not isinstance(value, bool)
-                and condition == value
-            )
+        return (type(condition) is type(value) and condition == value) or (
+            isinstance(condition, int | float)
+            and isinstance(value, int | float)
+            and not isinstance(condition, bool)
+            and not isinstance(value, bool)
+            and condition == value
         )
     [(operator, operand)] = condition.items()
     if operator == "anything-but":
