@@ -1,6 +1,6 @@
 """What the command's tests share: a command line to run, a state folder, and a deployed application in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,7 @@ class Result:
 
 
 @pytest.fixture
-def run(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Result]]:
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run one command line, with a state folder of its own in which no engine runs, and no AWS in the environment."""
     monkeypatch.setenv("FANOUT_STATE", str(tmp_path / "state"))
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
@@ -42,7 +40,7 @@ def run(
         shown = capsys.readouterr()
         return Result(code, shown.out, shown.err)
 
-    yield call
+    return call
 
 
 @dataclass
