@@ -41,6 +41,17 @@ types: setup
 	@mypy layers/common/fanout cli/fanout_cli
 	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
 
+test: setup test-unit test-engine ## All tests, the fast ones first
+
+test-unit: setup ## The tests that need no engine: units, contracts, templates
+	@pytest -q tests/unit tests/contract tests/template
+
+test-engine: setup ## The tests on the local engine: the engine itself, then the application on it
+	@pytest -q tests/engine tests/integration
+
+demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
+	@fanout demo; status=$$?; fanout down; exit $$status
+
 generate: setup ## Write the files that are made from the code: contract documents
 	@python -m fanout_cli.contract_documents docs/contracts
 

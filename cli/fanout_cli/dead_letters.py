@@ -26,7 +26,8 @@ class DeadLetter:
     """rejected if a subscriber said so, else dead-lettered"""
     reason: str | None
     attempts: int | None
-    body: str
+    event: str
+    """the body as it was published, out of whatever it was wrapped in"""
 
     def is_about(self, *keys: str | None) -> bool:
         """Whether one of the keys is the id of the event in it, or the MessageId under which it was published."""
@@ -99,9 +100,11 @@ def read(message: Mapping[str, Any]) -> DeadLetter:
     a record of the failed invocation; SNS the notification that it could not deliver.
     """
     attributes = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
-    event_ids, message_ids = _ids(message["Body"])
-    if attributes.get("event_id"):
-        event_ids.add(attributes["event_id"])
+    event, message_ids = unwrap(message["Body"])
+    found = _json(event)
+    event_id = attributes.get("event_id") or (found.get("id") if isinstance(found, dict) else None)
+    # A plain text becomes an event whose id is the MessageId.
+    event_ids = {event_id} if isinstance(event_id, str) else message_ids
     attempts = attributes.get("attempts", "")
     return DeadLetter(
         frozenset(event_ids),
@@ -109,23 +112,20 @@ def read(message: Mapping[str, Any]) -> DeadLetter:
         "rejected" if attributes.get("outcome") == "rejected" else "dead-lettered",
         attributes.get("reason") or None,
         int(attempts) if attempts.isdecimal() else None,
-        message["Body"],
+        event,
     )
 
 
-def _ids(body: Any) -> tuple[set[str], set[str]]:
-    """The event ids and SNS MessageIds in a body, through whatever it was wrapped in on its way."""
+def unwrap(body: Any) -> tuple[str, set[str]]:
+    """Return what was published, out of whatever it was wrapped in on its way, and the ids of the wrappings."""
     match _json(body):
-        case {"requestPayload": {"Records": list(records)}}:  # Lambda's on-failure destination
-            return _merge(records)
-        case {"Sns": dict(notification)} | ({"Type": "Notification", "Message": _} as notification):
-            return _notification(notification)
-        case {"messageId": str(message_id), "body": inner}:  # an SQS record within Lambda's record
-            event_ids, message_ids = _ids(inner)
-            return event_ids, message_ids | {message_id}
-        case {"id": str(event_id)}:
-            return {event_id}, set()
-    return set(), set()
+        case {"requestPayload": {"Records": [record, *_]}}:  # Lambda's on-failure destination; SNS sends one record
+            return unwrap(record)
+        case {"Sns": {"Message": str(text), "MessageId": str(message_id)}}:
+            return text, {message_id}
+        case {"Type": "Notification", "Message": str(text), "MessageId": str(message_id)}:
+            return text, {message_id}
+    return body if isinstance(body, str) else json.dumps(body), set()
 
 
 def _json(body: Any) -> Any:
@@ -135,20 +135,3 @@ def _json(body: Any) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _notification(value: Mapping[str, Any]) -> tuple[set[str], set[str]]:
-    event_ids, _ = _ids(value.get("Message"))
-    message_id = str(value.get("MessageId"))
-    # A plain text becomes an event whose id is the MessageId.
-    return event_ids or {message_id}, {message_id}
-
-
-def _merge(records: list[Any]) -> tuple[set[str], set[str]]:
-    event_ids: set[str] = set()
-    message_ids: set[str] = set()
-    for record in records:
-        found_events, found_messages = _ids(record)
-        event_ids |= found_events
-        message_ids |= found_messages
-    return event_ids, message_ids

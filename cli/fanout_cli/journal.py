@@ -6,7 +6,7 @@ that SNS gave it where subscribers do not see that. It holds no event data but t
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,19 +53,25 @@ class Journal:
 
     def find(self, key: str) -> list[Published]:
         """Return what was published under this event id or MessageId, oldest first."""
-        found = []
-        for file in (self._previous, self._file):
-            if not file.exists():
-                continue
-            with file.open(encoding="utf-8") as lines:
-                for line in lines:
-                    if (
-                        key in line
-                        and (published := _parse(line))
-                        and key in (published.event_id, published.message_id)
-                    ):
-                        found.append(published)
+        return [
+            published
+            for line in self._lines()
+            if key in line and (published := _parse(line)) and key in (published.event_id, published.message_id)
+        ]
+
+    def all(self) -> dict[str, list[Published]]:
+        """Return everything published, by event id, oldest first."""
+        found: dict[str, list[Published]] = {}
+        for line in self._lines():
+            if published := _parse(line):
+                found.setdefault(published.event_id, []).append(published)
         return found
+
+    def _lines(self) -> Iterator[str]:
+        for file in (self._previous, self._file):
+            if file.exists():
+                with file.open(encoding="utf-8") as lines:
+                    yield from lines
 
 
 def _parse(line: str) -> Published | None:

@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read our output has seen enough. Point stdout elsewhere, or Python complains when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (UserError, EngineError, ClientError, BotoCoreError, KeyboardInterrupt) as error:
+    except (UserError, EngineError, ClientError, BotoCoreError) as error:
         problem, next_step = _explain(error)
         console = error_console()
         console.print("Error: ", style="bold red", end="")
@@ -65,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _explain(error: BaseException) -> tuple[str, str]:
+def _explain(error: Exception) -> tuple[str, str]:
     """What is wrong, and what to do about it."""
     match error:
         case UserError():
@@ -74,8 +74,6 @@ def _explain(error: BaseException) -> tuple[str, str]:
             return f"{error.operation_name} failed: {error}", _HINTS.get(error.response["Error"]["Code"], "")
         case BotoCoreError():
             return str(error), "Is the engine running (fanout status), or are credentials and Region set?"
-        case KeyboardInterrupt():
-            return "interrupted", ""
     return str(error), ""
 
 

@@ -16,11 +16,14 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 # On a plain log, one line in this many seconds tells that something still happens.
 _PLAIN_INTERVAL = 5.0
+# A log or a pipe has no width of its own; a table needs one.
+_PLAIN_WIDTH = 160
 
 
 def console() -> Console:
     """Return the console for results. Made anew because tests and pipes replace sys.stdout."""
-    return Console(file=sys.stdout, soft_wrap=True, highlight=False)
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(file=sys.stdout, soft_wrap=True, highlight=False, width=width)
 
 
 def error_console() -> Console:

@@ -153,9 +153,9 @@ def _lines(logs: Any, group: str, pattern: str, since: datetime | None) -> Itera
                 return  # no function of this group has run yet
             raise
         events: Sequence[Mapping[str, Any]] = page["events"]
-        fresh = [event for event in events if event["eventId"] not in seen]
+        fresh = [event for event in events if _identity(event) not in seen]
         for event in fresh:
-            seen.add(event["eventId"])
+            seen.add(_identity(event))
             yield event["message"]
         token = page.get("nextToken")
         if token:
@@ -165,6 +165,11 @@ def _lines(logs: Any, group: str, pattern: str, since: datetime | None) -> Itera
             request["startTime"] = events[-1]["timestamp"]
         else:
             return
+
+
+def _identity(event: Mapping[str, Any]) -> str:
+    """What tells a line from others. The local engine gives lines no ids; ours differ in their timestamps."""
+    return event.get("eventId") or f"{event.get('logStreamName')} {event['timestamp']} {event['message']}"
 
 
 def fold(entries: Iterable[Entry], *, direct: bool = False) -> Folded:

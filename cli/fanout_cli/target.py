@@ -1,6 +1,7 @@
 """Which account a command works on: the engine of this checkout, or AWS when the caller says so."""
 
 import os
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,7 +34,7 @@ class Target:
         return f"the local engine ({self.engine.endpoint})" if self.engine else "AWS"
 
     def client(self, service: str) -> Any:
-        """Return the client of an AWS service, made once. Clients may be shared by threads."""
+        """Return the client of an AWS service, made once."""
         return _client(service)
 
     def topology(self) -> Topology:
@@ -66,7 +67,7 @@ def resolve(stack_name: str | None = None, region: str | None = None, profile: s
                 os.environ.pop(name, None)  # they would win over the profile that the caller names
         if region:
             os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = region
-        _client.cache_clear()
+        _make_client.cache_clear()
         return Target(stack_name or STACK_NAME, None, state)
     engine, state = require_engine()
     enter(state, engine)
@@ -80,7 +81,7 @@ def enter(state: Path, engine: Engine) -> None:
     for name in set(os.environ) - set(variables):
         del os.environ[name]
     os.environ.update(variables)
-    _client.cache_clear()
+    _make_client.cache_clear()
 
 
 def _credentials_in_environment() -> bool:
@@ -88,8 +89,17 @@ def _credentials_in_environment() -> bool:
     return profile not in (None, "", environment.PROFILE) or any(os.environ.get(name) for name in _CREDENTIALS)
 
 
-@cache
+# boto3 clients may be shared by threads; making them at the same time is not safe.
+_making = threading.Lock()
+
+
 def _client(service: str) -> Any:
+    with _making:
+        return _make_client(service)
+
+
+@cache
+def _make_client(service: str) -> Any:
     import boto3  # noqa: PLC0415 - half a second that `fanout env` and every --help can do without
     from botocore.config import Config  # noqa: PLC0415
 

@@ -257,6 +257,10 @@ class Aws:
             urls.append(f"{self.engine.endpoint}/{bucket}/{number}")
         return urls
 
+    def log(self) -> str:
+        """What the engine has printed."""
+        return self.engine.log.read_text(encoding="utf-8", errors="replace")
+
     def get(self, path: str) -> Any:
         """The JSON at a path of the engine itself, as a person reads it with curl."""
         with urllib.request.urlopen(self.engine.endpoint + path, timeout=10) as response:  # noqa: S310 - loopback

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
+from rich.markup import escape
 from rich.table import Table
 
-from fanout_cli.demo.run import Report, as_text
+from fanout_cli.demo.definition import Event
+from fanout_cli.demo.run import Report, Row, as_text
 from fanout_cli.demo.run import run as run_demo
 from fanout_cli.errors import UsageError
 from fanout_cli.journal import Journal
@@ -51,25 +54,37 @@ def run(
 
 
 def _show(report: Report) -> None:
-    table = Table("subscriber", "event", "outcome", "tries", "latency", "effect")
-    for column in (table.columns[3], table.columns[4]):
-        column.justify = "right"
-    for row in report.rows:
-        delivery = row.delivery
-        table.add_row(
-            delivery.subscriber,
-            f"{row.event['type']}\n{row.event['id']}",
-            f"[{'green' if row.ok else 'red'}]{delivery.outcome}[/]",
-            str(delivery.attempts or ""),
-            f"{delivery.latency_ms} ms" if delivery.latency_ms is not None else "",
-            (row.effect or delivery.reason or "no effect found").replace("[", r"\["),
-        )
     out = console()
-    out.print(table)
+    for event, rows in _by_event(report):
+        table = Table(title=f"{event['type']}  {event['id']}", title_justify="left", box=SIMPLE, title_style="bold")
+        # The same widths for every event, so that the columns stand below each other.
+        longest = max(len(row.delivery.subscriber) for row in report.rows)
+        table.add_column("subscriber", min_width=longest)
+        table.add_column("outcome", min_width=13)
+        table.add_column("tries", justify="right")
+        table.add_column("latency", justify="right", min_width=9)
+        table.add_column("effect")
+        for row in rows:
+            delivery = row.delivery
+            table.add_row(
+                delivery.subscriber,
+                f"[{'green' if row.ok else 'red'}]{delivery.outcome}[/]",
+                str(delivery.attempts or ""),
+                f"{delivery.latency_ms} ms" if delivery.latency_ms is not None else "",
+                escape(row.effect or delivery.reason or "no effect found"),
+            )
+        out.print(table)
     for use_case, check in report.checks:
-        out.print(f"{'ok ' if check.found else 'MISSING'} {use_case}: {check.what}", markup=False)
+        out.print(f"{'found  ' if check.found else 'MISSING'}  {use_case}: {check.what}", markup=False)
     processed = sum(row.ok for row in report.rows)
     error_console().print(
         f"{processed} of {len(report.rows)} deliveries processed, each with its effect.",
         style="green" if report.ok else "red",
     )
+
+
+def _by_event(report: Report) -> list[tuple[Event, list[Row]]]:
+    grouped: dict[str, tuple[Event, list[Row]]] = {}
+    for row in report.rows:
+        grouped.setdefault(row.event["id"], (row.event, []))[1].append(row)
+    return list(grouped.values())

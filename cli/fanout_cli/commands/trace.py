@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from fanout_cli.journal import Journal
@@ -76,6 +77,6 @@ def _show(trace: Trace, key: str) -> None:
             f"[{style}]{each.outcome}[/{style}]",
             "" if each.attempts is None else str(each.attempts),
             "" if each.latency_ms is None else f"{each.latency_ms} ms",
-            (each.reason or "").replace("[", r"\["),
+            escape(each.reason or ""),
         )
     out.print(table)

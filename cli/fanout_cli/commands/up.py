@@ -11,13 +11,16 @@ from fanout_cli.starting import start
 HELP = help_text(
     "Start the local engine if needed, build the application and deploy it there.",
     "fanout up",
-    "fanout up --port 4570 --use-case team_events --use-case user_registration",
+    "fanout up --port 4570 --use-case team_events user_registration",
     more="Deploys exactly the named use cases, all of them if none is named; others that were deployed are removed. "
     "No AWS account is touched. Afterwards every function has been called once, so that first events are quick.",
 )
 
 
 def run(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME ...]", help="More use cases, after --use-case.")
+    ] = None,
     *,
     port: Annotated[
         int | None,
@@ -26,13 +29,16 @@ def run(
         ),
     ] = None,
     use_case: Annotated[
-        list[str] | None, typer.Option("--use-case", metavar="NAME", help="Deploy this use case; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--use-case", metavar="NAME", help="Deploy this use case; may be repeated, or followed by more names."
+        ),
     ] = None,
     json_output: Json = False,
     stack_name: StackName = None,
 ) -> None:
     """Bring it up and say where it is."""
-    target, topology = start(use_case or [], port=port, stack_name=stack_name)
+    target, topology = start([*(use_case or ()), *(names or ())], port=port, stack_name=stack_name)
     engine = target.engine
     endpoint = engine.endpoint if engine else None
     if json_output:

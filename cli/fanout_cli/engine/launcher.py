@@ -58,19 +58,31 @@ def _serve(socket: int, *, patched: bool) -> None:
     config.bind = [f"fd://{socket}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 2
-    asyncio.run(_until_told(config))
+    asyncio.run(_until_told(config, patched=patched))
 
 
-async def _until_told(config: "Config") -> None:
+async def _until_told(config: "Config", *, patched: bool) -> None:
     from hypercorn.asyncio import serve  # noqa: PLC0415
     from ministack.app import app  # noqa: PLC0415
     from ministack.core import lambda_runtime  # noqa: PLC0415
 
     told = asyncio.Event()
+    told_again = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def tell() -> None:
+        (told_again if told.is_set() else told).set()
+
+    async def until_quiet() -> None:
+        await told.wait()
+        if patched:
+            from fanout_cli.engine.compat import clean_stop  # noqa: PLC0415
+
+            await clean_stop.quiesce(told_again)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    await serve(app, config, shutdown_trigger=told.wait)
+        loop.add_signal_handler(number, tell)
+    await serve(app, config, shutdown_trigger=until_quiet)
     lambda_runtime.reset()
     logging.shutdown()
     # The state is written. Threads that still wait for a function must not keep the process.

@@ -26,7 +26,8 @@ class Deadline:
         """
         self._remaining_ms = context.get_remaining_time_in_millis
         total: float = self._remaining_ms() / 1000
-        self._reserve = min(3.0, max(0.25, 0.1 * total))
+        # A tenth, but a second at least where there is one: the first call to SQS makes a client, and that is slow.
+        self._reserve = min(3.0, max(0.1 * total, min(1.0, total / 3)))
 
     def seconds(self) -> float:
         """Seconds of work left: what Lambda grants less the reserve. Negative once it is over."""

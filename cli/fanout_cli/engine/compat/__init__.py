@@ -5,9 +5,55 @@ tests in tests/engine show the right behaviour on the patched engine and, on an 
 upstream still has the fault: when that second test fails, delete the patch.
 """
 
-from fanout_cli.engine.compat import get_template_urls, nested_stacks
+from fanout_cli.engine.compat import (
+    alarms,
+    async_invocations,
+    clean_stop,
+    code_cache,
+    deleted_functions,
+    embedded_metrics,
+    function_properties,
+    get_template_urls,
+    layer_arns,
+    log_patterns,
+    log_subscriptions,
+    mail_events,
+    message_moves,
+    message_outbox,
+    nested_stacks,
+    queue_locking,
+    queue_mappings,
+    queue_metrics,
+    sns_to_lambda,
+    sns_to_sqs,
+    topic_properties,
+    worker_output,
+)
 
-_PATCHES = (nested_stacks, get_template_urls)
+_PATCHES = (
+    nested_stacks,
+    get_template_urls,
+    layer_arns,
+    topic_properties,
+    function_properties,
+    deleted_functions,
+    message_moves,
+    queue_locking,  # after every module that adds an action of queues
+    queue_mappings,
+    queue_metrics,
+    sns_to_sqs,
+    sns_to_lambda,
+    message_outbox,
+    async_invocations,
+    worker_output,
+    code_cache,
+    log_patterns,
+    log_subscriptions,
+    embedded_metrics,
+    alarms,
+    mail_events,
+    clean_stop,
+)
 
 
 def apply() -> None:

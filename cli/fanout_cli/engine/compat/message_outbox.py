@@ -1,0 +1,93 @@
+"""E-mail and SMS subscriptions deliver nowhere.
+
+Symptom: a notification to a subscribed address leaves one line in the log.
+Cause: `sns._fanout` has no outbox for them; only SMS published straight to a number are kept.
+Patch: what a subscription of protocol email, email-json or sms would send can be read, oldest first, at
+GET /_fanout/outbox of the engine (`?protocol=`, `?to=`, `?topic=` filter):
+    {"messages": [{"protocol", "to", "subject", "message", "topic", "at"}]}
+It is part of the state of the SNS service; the newest 10,000 are kept.
+It can go when upstream keeps them.
+"""
+
+import json
+import time
+from typing import Any
+
+from ministack import app
+from ministack.services import sns
+
+_PATH = "/_fanout/outbox"
+_FILTERS = ("protocol", "to", "topic")
+_PROTOCOLS = ("email", "email-json", "sms")
+_MOST_KEPT = 10_000
+_DEFAULT_SUBJECT = "AWS Notification Message"
+_messages: list[dict[str, Any]] = []
+
+
+def apply() -> None:
+    """Keep what is sent, and serve it."""
+    _keep()
+    _serve()
+    _persist()
+
+
+def _keep() -> None:
+    original = sns._fanout
+
+    def fanout(  # noqa: PLR0917 - upstream's signature
+        topic: str,
+        message_id: str,
+        message: str,
+        subject: str,
+        message_structure: str = "",
+        message_attributes: dict[str, Any] | None = None,
+        *rest: Any,
+        **named: Any,
+    ) -> None:
+        original(topic, message_id, message, subject, message_structure, message_attributes, *rest, **named)
+        for subscription in (sns._topic_by_arn_any_scope(topic) or {}).get("subscriptions", []):
+            protocol = subscription["protocol"]
+            if protocol not in _PROTOCOLS or not subscription.get("confirmed"):
+                continue
+            text = sns._resolve_message_for_protocol(message, message_structure, protocol)
+            if sns._matches_filter_policy(subscription, message_attributes or {}, text):
+                _messages.append(
+                    {
+                        "protocol": protocol,
+                        "to": subscription["endpoint"],
+                        "subject": None if protocol == "sms" else subject or _DEFAULT_SUBJECT,
+                        "message": text,
+                        "topic": topic,
+                        "at": time.time(),
+                    }
+                )
+        del _messages[:-_MOST_KEPT]
+
+    sns._fanout = fanout
+
+
+def _serve() -> None:
+    original = app._handle_sns_sms_messages_request
+
+    async def handle(method: str, path: str, headers: dict[str, str], query: dict[str, list[str]]) -> Any:
+        if (method, path) != ("GET", _PATH):
+            return await original(method, path, headers, query)
+        found = [
+            message for message in _messages if all(message[name] in query[name] for name in _FILTERS if name in query)
+        ]
+        return 200, {"Content-Type": "application/json"}, json.dumps({"messages": found}).encode()
+
+    app._handle_sns_sms_messages_request = handle
+
+
+def _persist() -> None:
+    get_state, restore_state = sns.get_state, sns._restore_state
+
+    def with_outbox() -> dict[str, Any]:
+        return {**get_state(), "fanout_outbox": list(_messages)}
+
+    def restored(data: dict[str, Any] | None) -> None:
+        restore_state(data)
+        _messages.extend((data or {}).get("fanout_outbox", []))
+
+    sns.get_state, sns._restore_state = with_outbox, restored

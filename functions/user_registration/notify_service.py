@@ -1,0 +1,46 @@
+"""The welcome mail: one per registration, ever. SNS invokes this function directly.
+
+What identifies a registration is the user's id: a producer that tells of it twice, under two event ids, still gets one
+mail sent.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import mailer
+import settings
+import suppression
+import welcome
+from addresses import MalformedAddressError, deliverable
+from fanout.contracts.user_registration import UserRegistered
+from fanout.effects import at_most_once
+from fanout.event import Event
+from fanout.failures import Discard, Reject
+from fanout.subscriber import Outcome, subscriber
+
+# An attempt that began longer ago than this was killed: twice the function's timeout.
+LEASE_SECONDS = 60
+
+
+@subscriber(UserRegistered)
+def handler(event: Event[UserRegistered]) -> Outcome:
+    """Send the mail and record it."""
+    user = event.data
+    try:
+        recipient = deliverable(user.email)
+    except MalformedAddressError as error:
+        raise Reject(f"malformed-address: {error}") from None
+
+    def send() -> Mapping[str, Any]:
+        if suppression.is_suppressed(recipient):
+            raise Discard("suppressed: mail to this address has bounced or was complained about")
+        mail = welcome.render(
+            locale=user.locale, name=user.name, plan=user.plan, product=settings.sender().product_name
+        )
+        message_id = mailer.send(mail, recipient)
+        return {"message_id": message_id, "locale": mail.locale, "sent_at": datetime.now(UTC).isoformat()}
+
+    return at_most_once(
+        event, settings.mail().mail_table, send, lease_seconds=LEASE_SECONDS, key=f"registration#{user.user_id}"
+    )

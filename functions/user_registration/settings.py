@@ -1,0 +1,59 @@
+"""What the template gives the subscribers of user_registration, to each what it needs."""
+
+from functools import cache
+
+import msgspec
+
+from fanout import settings
+
+
+class HashSettings(msgspec.Struct, frozen=True):
+    """Environment variables of every subscriber: all of them store addresses as keyed hashes only."""
+
+    email_hash_key_secret_arn: str
+
+
+class MailSettings(msgspec.Struct, frozen=True):
+    """Environment variables of whoever reads or writes what is known about mail."""
+
+    mail_table: str
+
+
+class SenderSettings(msgspec.Struct, frozen=True):
+    """Environment variables of notify_service."""
+
+    sender_address: str
+    configuration_set: str = ""
+    """SES's configuration set; without one, SES reports no bounces and complaints."""
+    product_name: str = "Fanout"
+    """What users are welcomed to."""
+
+
+class AnalyticsSettings(msgspec.Struct, frozen=True):
+    """Environment variables of analytics_service."""
+
+    analytics_table: str
+
+
+@cache
+def hashing() -> HashSettings:
+    """Return the settings; like all three below raises SettingsError naming what is missing."""
+    return settings.load(HashSettings)
+
+
+@cache
+def mail() -> MailSettings:
+    """Return the settings."""
+    return settings.load(MailSettings)
+
+
+@cache
+def sender() -> SenderSettings:
+    """Return the settings."""
+    return settings.load(SenderSettings)
+
+
+@cache
+def analytics() -> AnalyticsSettings:
+    """Return the settings."""
+    return settings.load(AnalyticsSettings)

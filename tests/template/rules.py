@@ -1,0 +1,572 @@
+"""What must hold in every deployment of the application, whatever its parameters.
+
+Each rule takes a composition and returns its findings, one sentence each, none if it holds.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.template.composition import FUNCTION, ROOT, Composition, Resource
+
+Rule = Callable[[Composition], list[str]]
+RULES: list[Rule] = []
+
+QUEUE = "AWS::SQS::Queue"
+TOPIC = "AWS::SNS::Topic"
+TABLE = "AWS::DynamoDB::Table"
+SUBSCRIPTION = "AWS::SNS::Subscription"
+ALARM = "AWS::CloudWatch::Alarm"
+FOURTEEN_DAYS = 14 * 86_400
+DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SecretsManager::Secret")
+
+# Where a resource in a role or managed policy ends in or is a wildcard, and why nothing narrower is possible.
+WILDCARDS = {
+    r"\*": {
+        "xray:PutTraceSegments": "X-Ray has no resources that a policy could name",
+        "xray:PutTelemetryRecords": "X-Ray has no resources that a policy could name",
+    },
+    r"arn:aws:logs:.*:log-group:<.+>:log-stream:\*": {
+        "logs:CreateLogStream": "the Lambda runtime names the log streams",
+        "logs:PutLogEvents": "the Lambda runtime names the log streams",
+    },
+    r"arn:aws:s3:::<.+>/[a-z_]+/\*": {
+        "s3:GetObject": "one use case's claim checks; their keys are digests",
+        "s3:PutObject": "one use case's claim checks; their keys are digests",
+    },
+    r"<.*ArchiveBucket\.Arn>/logs/\*": {"s3:PutObject": "the archive's keys hold service, day and hour"},
+}
+# Actions with a wildcard that AWS's own documentation asks for.
+WILDCARD_ACTIONS = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
+
+
+def rule(check: Callable[[Composition], Iterator[str]]) -> Rule:
+    """Register a generator of findings as a rule."""
+
+    def findings(composition: Composition) -> list[str]:
+        return list(check(composition))
+
+    findings.__name__ = check.__name__
+    findings.__doc__ = check.__doc__
+    RULES.append(findings)
+    return findings
+
+
+def as_list(value: Any) -> list[Any]:
+    """What may be given as one or as several, as several."""
+    return value if isinstance(value, list) else [value]
+
+
+# ------------------------------------------------------------------------------------------------------------ helpers
+def _dead_letter_arns(composition: Composition) -> dict[str, str]:
+    """Every queue that takes what failed, with one that sends there."""
+    found: dict[str, str] = {}
+    for resource in composition.resources:
+        policy = resource.properties.get("RedrivePolicy") or {}
+        if "deadLetterTargetArn" in policy:
+            found[policy["deadLetterTargetArn"]] = resource.path
+        failure = _on_failure(resource)
+        if failure:
+            found[failure] = resource.path
+    return found
+
+
+def _on_failure(resource: Resource) -> str | None:
+    destinations = (resource.properties.get("EventInvokeConfig") or {}).get("DestinationConfig") or {}
+    arn: str | None = (destinations.get("OnFailure") or {}).get("Destination")
+    return arn
+
+
+def _mappings(composition: Composition) -> Iterator[tuple[Resource, dict[str, Any]]]:
+    for function in composition.of(FUNCTION):
+        for event in (function.properties.get("Events") or {}).values():
+            if event["Type"] == "SQS":
+                yield function, event["Properties"]
+
+
+def _may_send(composition: Composition, queue_arn: str, topic_arn: str) -> bool:
+    """Whether the queue's policy lets exactly that topic send."""
+    for policy in composition.of("AWS::SQS::QueuePolicy"):
+        for statement in policy.properties["PolicyDocument"]["Statement"]:
+            if (
+                statement["Effect"] == "Allow"
+                and statement["Principal"] == {"Service": "sns.amazonaws.com"}
+                and queue_arn in as_list(statement["Resource"])
+                and (statement.get("Condition") or {}).get("ArnEquals", {}).get("aws:SourceArn") == topic_arn
+                and any(f"<{queue}>" == queue_arn.replace(".Arn>", ">") for queue in _queues_of(policy))
+            ):
+                return True
+    return False
+
+
+def _queues_of(policy: Resource) -> list[str]:
+    return [url.strip("<>") for url in policy.properties["Queues"]]
+
+
+def _alarms_on(composition: Composition, queue: Resource, metric: str) -> list[Resource]:
+    return [
+        alarm
+        for alarm in composition.of(ALARM)
+        if alarm.properties["MetricName"] == metric
+        and {"Name": "QueueName", "Value": f"<{queue.path}.QueueName>"} in alarm.properties["Dimensions"]
+    ]
+
+
+def _statements(composition: Composition) -> Iterator[tuple[Resource, dict[str, Any]]]:
+    """What roles and managed policies allow."""
+    for resource in composition.of("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+        documents = [policy["PolicyDocument"] for policy in resource.properties.get("Policies", [])]
+        if "PolicyDocument" in resource.properties:
+            documents.append(resource.properties["PolicyDocument"])
+        for document in documents:
+            for statement in document["Statement"]:
+                yield resource, statement
+
+
+# ----------------------------------------------------------------------------------------------- topics to subscribers
+@rule
+def a_subscription_sends_what_it_cannot_deliver_to_a_queue_that_takes_it(composition: Composition) -> Iterator[str]:
+    """Without the policy of the dead-letter queue SNS loses the event and says nothing."""
+    for subscription in composition.of(SUBSCRIPTION):
+        target = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
+        if composition.by_arn(target) is None:
+            yield f"{subscription.path}: no dead-letter queue"
+        elif not _may_send(composition, str(target), subscription.properties["TopicArn"]):
+            yield f"{subscription.path}: the policy of {target} does not let the topic, and only it, send"
+
+
+@rule
+def a_subscribed_queue_takes_messages_of_its_topic_only(composition: Composition) -> Iterator[str]:
+    """SourceArn is the topic."""
+    for subscription in composition.of(SUBSCRIPTION):
+        if subscription.properties["Protocol"] == "sqs":
+            endpoint = subscription.properties["Endpoint"]
+            if not _may_send(composition, endpoint, subscription.properties["TopicArn"]):
+                yield f"{subscription.path}: the policy of {endpoint} does not let the topic, and only it, send"
+
+
+@rule
+def a_queue_is_open_to_nobody_but_its_topic(composition: Composition) -> Iterator[str]:
+    """Who else may send is a matter of that caller's role."""
+    for policy in composition.of("AWS::SQS::QueuePolicy"):
+        for statement in policy.properties["PolicyDocument"]["Statement"]:
+            source = (statement.get("Condition") or {}).get("ArnEquals", {}).get("aws:SourceArn")
+            topic = composition.by_arn(source)
+            if statement["Effect"] == "Allow" and (topic is None or topic.type != TOPIC):
+                yield f"{policy.path}: statement {statement.get('Sid')} names no topic as SourceArn"
+
+
+@rule
+def a_filter_reads_the_body(composition: Composition) -> Iterator[str]:
+    """An event published without attributes must not vanish."""
+    for subscription in composition.of(SUBSCRIPTION):
+        if "FilterPolicy" in subscription.properties:
+            if subscription.properties.get("FilterPolicyScope") != "MessageBody":
+                yield f"{subscription.path}: the filter reads attributes"
+            if len(_types(subscription)) == 0:
+                yield f"{subscription.path}: the filter names no event type"
+
+
+def _types(subscription: Resource) -> list[Any]:
+    return as_list((subscription.properties.get("FilterPolicy") or {}).get("type", []))
+
+
+@rule
+def a_filtered_topic_keeps_what_nobody_takes(composition: Composition) -> Iterator[str]:
+    """Its Unrouted queue gets every type but those the other filters take, and alarms tell of it and of bad bodies."""
+    for topic in composition.of(TOPIC):
+        filtered = [
+            subscription
+            for subscription in composition.of(SUBSCRIPTION)
+            if subscription.properties["TopicArn"] == topic.arn and "FilterPolicy" in subscription.properties
+        ]
+        taken = {kind for subscription in filtered for kind in _types(subscription) if isinstance(kind, str)}
+        if not filtered:
+            continue
+        wanted = [{"anything-but": sorted(taken)}, {"exists": False}]
+        unrouted = [
+            subscription for subscription in filtered if subscription.properties["FilterPolicy"] == {"type": wanted}
+        ]
+        if len(unrouted) != 1:
+            yield f"{topic.path}: no Unrouted subscription with the filter {json.dumps({'type': wanted})}"
+            continue
+        queue = composition.by_arn(unrouted[0].properties["Endpoint"])
+        if queue is None or not _alarms_on(composition, queue, "ApproximateNumberOfMessagesVisible"):
+            yield f"{topic.path}: no alarm on its Unrouted queue"
+        if not any(
+            alarm.properties["MetricName"] == "NumberOfNotificationsFilteredOut-InvalidMessageBody"
+            and {"Name": "TopicName", "Value": f"<{topic.path}.TopicName>"} in alarm.properties["Dimensions"]
+            for alarm in composition.of(ALARM)
+        ):
+            yield f"{topic.path}: no alarm on bodies that are no JSON object"
+
+
+@rule
+def a_direct_subscriber_has_one_dead_letter_queue_for_everything(composition: Composition) -> Iterator[str]:
+    """Failed deliveries, a killed function and rejections end in the same place: that of its inbox."""
+    for subscription in composition.of(SUBSCRIPTION):
+        if subscription.properties["Protocol"] != "lambda":
+            continue
+        alias = subscription.properties["Endpoint"]
+        function = next((found for found in composition.of(FUNCTION) if f"<{found.path}.Alias>" == alias), None)
+        if function is None:
+            yield f"{subscription.path}: its endpoint is no alias of a function of ours"
+            continue
+        if not any(
+            permission.properties["FunctionName"] == alias
+            and permission.properties["Principal"] == "sns.amazonaws.com"
+            and permission.properties.get("SourceArn") == subscription.properties["TopicArn"]
+            for permission in composition.of("AWS::Lambda::Permission")
+        ):
+            yield f"{function.path}: its topic may not invoke it"
+        redriven = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
+        inboxes = [
+            composition.by_arn(mapping["Queue"]) for owner, mapping in _mappings(composition) if owner is function
+        ]
+        behind = [
+            ((inbox.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")) for inbox in inboxes if inbox
+        ]
+        if len({redriven, _on_failure(function), *behind}) != 1 or not behind:
+            yield f"{function.path}: subscription, on-failure destination and inbox differ in their dead-letter queue"
+
+
+# -------------------------------------------------------------------------------------------------------------- queues
+@rule
+def a_message_stays_hidden_for_six_times_the_timeout(composition: Composition) -> Iterator[str]:
+    """And for the batching window, or a batch comes back while it is worked on."""
+    for function, mapping in _mappings(composition):
+        queue = composition.by_arn(mapping["Queue"])
+        if queue is None:
+            yield f"{function.path}: it reads from no queue of ours"
+            continue
+        needed = 6 * function.properties["Timeout"] + _longest_window(function, mapping)
+        if queue.properties.get("VisibilityTimeout", 30) < needed:
+            yield f"{queue.path}: visible again after {queue.properties.get('VisibilityTimeout')} s, needs {needed} s"
+
+
+def _longest_window(function: Resource, mapping: dict[str, Any]) -> int:
+    """The mapping's window; if that is a parameter, the longest that may be given."""
+    for event in function.declared["Properties"]["Events"].values():
+        declared = event["Properties"].get("MaximumBatchingWindowInSeconds")
+        if isinstance(declared, dict):
+            return int(function.stack.template["Parameters"][declared["Ref"]]["MaxValue"])
+    return int(mapping.get("MaximumBatchingWindowInSeconds", 0))
+
+
+@rule
+def a_mapping_reports_failures_one_by_one_and_is_limited(composition: Composition) -> Iterator[str]:
+    """Partial batch responses, and a limit so that throttling makes no dead letters."""
+    for function, mapping in _mappings(composition):
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{function.path}: one failure fails the whole batch"
+        if not 2 <= (mapping.get("ScalingConfig") or {}).get("MaximumConcurrency", 0) <= 1000:
+            yield f"{function.path}: no MaximumConcurrency"
+        if mapping.get("BatchSize", 10) > 10 and not mapping.get("MaximumBatchingWindowInSeconds"):
+            yield f"{function.path}: batches above ten need a window"
+
+
+@rule
+def function_and_inbox_agree_on_the_number_of_attempts(composition: Composition) -> Iterator[str]:
+    """At least five; ten by default, which last more than two hours."""
+    for function, mapping in _mappings(composition):
+        queue = composition.by_arn(mapping["Queue"])
+        policy = (queue.properties.get("RedrivePolicy") or {}) if queue else {}
+        received = policy.get("maxReceiveCount", 0)
+        told = function.properties["Environment"]["Variables"].get("FANOUT_MAX_ATTEMPTS")
+        if received < 5:
+            yield f"{function.path}: a dead letter after {received} attempts"
+        if str(told) != str(received):
+            yield f"{function.path}: FANOUT_MAX_ATTEMPTS is {told}, maxReceiveCount {received}"
+
+
+@rule
+def dead_letters_outlive_the_queue_they_came_from(composition: Composition) -> Iterator[str]:
+    """A dead letter keeps its first enqueue time on a standard queue."""
+    for arn, sender in _dead_letter_arns(composition).items():
+        queue = composition.by_arn(arn)
+        if queue is None or queue.properties.get("MessageRetentionPeriod") != FOURTEEN_DAYS:
+            yield f"{sender}: its dead-letter queue does not keep messages for 14 days"
+    for queue in composition.of(QUEUE):
+        if (
+            "RedrivePolicy" in queue.properties
+            and queue.properties.get("MessageRetentionPeriod", 345_600) >= FOURTEEN_DAYS
+        ):
+            yield f"{queue.path}: keeps messages as long as its dead-letter queue"
+
+
+@rule
+def somebody_is_told_of_every_dead_letter(composition: Composition) -> Iterator[str]:
+    """On the depth: NumberOfMessagesSent misses what is redriven."""
+    for arn in _dead_letter_arns(composition):
+        queue = composition.by_arn(arn)
+        if queue is None or queue.path == "Operator/EmailDeadLetterQueue":  # its alarm would be sent the same way
+            continue
+        alarms = _alarms_on(composition, queue, "ApproximateNumberOfMessagesVisible")
+        if not any(
+            alarm.properties["Threshold"] == 0
+            and alarm.properties["ComparisonOperator"] == "GreaterThanThreshold"
+            and alarm.properties["Statistic"] == "Maximum"
+            for alarm in alarms
+        ):
+            yield f"{queue.path}: no alarm on the first dead letter"
+
+
+@rule
+def an_alarm_reaches_the_operator(composition: Composition) -> Iterator[str]:
+    """Alarm, topic, its policy, its key's policy: one missing link, and CloudWatch drops the notice silently."""
+    for alarm in composition.of(ALARM):
+        for action in alarm.properties.get("AlarmActions", []):
+            topic = composition.by_arn(action)
+            if topic is None:
+                yield f"{alarm.path}: its topic is not there"
+            elif not _service_may(composition, topic, "cloudwatch.amazonaws.com"):
+                yield f"{alarm.path}: CloudWatch may not publish to {topic.path}, or not use its key"
+        told = composition.root.file == ROOT / "template.yaml"
+        if told and not alarm.properties.get("AlarmActions"):
+            yield f"{alarm.path}: it tells nobody"
+        if alarm.properties.get("TreatMissingData") != "notBreaching":
+            yield f"{alarm.path}: a silent metric is no good news and no bad news, say notBreaching"
+
+
+def _service_may(composition: Composition, topic: Resource, service: str) -> bool:
+    allowed = any(
+        topic.arn in policy.properties["Topics"]
+        and any(
+            statement["Effect"] == "Allow"
+            and service in as_list(statement["Principal"].get("Service"))
+            and "aws:SourceAccount" in statement["Condition"]["StringEquals"]
+            for statement in policy.properties["PolicyDocument"]["Statement"]
+        )
+        for policy in composition.of("AWS::SNS::TopicPolicy")
+    )
+    key = composition.by_arn(topic.properties.get("KmsMasterKeyId"))
+    usable = key is not None and any(
+        service in as_list((statement["Principal"] or {}).get("Service", []))
+        and {"kms:Decrypt", "kms:GenerateDataKey*"} <= set(as_list(statement["Action"]))
+        for statement in key.properties["KeyPolicy"]["Statement"]
+    )
+    return allowed and usable
+
+
+@rule
+def mail_feedback_can_arrive(composition: Composition) -> Iterator[str]:
+    """SES publishes to an encrypted topic in its own name."""
+    for destination in composition.of("AWS::SES::ConfigurationSetEventDestination"):
+        topic = composition.by_arn(destination.properties["EventDestination"]["SnsDestination"]["TopicARN"])
+        if topic is None or not _service_may(composition, topic, "ses.amazonaws.com"):
+            yield f"{destination.path}: SES may not publish there, or not use the topic's key"
+
+
+# ----------------------------------------------------------------------------------------------------- encryption, data
+@rule
+def topics_and_queues_are_encrypted(composition: Composition) -> Iterator[str]:
+    """Topics with the application's key, queues by SQS, so that SNS needs no grant for them."""
+    for topic in composition.of(TOPIC):
+        key = composition.by_arn(topic.properties.get("KmsMasterKeyId"))
+        if key is None or key.type != "AWS::KMS::Key":
+            yield f"{topic.path}: not encrypted with the application's key"
+    for queue in composition.of(QUEUE):
+        if queue.properties.get("SqsManagedSseEnabled") is not True:
+            yield f"{queue.path}: not encrypted"
+
+
+@rule
+def stored_data_is_encrypted_with_our_key(composition: Composition) -> Iterator[str]:
+    """Tables, buckets and secrets."""
+    for resource in composition.of("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"):
+        text = json.dumps(resource.properties)
+        keys = [key.arn for key in composition.of("AWS::KMS::Key")]
+        if not any(key in text for key in keys):
+            yield f"{resource.path}: not encrypted with the application's key"
+
+
+@rule
+def data_stays_when_its_stack_goes(composition: Composition) -> Iterator[str]:
+    """Deletion and replacement both."""
+    for resource in composition.of(*DATA):
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+            if resource.declared.get(policy) != "Retain":
+                yield f"{resource.path}: {policy} is not Retain"
+
+
+@rule
+def a_table_can_be_restored_and_costs_nothing_while_idle(composition: Composition) -> Iterator[str]:
+    """Point-in-time recovery, pay per request."""
+    for table in composition.of(TABLE):
+        if (table.properties.get("PointInTimeRecoverySpecification") or {}).get(
+            "PointInTimeRecoveryEnabled"
+        ) is not True:
+            yield f"{table.path}: no point-in-time recovery"
+        if table.properties.get("BillingMode") != "PAY_PER_REQUEST":
+            yield f"{table.path}: not pay per request"
+
+
+@rule
+def a_bucket_is_closed(composition: Composition) -> Iterator[str]:
+    """No public access in any of four ways."""
+    for bucket in composition.of("AWS::S3::Bucket"):
+        closed = bucket.properties.get("PublicAccessBlockConfiguration") or {}
+        if [name for name, value in closed.items() if value is True] != list(closed) or len(closed) != 4:
+            yield f"{bucket.path}: open to the public in some way"
+
+
+@rule
+def plain_http_is_refused_on_aws(composition: Composition) -> Iterator[str]:
+    """By topics, queues and buckets; the local engine speaks nothing else."""
+    if composition.root.parameters["Stage"] == "local":
+        return
+    refused = {
+        target
+        for policy in composition.of("AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy")
+        for statement in policy.properties["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for target in as_list(statement["Resource"])
+    }
+    for resource in composition.of(TOPIC, QUEUE, "AWS::S3::Bucket"):
+        if resource.arn not in refused:
+            yield f"{resource.path}: reachable without TLS"
+
+
+# ----------------------------------------------------------------------------------------------------------- functions
+@rule
+def a_function_has_a_role_of_its_own(composition: Composition) -> Iterator[str]:
+    """Without one SAM attaches a policy for all queues of the account."""
+    roles = [function.properties.get("Role") for function in composition.of(FUNCTION)]
+    for function, role in zip(composition.of(FUNCTION), roles, strict=True):
+        found = composition.by_arn(role)
+        if found is None:
+            yield f"{function.path}: no explicit role"
+        elif roles.count(role) > 1:
+            yield f"{function.path}: shares its role"
+        elif "Policies" in function.properties:
+            yield f"{function.path}: SAM ignores Policies beside an explicit role"
+
+
+@rule
+def a_role_names_what_it_may_touch(composition: Composition) -> Iterator[str]:
+    """A wildcard only where AWS forces it, with the reason listed in WILDCARDS."""
+    for resource, statement in _statements(composition):
+        actions = as_list(statement["Action"])
+        for target in as_list(statement["Resource"]):
+            allowed = next((reasons for pattern, reasons in WILDCARDS.items() if re.fullmatch(pattern, target)), {})
+            if "*" in target and not set(actions) <= allowed.keys():
+                yield f"{resource.path}: {statement.get('Sid')} allows {actions} on {target}"
+        for action in actions:
+            if "*" in action and action not in WILDCARD_ACTIONS:
+                yield f"{resource.path}: {statement.get('Sid')} allows {action}"
+        if not statement.get("Sid"):
+            yield f"{resource.path}: a statement without a Sid that says what it is for"
+
+
+@rule
+def a_grant_on_the_key_is_for_one_service(composition: Composition) -> Iterator[str]:
+    """A role may use the key through the service whose data it may touch, and not by itself."""
+    for resource, statement in _statements(composition):
+        if any(action.startswith("kms:") for action in as_list(statement["Action"])):
+            through = (statement.get("Condition") or {}).get("StringEquals", {}).get("kms:ViaService")
+            if not through:
+                yield f"{resource.path}: {statement.get('Sid')} may use the key for anything"
+
+
+@rule
+def a_subscriber_reads_its_own_inbox(composition: Composition) -> Iterator[str]:
+    """Environment, mapping and role all speak of the same queue and dead-letter queue."""
+    policies = {f"<{policy.path}>": policy for policy in composition.of("AWS::IAM::ManagedPolicy")}
+    for function, mapping in _mappings(composition):
+        queue = composition.by_arn(mapping["Queue"])
+        if queue is None:
+            continue
+        variables = function.properties["Environment"]["Variables"]
+        dead_letters = (queue.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn", "")
+        if variables.get("FANOUT_INBOX_URL") != f"<{queue.path}>":
+            yield f"{function.path}: FANOUT_INBOX_URL is not its inbox"
+        if variables.get("FANOUT_DEAD_LETTER_URL") != dead_letters.replace(".Arn>", ">"):
+            yield f"{function.path}: FANOUT_DEAD_LETTER_URL is not its dead-letter queue"
+        use_case = function.stack.file.parent.name
+        if (
+            variables.get("FANOUT_SUBSCRIBER")
+            != f"{use_case}/{function.properties['Handler'].removesuffix('.handler')}"
+        ):
+            yield f"{function.path}: FANOUT_SUBSCRIBER is not <use case>/<module>"
+        if variables.get("POWERTOOLS_SERVICE_NAME") != variables.get("FANOUT_SUBSCRIBER"):
+            yield f"{function.path}: POWERTOOLS_SERVICE_NAME is not its FANOUT_SUBSCRIBER"
+        role = composition.by_arn(function.properties.get("Role"))
+        attached = [policies[arn] for arn in (role.properties["ManagedPolicyArns"] if role else []) if arn in policies]
+        readable = {
+            target
+            for policy in attached
+            for statement in policy.properties["PolicyDocument"]["Statement"]
+            if "sqs:ReceiveMessage" in as_list(statement["Action"])
+            for target in as_list(statement["Resource"])
+        }
+        if readable != {queue.arn}:
+            yield f"{function.path}: its role reads {sorted(readable)}, not its inbox and nothing else"
+
+
+@rule
+def a_function_has_exactly_the_common_layer(composition: Composition) -> Iterator[str]:
+    """One layer, the common one."""
+    for function in composition.of(FUNCTION):
+        layers = function.properties.get("Layers", [])
+        if len(layers) != 1 or not str(layers[0]).endswith("CommonLayer>"):
+            yield f"{function.path}: its layers are {layers}"
+
+
+@rule
+def a_function_publishes_versions_and_logs_to_its_use_case(composition: Composition) -> Iterator[str]:
+    """The alias `live`, JSON, one log group with a retention."""
+    for function in composition.of(FUNCTION):
+        logging = function.properties.get("LoggingConfig") or {}
+        group = next(
+            (found for found in composition.of("AWS::Logs::LogGroup") if f"<{found.path}>" == logging.get("LogGroup")),
+            None,
+        )
+        if group is None or group.stack is not function.stack or not group.properties.get("RetentionInDays"):
+            yield f"{function.path}: no log group of its use case with a retention"
+        if logging.get("LogFormat") != "JSON":
+            yield f"{function.path}: its log is no JSON"
+        if function.properties.get("AutoPublishAlias") != "live":
+            yield f"{function.path}: no alias live"
+
+
+@rule
+def a_change_of_the_layer_is_a_change_of_the_code(composition: Composition) -> Iterator[str]:
+    """A link to the layer in each code folder: SAM publishes a version when the package's content changes."""
+    for function in composition.of(FUNCTION):
+        folder = (function.stack.file.parent / function.properties["CodeUri"]).resolve()
+        if (folder / ".layer").resolve() != ROOT / "layers" / "common":
+            yield f"{function.path}: {folder.relative_to(ROOT)}/.layer does not lead to layers/common"
+        if (folder / "requirements.txt").exists():
+            yield f"{function.path}: a requirements.txt beside its code; packages belong in the layer"
+
+
+# --------------------------------------------------------------------------------------------------------------- texts
+@rule
+def everything_a_person_sets_or_reads_is_described(composition: Composition) -> Iterator[str]:
+    """Parameters and outputs."""
+    for stack in composition.root.stacks():
+        for section in ("Parameters", "Outputs"):
+            for name, about in stack.template.get(section, {}).items():
+                if not about.get("Description"):
+                    yield f"{stack.path or 'root'}: {section} {name} has no description"
+
+
+@rule
+def nothing_has_a_name_of_ours(composition: Composition) -> Iterator[str]:
+    """So that two deployments fit in one account. One exception: platform/inbox.yaml says why."""
+    names = ("FunctionName", "TableName", "BucketName", "TopicName", "QueueName", "RoleName", "LogGroupName", "Name")
+    kinds = (
+        FUNCTION,
+        TABLE,
+        "AWS::S3::Bucket",
+        TOPIC,
+        QUEUE,
+        "AWS::IAM::Role",
+        "AWS::Logs::LogGroup",
+        "AWS::SES::ConfigurationSet",
+    )
+    for resource in composition.of(*kinds):
+        given = [name for name in names if name in resource.properties]
+        if given and not (resource.stack.file.name == "inbox.yaml" and "id-of-" in resource.properties[given[0]]):
+            yield f"{resource.path}: {given[0]} is given"

@@ -1,0 +1,327 @@
+"""Our rules hold in every deployment, and each of them notices when they do not."""
+
+import copy
+import re
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.template import rules
+from tests.template.composition import ROOT, BrokenTemplateError, Composition, load, templates
+
+STAGES = ("default", "staging", "prod", "local")
+USE_CASES = sorted(path.parent for path in ROOT.glob("usecases/*/template.yaml"))
+ROOT_TEMPLATE = ROOT / "template.yaml"
+
+
+def overrides(stage: str) -> dict[str, str]:
+    """The parameters that samconfig.toml deploys a stage with."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    pairs: list[str] = config[stage]["deploy"]["parameters"]["parameter_overrides"]
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+@cache
+def whole(stage: str) -> Composition:
+    """The whole application, as samconfig.toml deploys it."""
+    return Composition(ROOT_TEMPLATE, overrides(stage))
+
+
+def changed(file: Path, change: "Change") -> Composition:
+    """The whole application with one template changed."""
+    template = copy.deepcopy(load(file))
+    change(template)
+    return Composition(ROOT_TEMPLATE, overrides("prod"), {file: template})
+
+
+@cache
+def alone(folder: Path, stage: str) -> Composition:
+    """One use case without the root, as samconfig.toml deploys it: SAM CLI leaves out parameters it does not have."""
+    template = folder / "template.yaml"
+    known = load(template)["Parameters"]
+    return Composition(template, {name: value for name, value in overrides(stage).items() if name in known})
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("stage", STAGES)
+def test_it_holds_in_the_whole_application(rule: rules.Rule, stage: str) -> None:
+    assert rule(whole(stage)) == []
+
+
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("folder", USE_CASES, ids=lambda folder: folder.name)
+def test_it_holds_in_a_use_case_deployed_alone(rule: rules.Rule, folder: Path) -> None:
+    assert rule(alone(folder, "default")) == []
+    assert rule(alone(folder, "local")) == []
+
+
+def test_it_holds_with_every_option_switched_on() -> None:
+    options = {
+        "OperatorEmail": "operator@example.com",
+        "AlertTopicArn": "arn:aws:sns:us-east-1:111122223333:alerts",
+        "SourceLogGroup": "/aws/lambda/shop",
+        "MonitoringLevel": "full",
+    }
+    composition = Composition(ROOT_TEMPLATE, overrides("prod") | options)
+    assert [finding for rule in rules.RULES for finding in rule(composition)] == []
+    paths = {resource.path for resource in composition.resources}
+    assert {"ApplicationLogs/IngestSubscriptionFilter", "Operator/EmailSubscription"} <= paths
+
+
+@pytest.mark.parametrize("folder", USE_CASES, ids=lambda folder: folder.name)
+def test_a_use_case_switched_off_leaves_nothing_behind(folder: Path) -> None:
+    name = "".join(part.title() for part in folder.name.split("_"))
+    paths = {resource.path for resource in Composition(ROOT_TEMPLATE, {f"Deploy{name}": "false"}).resources}
+    assert not {path for path in paths if path.startswith(name)}
+    assert {resource.path for resource in Composition(ROOT_TEMPLATE, {}).resources} > paths
+
+
+def test_every_use_case_of_the_folder_is_part_of_the_root() -> None:
+    nested = {child.file.parent for child in whole("default").root.children.values()}
+    assert set(USE_CASES) <= nested
+
+
+def test_no_use_case_misses_a_parameter_that_the_others_share() -> None:
+    shared = set.intersection(*(set(load(folder / "template.yaml")["Parameters"]) for folder in USE_CASES))
+    assert {"CommonLayerArn", "EncryptionKeyArn", "ClaimCheckBucket", "OperatorTopicArn", "Stage", "Runtime"} <= shared
+
+
+def test_the_application_s_own_log_groups_are_refused_by_name() -> None:
+    pattern = load(ROOT / "usecases/application_logs/template.yaml")["Parameters"]["SourceLogGroup"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "/aws/lambda/shop-checkout")
+    assert re.fullmatch(pattern, "")
+    assert not re.fullmatch(pattern, "fanout-dev-TeamEvents-1ABC-FanoutLogGroup-2DEF")
+    groups = whole("default").of("AWS::Logs::LogGroup")
+    assert groups
+    assert all(group.path.endswith("/FanoutLogGroup") for group in groups)
+
+
+# ------------------------------------------------------------------------------------------------ rules that can fail
+INBOX = ROOT / "platform" / "inbox.yaml"
+TEAM_EVENTS = ROOT / "usecases" / "team_events" / "template.yaml"
+REGISTRATION = ROOT / "usecases" / "user_registration" / "template.yaml"
+LOGS = ROOT / "usecases" / "application_logs" / "template.yaml"
+KEY = ROOT / "platform" / "encryption_key.yaml"
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def _resource(template: dict[str, Any], name: str) -> dict[str, Any]:
+    properties: dict[str, Any] = template["Resources"][name]["Properties"]
+    return properties
+
+
+MISTAKES: list[tuple[str, Path, Change]] = [
+    (
+        "a_subscription_sends_what_it_cannot_deliver_to_a_queue_that_takes_it",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamASubscription").pop("RedrivePolicy"),
+    ),
+    (
+        "a_subscription_sends_what_it_cannot_deliver_to_a_queue_that_takes_it",
+        INBOX,
+        lambda t: _resource(t, "QueuePolicy")["PolicyDocument"]["Statement"][0]["Resource"].pop(),
+    ),
+    (
+        "a_subscribed_queue_takes_messages_of_its_topic_only",
+        INBOX,
+        lambda t: _resource(t, "QueuePolicy")["PolicyDocument"]["Statement"][0].pop("Condition"),
+    ),
+    (
+        "a_queue_is_open_to_nobody_but_its_topic",
+        INBOX,
+        lambda t: _resource(t, "QueuePolicy")["PolicyDocument"]["Statement"][0].pop("Condition"),
+    ),
+    ("a_filter_reads_the_body", LOGS, lambda t: _resource(t, "MonitorSubscription").pop("FilterPolicyScope")),
+    (
+        "a_filtered_topic_keeps_what_nobody_takes",
+        LOGS,
+        lambda t: _resource(t, "MonitorSubscription")["FilterPolicy"]["type"].append("log.entry.v2"),
+    ),
+    (
+        "a_filtered_topic_keeps_what_nobody_takes",
+        LOGS,
+        lambda t: _resource(t, "ApplicationLogsAlarms")["Parameters"].pop("Filtered"),
+    ),
+    (
+        "a_direct_subscriber_has_one_dead_letter_queue_for_everything",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "BroadcastFunction").pop("EventInvokeConfig"),
+    ),
+    (
+        "a_direct_subscriber_has_one_dead_letter_queue_for_everything",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "BroadcastPermission").pop("SourceArn"),
+    ),
+    (
+        "a_message_stays_hidden_for_six_times_the_timeout",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamAFunction").update(Timeout=21),
+    ),
+    (
+        "a_mapping_reports_failures_one_by_one_and_is_limited",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamBFunction")["Events"]["Messages"]["Properties"].pop("FunctionResponseTypes"),
+    ),
+    (
+        "a_mapping_reports_failures_one_by_one_and_is_limited",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamBFunction")["Events"]["Messages"]["Properties"].pop("ScalingConfig"),
+    ),
+    (
+        "function_and_inbox_agree_on_the_number_of_attempts",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamAInbox")["Parameters"].update(MaxReceiveCount=4),
+    ),
+    (
+        "dead_letters_outlive_the_queue_they_came_from",
+        INBOX,
+        lambda t: _resource(t, "DeadLetterQueue").update(MessageRetentionPeriod=604_800),
+    ),
+    (
+        "dead_letters_outlive_the_queue_they_came_from",
+        INBOX,
+        lambda t: _resource(t, "Queue").update(MessageRetentionPeriod=1_209_600),
+    ),
+    ("somebody_is_told_of_every_dead_letter", INBOX, lambda t: t["Resources"].pop("DeadLetterAlarm")),
+    ("somebody_is_told_of_every_dead_letter", LOGS, lambda t: t["Resources"].pop("IngestFailuresAlarm")),
+    (
+        "an_alarm_reaches_the_operator",
+        KEY,
+        lambda t: _resource(t, "Key")["KeyPolicy"]["Statement"][1]["Principal"]["Service"].remove(
+            "cloudwatch.amazonaws.com"
+        ),
+    ),
+    ("an_alarm_reaches_the_operator", INBOX, lambda t: _resource(t, "AgeAlarm").pop("AlarmActions")),
+    (
+        "mail_feedback_can_arrive",
+        REGISTRATION,
+        lambda t: _resource(t, "MailFeedbackPolicy")["PolicyDocument"]["Statement"].pop(0),
+    ),
+    ("topics_and_queues_are_encrypted", TEAM_EVENTS, lambda t: _resource(t, "TeamEvents").pop("KmsMasterKeyId")),
+    ("topics_and_queues_are_encrypted", INBOX, lambda t: _resource(t, "Queue").pop("SqsManagedSseEnabled")),
+    (
+        "stored_data_is_encrypted_with_our_key",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "FeedTable")["SSESpecification"].pop("KMSMasterKeyId"),
+    ),
+    (
+        "data_stays_when_its_stack_goes",
+        TEAM_EVENTS,
+        lambda t: t["Resources"]["FeedTable"].pop("UpdateReplacePolicy"),
+    ),
+    (
+        "a_table_can_be_restored_and_costs_nothing_while_idle",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "FeedTable").pop("PointInTimeRecoverySpecification"),
+    ),
+    (
+        "a_bucket_is_closed",
+        LOGS,
+        lambda t: _resource(t, "ArchiveBucket")["PublicAccessBlockConfiguration"].pop("BlockPublicAcls"),
+    ),
+    ("plain_http_is_refused_on_aws", TEAM_EVENTS, lambda t: t["Resources"].pop("TeamEventsPolicy")),
+    ("a_function_has_a_role_of_its_own", TEAM_EVENTS, lambda t: _resource(t, "TeamAFunction").pop("Role")),
+    (
+        "a_function_has_a_role_of_its_own",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamAFunction").update(Role=_resource(t, "TeamBFunction")["Role"]),
+    ),
+    (
+        "a_role_names_what_it_may_touch",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "FeedWriterPolicy")["PolicyDocument"]["Statement"][0].update(Resource="*"),
+    ),
+    (
+        "a_role_names_what_it_may_touch",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "FeedWriterPolicy")["PolicyDocument"]["Statement"][0].update(Action="dynamodb:*"),
+    ),
+    (
+        "a_grant_on_the_key_is_for_one_service",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "FeedWriterPolicy")["PolicyDocument"]["Statement"][1].pop("Condition"),
+    ),
+    (
+        "a_subscriber_reads_its_own_inbox",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamAFunction")["Environment"]["Variables"].update(
+            _resource(t, "TeamBFunction")["Environment"]["Variables"]
+        ),
+    ),
+    (
+        "a_subscriber_reads_its_own_inbox",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamARole").update(ManagedPolicyArns=_resource(t, "TeamBRole")["ManagedPolicyArns"]),
+    ),
+    (
+        "a_function_has_exactly_the_common_layer",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamAFunction").update(Layers=[]),
+    ),
+    (
+        "a_function_publishes_versions_and_logs_to_its_use_case",
+        TEAM_EVENTS,
+        lambda t: t["Globals"]["Function"].pop("LoggingConfig"),
+    ),
+    (
+        "a_change_of_the_layer_is_a_change_of_the_code",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamAFunction").update(CodeUri="../../layers/common/fanout/"),
+    ),
+    (
+        "everything_a_person_sets_or_reads_is_described",
+        INBOX,
+        lambda t: t["Parameters"]["Fifo"].pop("Description"),
+    ),
+    ("nothing_has_a_name_of_ours", TEAM_EVENTS, lambda t: _resource(t, "FeedTable").update(TableName="feeds")),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "mistake"), MISTAKES, ids=[name for name, _, _ in MISTAKES])
+def test_a_mistake_is_noticed(name: str, file: Path, mistake: Change) -> None:
+    findings = next(rule for rule in rules.RULES if rule.__name__ == name)(changed(file, mistake))
+    assert findings, f"{name} has nothing against it"
+
+
+def test_every_rule_has_a_mistake_that_it_notices() -> None:
+    assert {rule.__name__ for rule in rules.RULES} == {name for name, _, _ in MISTAKES}
+
+
+@pytest.mark.parametrize(
+    ("mistake", "complaint"),
+    [
+        (lambda t: _resource(t, "TeamAInbox")["Parameters"].pop("TopicArn"), "not given its parameter TopicArn"),
+        (lambda t: _resource(t, "TeamAInbox")["Parameters"].update(Fifos="x"), "does not have"),
+        (lambda t: t["Resources"].pop("TeamAInbox"), "refers to TeamAInbox"),
+    ],
+    ids=["parameter forgotten", "parameter misspelt", "resource removed"],
+)
+def test_stacks_that_do_not_fit_together_are_noticed(mistake: Change, complaint: str) -> None:
+    with pytest.raises(BrokenTemplateError, match=complaint):
+        changed(TEAM_EVENTS, mistake)
+
+
+# --------------------------------------------------------------------------------- what the local engine does not prove
+def _listed() -> set[str]:
+    text = (ROOT / "docs" / "not-proven-locally.md").read_text()
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `")]
+    return {f"{file.strip().strip('`')}: {name.strip().strip('`')}" for file, name in rows}
+
+
+def test_every_condition_that_is_false_on_the_local_engine_is_listed_with_its_reason() -> None:
+    decided = {
+        (f"{stack.file.relative_to(ROOT)}: {name}", stack.condition(name))
+        for stack in whole("local").root.stacks()
+        for name in stack.template.get("Conditions", {})
+    }
+    somewhere_true = {condition for condition, holds in decided if holds}
+    assert _listed() == {condition for condition, holds in decided if not holds} - somewhere_true
+
+
+def test_every_template_is_part_of_some_deployment() -> None:
+    used = {stack.file for stack in whole("prod").root.stacks()}
+    assert set(templates()) == used

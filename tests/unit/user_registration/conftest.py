@@ -1,0 +1,96 @@
+"""The account that user_registration's functions run in: tables, the key, a verified sender, SES's outbox."""
+
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from fanout import aws
+from fanout.contracts.user_registration import UserRegistered
+from fanout.event import Event
+from fanout.testing import REGION, LambdaContext, lambda_event
+
+from ..conftest import Queues, spy
+
+SENDER = "welcome@example.com"
+KEY = "k" * 64
+
+
+@pytest.fixture
+def account(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Queues:
+    monkeypatch.setenv("MAIL_TABLE", make_table("mail"))
+    monkeypatch.setenv("ANALYTICS_TABLE", make_table("analytics"))
+    monkeypatch.setenv("SENDER_ADDRESS", SENDER)
+    monkeypatch.setenv("CONFIGURATION_SET", "welcome")
+    secret = boto3.client("secretsmanager", region_name=REGION).create_secret(Name="hash-key", SecretString=KEY)
+    monkeypatch.setenv("EMAIL_HASH_KEY_SECRET_ARN", secret["ARN"])
+    boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress=SENDER)
+    return queues
+
+
+@pytest.fixture
+def function(
+    account: Queues, function_module: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], ModuleType]:
+    """Import one of the functions ("notify_service"), with the name it is deployed under in the environment."""
+
+    def load(name: str) -> ModuleType:
+        monkeypatch.setenv("FANOUT_SUBSCRIBER", f"user_registration/{name}")
+        return function_module("user_registration", name)
+
+    return load
+
+
+class Ses:
+    """Amazon SES as the functions reach it: what it took, what it was asked, and how it is made to fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._client = aws.client("sesv2", retries=False)
+        self._monkeypatch = monkeypatch
+        self.requests: list[dict[str, Any]] = []
+        self._client.meta.events.register(
+            "before-parameter-build.sesv2.SendEmail", lambda params, **_: self.requests.append(dict(params))
+        )
+
+    @property
+    def outbox(self) -> list[str]:
+        """The recipient of every mail that went out."""
+        sent = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
+        return [message.destinations["ToAddresses"][0] for message in sent]
+
+    def failing(self, error: BaseException, *, sending: bool) -> None:
+        """Let every call raise `error`, before the mail goes out or, with `sending`, after."""
+        real = type(self._client).send_email
+
+        def send_email(**request: Any) -> Any:
+            if sending:
+                real(self._client, **request)
+            raise error
+
+        self._monkeypatch.setattr(self._client, "send_email", send_email)
+
+    def mended(self) -> None:
+        self._monkeypatch.delattr(self._client, "send_email", raising=False)
+
+
+@pytest.fixture
+def ses(account: Queues, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ses]:
+    return Ses(monkeypatch)
+
+
+def registration(
+    user_id: str = "u-1", email: str = "ada@example.org", *, event_id: str | None = None, **fields: Any
+) -> Event[UserRegistered]:
+    data = UserRegistered(user_id=user_id, email=email, name=fields.pop("name", "Ada"), **fields)
+    return Event.new(data, source="urn:test", id=event_id)
+
+
+def deliver(module: ModuleType, *records: dict[str, Any]) -> Any:
+    return module.handler(lambda_event(records), LambdaContext())
+
+
+__all__ = ["Ses", "deliver", "registration", "spy"]

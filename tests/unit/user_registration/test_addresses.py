@@ -1,0 +1,125 @@
+"""Addresses: which ones mail can go to, and what stands for them in the stores."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from types import ModuleType
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fanout.testing import REGION
+
+from ..conftest import Queues, spy
+from .conftest import KEY
+
+
+@pytest.fixture
+def addresses(account: Queues, function_module: Callable[[str, str], ModuleType]) -> ModuleType:
+    return function_module("user_registration", "addresses")
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ("ada@example.org", "ada@example.org"),
+        ("Ada.Lovelace+news@Example.ORG", "Ada.Lovelace+news@example.org"),
+        ("o'brien_1/x@mail.example.co.uk", "o'brien_1/x@mail.example.co.uk"),
+        ("info@münchen.example", "info@xn--mnchen-3ya.example"),
+        (
+            "info@straße.example",
+            "info@xn--strae-oqa.example",
+        ),  # not strasse.example, as the rules of 2003 would have it
+        ("info@例え.テスト", "info@xn--r8jz45g.xn--zckzah"),
+        ("a@" + "b" * 63 + ".example", "a@" + "b" * 63 + ".example"),
+        ("a" * 64 + "@example.org", "a" * 64 + "@example.org"),
+    ],
+)
+def test_an_address_becomes_what_ses_takes(addresses: ModuleType, typed: str, taken: str) -> None:
+    assert addresses.deliverable(typed) == taken
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "ada",
+        "@",
+        "ada@",
+        "@example.org",
+        "ada@localhost",
+        "ada@example..org",
+        "ada@-example.org",
+        "ada@example.org.",
+        "ada@example.123",
+        "ada@[192.0.2.1]",
+        "ada lovelace@example.org",
+        " ada@example.org",
+        "ada@example.org ",
+        "ada@example.org\n",
+        "ada@example.org\r\nBcc: eve@example.org",
+        "ada@example.org,eve@example.org",
+        "eve@example.org ada@example.org",
+        "Ada <ada@example.org>",
+        '"ada"@example.org',
+        ".ada@example.org",
+        "a..b@example.org",
+        "äda@example.org",
+        "a" * 65 + "@example.org",
+        "a@" + "b" * 64 + ".example",
+        "a@" + "b.b" * 84 + ".example",
+    ],
+)
+def test_what_mail_cannot_go_to_is_refused_without_being_quoted(addresses: ModuleType, typed: str) -> None:
+    with pytest.raises(addresses.MalformedAddressError) as raised:
+        addresses.deliverable(typed)
+    assert str(raised.value)
+    assert len(typed) < 2 or typed not in str(raised.value)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.text() | st.builds("{}@{}".format, st.text(), st.text()))
+def test_whatever_passes_is_one_plain_ascii_address(addresses: ModuleType, typed: str) -> None:
+    try:
+        taken = addresses.deliverable(typed)
+    except addresses.MalformedAddressError:
+        return
+    assert taken.isascii()
+    assert taken.count("@") == 1
+    assert not set(taken) & set(' \r\n\t,;:<>()[]"\\')
+    assert addresses.deliverable(taken) == taken
+    assert addresses.keyed_hash(taken, "suppression") == addresses.keyed_hash(typed, "suppression")
+
+
+def test_a_hash_is_keyed_and_the_same_however_the_address_is_written(addresses: ModuleType) -> None:
+    expected = hmac.new(KEY.encode(), b"analytics\0info@xn--mnchen-3ya.example", hashlib.sha256).hexdigest()
+    written = [
+        "info@münchen.example",
+        "INFO@MÜNCHEN.EXAMPLE",
+        " info@xn--mnchen-3ya.example ",
+        "info@mu\u0308nchen.example",
+    ]
+    assert {addresses.keyed_hash(address, "analytics") for address in written} == {expected}
+
+
+def test_hashes_for_one_purpose_cannot_be_looked_up_under_another(addresses: ModuleType) -> None:
+    assert addresses.keyed_hash("a@example.org", "analytics") != addresses.keyed_hash("a@example.org", "suppression")
+
+
+def test_an_address_that_is_none_has_a_hash_all_the_same(addresses: ModuleType) -> None:
+    assert len({addresses.keyed_hash(address, "analytics") for address in ("", "ada", "ada@", "@ada", "é@")}) == 5
+
+
+def test_the_key_is_read_once_per_process(addresses: ModuleType) -> None:
+    calls = spy("secretsmanager", "GetSecretValue")
+    for number in range(3):
+        addresses.keyed_hash(f"{number}@example.org", "analytics")
+    assert len(calls) == 1
+
+
+def test_a_key_that_could_be_guessed_is_refused(addresses: ModuleType) -> None:
+    boto3.client("secretsmanager", region_name=REGION).put_secret_value(SecretId="hash-key", SecretString="short")
+    with pytest.raises(RuntimeError, match="EMAIL_HASH_KEY_SECRET_ARN is shorter than 32"):
+        addresses.keyed_hash("ada@example.org", "analytics")
