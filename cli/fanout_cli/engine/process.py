@@ -85,7 +85,7 @@ def start(
     python = environment / "bin" / "python"
     if not python.exists():
         raise EngineError(f"The engine's environment is missing ({environment}). Run: make setup")
-    places = Places(state.absolute())
+    places = Places(state.resolve())
     with _exclusive(places):
         present = _engine(places)
         if present:
@@ -103,7 +103,7 @@ def start(
 
 def running(state: Path) -> Engine | None:
     """The running engine of a state folder, or None. Changes nothing, never raises."""
-    return _engine(Places(state.absolute()))
+    return _engine(Places(state.resolve()))
 
 
 def stop(state: Path, *, purge: bool = False) -> bool:
@@ -112,7 +112,7 @@ def stop(state: Path, *, purge: bool = False) -> bool:
     Returns whether an engine was running. Running functions are given time to finish; afterwards
     no process of the engine is left. Raises EngineError if the folder cannot be written.
     """
-    places = Places(state.absolute())
+    places = Places(state.resolve())
     if not places.state.is_dir():
         return False
     with _exclusive(places):
