@@ -26,6 +26,7 @@ from fanout_cli.engine.compat import (
     queue_metrics,
     sns_to_lambda,
     sns_to_sqs,
+    switched_resources,
     topic_properties,
     worker_output,
 )
@@ -33,6 +34,7 @@ from fanout_cli.engine.compat import (
 _PATCHES = (
     nested_stacks,
     get_template_urls,
+    switched_resources,
     layer_arns,
     topic_properties,
     function_properties,
