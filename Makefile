@@ -41,8 +41,20 @@ types: setup
 	@mypy layers/common/fanout cli/fanout_cli
 	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
 
-generate: setup ## Write the files that are made from the code: contract documents
+test: setup test-unit test-engine ## All tests, the fast ones first
+
+test-unit: setup ## The tests that need no engine: units, contracts, templates
+	@pytest -q tests/unit tests/contract tests/template
+
+test-engine: setup ## The tests on the local engine: the engine itself, then the application on it
+	@pytest -q tests/engine tests/integration
+
+demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
+	@fanout demo; status=$$?; fanout down; exit $$status
+
+generate: setup ## Write the files that are made from others: contract documents, payloads for sam local invoke
 	@python -m fanout_cli.contract_documents docs/contracts
+	@python -m fanout_cli.lambda_payloads .
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

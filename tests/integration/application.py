@@ -15,6 +15,7 @@ import boto3
 from fanout.effects import from_item
 from fanout.event import Event
 from fanout.publisher import Published, Publisher
+from fanout_cli.engine import process
 from fanout_cli.receipts import Entry, Reader
 from fanout_cli.topology import Subscriber, Topology, discover
 from fanout_cli.tracing import Tracer
@@ -29,6 +30,7 @@ class Application:
 
     state: Path
     stack_name: str = "fanout"
+    root: Path = ROOT
 
     def fanout(
         self, *arguments: str, input: str | None = None, check: int | None = 0
@@ -40,12 +42,20 @@ class Application:
             capture_output=True,
             text=True,
             check=False,
-            cwd=ROOT,
+            cwd=self.root,
             env={**os.environ, "FANOUT_STATE": str(self.state), "PATH": f"{BIN}:{os.environ['PATH']}"},
         )
         said = f"fanout {' '.join(arguments)} ended with {found.returncode}\n{found.stdout}\n{found.stderr}"
         assert check is None or found.returncode == check, said
         return found
+
+    def start_engine(self) -> None:
+        """Start the engine with nothing on it."""
+        process.start(self.state, 0)
+
+    def fresh(self) -> "Application":
+        """The same application, as it is deployed now."""
+        return Application(self.state, self.stack_name, self.root)
 
     def environment(self) -> dict[str, str]:
         """The environment that `eval "$(fanout env)"` gives a shell, on top of this process's."""

@@ -59,7 +59,11 @@ def load(file: Path) -> dict[str, Any]:
 
 def templates() -> list[Path]:
     """Return every template of the application."""
-    return [ROOT / "template.yaml", *sorted(ROOT.glob("platform/*.yaml")), *sorted(ROOT.glob("usecases/*/template.yaml"))]
+    return [
+        ROOT / "template.yaml",
+        *sorted(ROOT.glob("platform/*.yaml")),
+        *sorted(ROOT.glob("usecases/*/template.yaml")),
+    ]
 
 
 @dataclass

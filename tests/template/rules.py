@@ -185,7 +185,9 @@ def a_filtered_topic_keeps_what_nobody_takes(composition: Composition) -> Iterat
         if not filtered:
             continue
         wanted = [{"anything-but": sorted(taken)}, {"exists": False}]
-        unrouted = [subscription for subscription in filtered if subscription.properties["FilterPolicy"] == {"type": wanted}]
+        unrouted = [
+            subscription for subscription in filtered if subscription.properties["FilterPolicy"] == {"type": wanted}
+        ]
         if len(unrouted) != 1:
             yield f"{topic.path}: no Unrouted subscription with the filter {json.dumps({'type': wanted})}"
             continue
@@ -219,8 +221,12 @@ def a_direct_subscriber_has_one_dead_letter_queue_for_everything(composition: Co
         ):
             yield f"{function.path}: its topic may not invoke it"
         redriven = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
-        inboxes = [composition.by_arn(mapping["Queue"]) for owner, mapping in _mappings(composition) if owner is function]
-        behind = [((inbox.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")) for inbox in inboxes if inbox]
+        inboxes = [
+            composition.by_arn(mapping["Queue"]) for owner, mapping in _mappings(composition) if owner is function
+        ]
+        behind = [
+            ((inbox.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")) for inbox in inboxes if inbox
+        ]
         if len({redriven, _on_failure(function), *behind}) != 1 or not behind:
             yield f"{function.path}: subscription, on-failure destination and inbox differ in their dead-letter queue"
 
@@ -282,7 +288,10 @@ def dead_letters_outlive_the_queue_they_came_from(composition: Composition) -> I
         if queue is None or queue.properties.get("MessageRetentionPeriod") != FOURTEEN_DAYS:
             yield f"{sender}: its dead-letter queue does not keep messages for 14 days"
     for queue in composition.of(QUEUE):
-        if "RedrivePolicy" in queue.properties and queue.properties.get("MessageRetentionPeriod", 345_600) >= FOURTEEN_DAYS:
+        if (
+            "RedrivePolicy" in queue.properties
+            and queue.properties.get("MessageRetentionPeriod", 345_600) >= FOURTEEN_DAYS
+        ):
             yield f"{queue.path}: keeps messages as long as its dead-letter queue"
 
 
@@ -322,7 +331,7 @@ def an_alarm_reaches_the_operator(composition: Composition) -> Iterator[str]:
 
 def _service_may(composition: Composition, topic: Resource, service: str) -> bool:
     allowed = any(
-        topic.arn in [url for url in policy.properties["Topics"]]
+        topic.arn in policy.properties["Topics"]
         and any(
             statement["Effect"] == "Allow"
             and service in as_list(statement["Principal"].get("Service"))
@@ -385,7 +394,9 @@ def data_stays_when_its_stack_goes(composition: Composition) -> Iterator[str]:
 def a_table_can_be_restored_and_costs_nothing_while_idle(composition: Composition) -> Iterator[str]:
     """Point-in-time recovery, pay per request."""
     for table in composition.of(TABLE):
-        if (table.properties.get("PointInTimeRecoverySpecification") or {}).get("PointInTimeRecoveryEnabled") is not True:
+        if (table.properties.get("PointInTimeRecoverySpecification") or {}).get(
+            "PointInTimeRecoveryEnabled"
+        ) is not True:
             yield f"{table.path}: no point-in-time recovery"
         if table.properties.get("BillingMode") != "PAY_PER_REQUEST":
             yield f"{table.path}: not pay per request"
@@ -413,7 +424,7 @@ def plain_http_is_refused_on_aws(composition: Composition) -> Iterator[str]:
         for target in as_list(statement["Resource"])
     }
     for resource in composition.of(TOPIC, QUEUE, "AWS::S3::Bucket"):
-        if resource.arn not in refused and resource.path != "Operator/EmailDeadLetterQueue":
+        if resource.arn not in refused:
             yield f"{resource.path}: reachable without TLS"
 
 
@@ -473,7 +484,10 @@ def a_subscriber_reads_its_own_inbox(composition: Composition) -> Iterator[str]:
         if variables.get("FANOUT_DEAD_LETTER_URL") != dead_letters.replace(".Arn>", ">"):
             yield f"{function.path}: FANOUT_DEAD_LETTER_URL is not its dead-letter queue"
         use_case = function.stack.file.parent.name
-        if variables.get("FANOUT_SUBSCRIBER") != f"{use_case}/{function.properties['Handler'].removesuffix('.handler')}":
+        if (
+            variables.get("FANOUT_SUBSCRIBER")
+            != f"{use_case}/{function.properties['Handler'].removesuffix('.handler')}"
+        ):
             yield f"{function.path}: FANOUT_SUBSCRIBER is not <use case>/<module>"
         if variables.get("POWERTOOLS_SERVICE_NAME") != variables.get("FANOUT_SUBSCRIBER"):
             yield f"{function.path}: POWERTOOLS_SERVICE_NAME is not its FANOUT_SUBSCRIBER"
@@ -504,7 +518,10 @@ def a_function_publishes_versions_and_logs_to_its_use_case(composition: Composit
     """The alias `live`, JSON, one log group with a retention."""
     for function in composition.of(FUNCTION):
         logging = function.properties.get("LoggingConfig") or {}
-        group = next((found for found in composition.of("AWS::Logs::LogGroup") if f"<{found.path}>" == logging.get("LogGroup")), None)
+        group = next(
+            (found for found in composition.of("AWS::Logs::LogGroup") if f"<{found.path}>" == logging.get("LogGroup")),
+            None,
+        )
         if group is None or group.stack is not function.stack or not group.properties.get("RetentionInDays"):
             yield f"{function.path}: no log group of its use case with a retention"
         if logging.get("LogFormat") != "JSON":
@@ -539,7 +556,16 @@ def everything_a_person_sets_or_reads_is_described(composition: Composition) -> 
 def nothing_has_a_name_of_ours(composition: Composition) -> Iterator[str]:
     """So that two deployments fit in one account. One exception: platform/inbox.yaml says why."""
     names = ("FunctionName", "TableName", "BucketName", "TopicName", "QueueName", "RoleName", "LogGroupName", "Name")
-    kinds = (FUNCTION, TABLE, "AWS::S3::Bucket", TOPIC, QUEUE, "AWS::IAM::Role", "AWS::Logs::LogGroup", "AWS::SES::ConfigurationSet")
+    kinds = (
+        FUNCTION,
+        TABLE,
+        "AWS::S3::Bucket",
+        TOPIC,
+        QUEUE,
+        "AWS::IAM::Role",
+        "AWS::Logs::LogGroup",
+        "AWS::SES::ConfigurationSet",
+    )
     for resource in composition.of(*kinds):
         given = [name for name in names if name in resource.properties]
         if given and not (resource.stack.file.name == "inbox.yaml" and "id-of-" in resource.properties[given[0]]):

@@ -21,8 +21,8 @@ ROOT_TEMPLATE = ROOT / "template.yaml"
 def overrides(stage: str) -> dict[str, str]:
     """The parameters that samconfig.toml deploys a stage with."""
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    given = (pair.split("=", 1) for pair in config[stage]["deploy"]["parameters"]["parameter_overrides"])
-    return {name: value for name, value in given}
+    pairs: list[str] = config[stage]["deploy"]["parameters"]["parameter_overrides"]
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 @cache

@@ -63,5 +63,6 @@ _real = getattr(importlib.import_module(_module), _name)
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Call the real handler, and strike before the function can acknowledge if that is the point."""
     response = _real(event, context)
-    _strike("before acknowledgement")
+    if event["Records"]:  # a warm-up call has none
+        _strike("before acknowledgement")
     return response

@@ -20,7 +20,7 @@ SENDER = "welcome@example.com"
 KEY = "k" * 64
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def account(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Queues:
     monkeypatch.setenv("MAIL_TABLE", make_table("mail"))
     monkeypatch.setenv("ANALYTICS_TABLE", make_table("analytics"))
@@ -34,7 +34,7 @@ def account(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytes
 
 @pytest.fixture
 def function(
-    function_module: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch
+    account: Queues, function_module: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], ModuleType]:
     """Import one of the functions ("notify_service"), with the name it is deployed under in the environment."""
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from fanout.testing import REGION
 
-from ..conftest import spy
+from ..conftest import Queues, spy
 from .conftest import KEY
 
 
 @pytest.fixture
-def addresses(function_module: Callable[[str, str], ModuleType]) -> ModuleType:
+def addresses(account: Queues, function_module: Callable[[str, str], ModuleType]) -> ModuleType:
     return function_module("user_registration", "addresses")
 
 

@@ -8,6 +8,7 @@ upstream still has the fault: when that second test fails, delete the patch.
 from fanout_cli.engine.compat import (
     alarms,
     async_invocations,
+    clean_boot,
     clean_stop,
     code_cache,
     deleted_functions,
@@ -27,6 +28,7 @@ from fanout_cli.engine.compat import (
     sns_to_lambda,
     sns_to_sqs,
     switched_resources,
+    table_properties,
     topic_properties,
     worker_output,
 )
@@ -37,6 +39,7 @@ _PATCHES = (
     switched_resources,
     layer_arns,
     topic_properties,
+    table_properties,
     function_properties,
     deleted_functions,
     message_moves,
@@ -54,6 +57,7 @@ _PATCHES = (
     embedded_metrics,
     alarms,
     mail_events,
+    clean_boot,
     clean_stop,
 )
 

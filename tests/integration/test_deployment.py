@@ -1,0 +1,131 @@
+"""The stock SAM CLI on the local engine, as typed: build, validate, deploy, change, delete, and refuse."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fanout_cli.topology import discover
+from tests.integration.application import BIN, ROOT, Application
+
+# One use case is enough to see a deployment change, and takes a third of the time.
+ONLY_TEAM_EVENTS = [
+    "Stage=local",
+    "Runtime=python3.11",
+    "DeployUserRegistration=false",
+    "DeployApplicationLogs=false",
+]
+LEAVE_OUT = shutil.ignore_patterns(".git", ".venv", ".fanout", ".aws-sam", "*_cache", ".hypothesis")
+
+
+class Checkout:
+    """A copy of this checkout with an engine of its own, so that a test may change it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(ROOT, folder, ignore=LEAVE_OUT, symlinks=True)
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        self.application = Application(folder / ".fanout", root=folder)
+
+    def sam(self, *arguments: str, local: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run SAM CLI in the checkout; `local`: after `eval "$(fanout env)"`."""
+        environment = self.application.environment() if local else {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+        return subprocess.run(
+            ["sam", *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def build_and_deploy(self) -> None:
+        """`sam build`, then `sam deploy --config-env local`, of one use case."""
+        for arguments in (
+            ["build"],
+            ["deploy", "--config-env", "local", "--parameter-overrides", *ONLY_TEAM_EVENTS],
+        ):
+            found = self.sam(*arguments)
+            assert found.returncode == 0, found.stdout + found.stderr
+
+    def versions(self) -> dict[str, str]:
+        """Which version of each subscriber's function is live."""
+        topology = discover(self.application.client, "fanout")
+        return {
+            name: self.application.client("lambda").get_alias(FunctionName=each.function_name, Name="live")[
+                "FunctionVersion"
+            ]
+            for name, each in topology.subscribers.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    made = Checkout(tmp_path_factory.mktemp("checkout") / "fanout")
+    try:
+        made.application.start_engine()
+        made.build_and_deploy()
+        yield made
+    finally:
+        made.application.fanout("down", "--purge", check=None)
+
+
+def appended(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+def test_a_change_of_the_layer_alone_publishes_a_new_version_of_every_function(checkout: Checkout) -> None:
+    before = checkout.versions()
+    appended(checkout.folder / "layers/common/fanout/failures.py", "\n\nCHANGED_BY_A_TEST = True\n")
+    checkout.build_and_deploy()
+    after = checkout.versions()
+    assert {name: after[name] != before[name] for name in before} == dict.fromkeys(before, True)
+
+
+def test_a_subscriber_is_added_beside_changed_code_and_removed_and_the_others_go_on(checkout: Checkout) -> None:
+    before = checkout.versions()
+    template = checkout.folder / "usecases/team_events/template.yaml"
+    functions = checkout.folder / "functions/team_events"
+    original = template.read_text()
+    section = original[original.index("  TeamBInbox:") : original.index("  # ", original.index("  TeamBFunction:"))]
+    added = section.replace("TeamB", "TeamC").replace("QueueB", "QueueC").replace("team_b", "team_c")
+    template.write_text(original.replace("\nOutputs:", f"\n{added}\nOutputs:"))
+    (functions / "team_c.py").write_text((functions / "team_b.py").read_text().replace("team_b", "team_c"))
+    appended(functions / "team_a.py", "\n\nCHANGED_BY_A_TEST = True\n")
+    everyone = {f"team_events/{name}" for name in ("team_a", "team_b", "broadcast")}
+
+    checkout.build_and_deploy()
+    message_id = checkout.application.publish_text("TeamEvents", "four of us")
+    outcomes = checkout.application.fresh().outcomes(message_id)
+    assert outcomes == dict.fromkeys(everyone | {"team_events/team_c"}, "processed")
+    assert checkout.versions()["team_events/team_a"] != before["team_events/team_a"]
+
+    template.write_text(original)
+    checkout.build_and_deploy()
+    message_id = checkout.application.publish_text("TeamEvents", "three of us")
+    assert checkout.application.fresh().outcomes(message_id) == dict.fromkeys(everyone, "processed")
+
+
+def test_a_deployment_without_an_engine_is_refused_and_touches_nothing(checkout: Checkout) -> None:
+    found = checkout.sam("deploy", "--config-env", "local", local=False)
+    assert found.returncode != 0
+    assert "fanout-local" in found.stdout + found.stderr
+
+
+def test_what_is_deployed_can_be_deleted(checkout: Checkout) -> None:
+    found = checkout.sam("delete", "--config-env", "local", "--no-prompts")
+    assert found.returncode == 0, found.stdout + found.stderr
+    stacks = checkout.application.client("cloudformation").describe_stacks()["Stacks"]
+    left = [stack["StackName"] for stack in stacks if stack["StackName"].startswith("fanout")]
+    assert left == []
+
+
+def test_a_use_case_deploys_alone(checkout: Checkout) -> None:
+    config = str(checkout.folder / "samconfig.toml")
+    built = checkout.sam(
+        "build", "-t", "usecases/team_events/template.yaml", "--config-file", config, "--config-env", "local"
+    )
+    assert built.returncode == 0, built.stderr
+    deployed = checkout.sam("deploy", "--config-env", "local", "--stack-name", "fanout-team-events")
+    assert deployed.returncode == 0, deployed.stderr
+    alone = Application(checkout.application.state, stack_name="fanout-team-events", root=checkout.folder)
+    message_id = alone.publish_text("TeamEvents", "alone")
+    assert set(alone.outcomes(message_id).values()) == {"processed"}
