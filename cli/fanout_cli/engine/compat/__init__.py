@@ -27,7 +27,6 @@ from fanout_cli.engine.compat import (
     queue_metrics,
     sns_to_lambda,
     sns_to_sqs,
-    switched_resources,
     table_properties,
     topic_properties,
     worker_output,
@@ -36,7 +35,6 @@ from fanout_cli.engine.compat import (
 _PATCHES = (
     nested_stacks,
     get_template_urls,
-    switched_resources,
     layer_arns,
     topic_properties,
     table_properties,
