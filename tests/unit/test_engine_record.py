@@ -54,9 +54,7 @@ def test_no_record_is_an_empty_one(places: Places) -> None:
     assert record.read(places) == Record()
 
 
-def test_a_failed_write_leaves_the_old_record_and_no_rubbish(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_old_record_and_no_rubbish(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     record.write(places, Record(4567))
 
     def full(*_: object, **__: object) -> int:

@@ -286,9 +286,7 @@ def _failed_boot(places: Places, beginning: int) -> EngineError:
         log.seek(beginning)
         lines = log.read().decode("utf-8", errors="replace").strip().splitlines()
         last = "\n".join(f"  {line}" for line in lines[-_LOG_LINES_SHOWN:])
-        return EngineError(
-            f"The engine did not start. The end of its log ({places.log}):\n{last or '  (empty)'}"
-        )
+        return EngineError(f"The engine did not start. The end of its log ({places.log}):\n{last or '  (empty)'}")
     return EngineError(f"The engine did not start, and its log cannot be read ({places.log}).")
 
 
