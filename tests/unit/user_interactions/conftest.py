@@ -1,23 +1,17 @@
-"""The table of user_interactions in moto, interactions to put through its functions, and what must come of them."""
+"""The table of user_interactions in moto, and its functions as SNS and the inbox call them."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from fanout.contracts.user_interactions import PostCommented, PostLiked, PostShared, PostUnliked
 from fanout.event import Event
 from fanout.testing import LambdaContext, lambda_event, sns_record, sqs_record
 
 from ..conftest import Queues
 
 TABLE = "interactions"
-# Recent, so that its minutes are still scored, and in the middle of one.
-NOW = datetime.now(UTC).replace(second=30, microsecond=0) - timedelta(minutes=10)
-WEIGHTS = {PostLiked: 1, PostCommented: 3, PostShared: 5}
 
 
 @pytest.fixture(autouse=True)
@@ -59,31 +53,6 @@ def totals(posts: ModuleType) -> Callable[[str], dict[str, int]]:
     return read
 
 
-def like(
-    user: str = "ada", post: str = "p-1", *, at: float = 0, event_id: str | None = None, source: str = "urn:test"
-) -> Event[PostLiked]:
-    """`at`: seconds after NOW."""
-    data = PostLiked(post_id=post, user_id=user, occurred_at=NOW + timedelta(seconds=at))
-    return Event.new(data, source=source, id=event_id)
-
-
-def unlike(
-    user: str = "ada", post: str = "p-1", *, at: float = 0, event_id: str | None = None, source: str = "urn:test"
-) -> Event[PostUnliked]:
-    data = PostUnliked(post_id=post, user_id=user, occurred_at=NOW + timedelta(seconds=at))
-    return Event.new(data, source=source, id=event_id)
-
-
-def share(user: str = "ada", post: str = "p-1", *, at: float = 0, channel: str = "link") -> Event[PostShared]:
-    data = PostShared(post_id=post, user_id=user, occurred_at=NOW + timedelta(seconds=at), channel=channel)
-    return Event.new(data, source="urn:test")
-
-
-def comment(text: str = "Lovely!", user: str = "ada", post: str = "p-1", *, at: float = 0) -> Event[PostCommented]:
-    data = PostCommented(post_id=post, user_id=user, occurred_at=NOW + timedelta(seconds=at), text=text)
-    return Event.new(data, source="urn:test")
-
-
 def deliver(module: ModuleType, *events: Event[Any] | str) -> None:
     """As SNS does: one invocation per event."""
     for event in events:
@@ -95,30 +64,3 @@ def deliver_batch(module: ModuleType, *events: Event[Any] | str) -> list[Any]:
     answer = module.handler(lambda_event([sqs_record(event) for event in events]), LambdaContext())
     failures: list[Any] = answer["batchItemFailures"]
     return failures
-
-
-def latest_states(events: Iterable[Event[Any]]) -> dict[tuple[str, str], Event[Any]]:
-    """The plain reference: what each (post, user) did last, by (occurred_at, id, source)."""
-    states: dict[tuple[str, str], Event[Any]] = {}
-    for event in sorted(events, key=lambda each: (each.data.occurred_at, each.id, each.source)):
-        states[event.data.post_id, event.data.user_id] = event
-    return states
-
-
-def expected_likes(events: Iterable[Event[Any]]) -> Counter[str]:
-    """The plain reference: how many users' latest state is `liked`, per post."""
-    return Counter(post for (post, _), event in latest_states(events).items() if isinstance(event.data, PostLiked))
-
-
-def expected_scores(events: Iterable[Event[Any]]) -> dict[str, dict[str, int]]:
-    """The plain reference: per post and minute, the weights of what stands."""
-    events = list({(event.source, event.id): event for event in events}.values())
-    of_likes = [event for event in events if isinstance(event.data, PostLiked | PostUnliked)]
-    standing = [event for event in latest_states(of_likes).values() if isinstance(event.data, PostLiked)]
-    standing += [event for event in events if isinstance(event.data, PostShared | PostCommented)]
-    found: dict[str, dict[str, int]] = {}
-    for event in standing:
-        minute = event.data.occurred_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
-        minutes = found.setdefault(event.data.post_id, {})
-        minutes[minute] = minutes.get(minute, 0) + WEIGHTS[type(event.data)]
-    return found

@@ -18,19 +18,10 @@ from hypothesis import strategies as st
 from fanout import aws
 from fanout.contracts.user_interactions import PostLiked, PostUnliked
 from fanout.event import Event, encode
+from tests.interactions import NOW, comment, expected_likes, expected_scores, like, unlike
 
 from ..conftest import Queues
-from .conftest import (
-    NOW,
-    TABLE,
-    comment,
-    deliver,
-    deliver_batch,
-    expected_likes,
-    expected_scores,
-    like,
-    unlike,
-)
+from .conftest import TABLE, deliver, deliver_batch
 
 Items = Callable[[str], list[dict[str, Any]]]
 Lines = Callable[[str], list[dict[str, Any]]]

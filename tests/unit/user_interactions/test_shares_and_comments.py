@@ -10,9 +10,10 @@ import pytest
 
 from fanout.contracts.user_interactions import LONGEST_COMMENT, PostCommented
 from fanout.event import Event, encode
+from tests.interactions import NOW, comment, expected_scores, like, share
 
 from ..conftest import Queues
-from .conftest import NOW, TABLE, comment, deliver, deliver_batch, expected_scores, like, share
+from .conftest import TABLE, deliver, deliver_batch
 
 Items = Callable[[str], list[dict[str, Any]]]
 Lines = Callable[[str], list[dict[str, Any]]]
