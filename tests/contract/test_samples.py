@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.unit.conftest import Queues
 
 from fanout import contracts
 from fanout.delivery import read
@@ -24,6 +23,7 @@ from fanout.publisher import MAX_BYTES
 from fanout.testing import LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
 from fanout_cli.lambda_payloads import payloads
 from fanout_cli.wiring import Wire, wires
+from tests.unit.conftest import Queues
 
 ROOT = Path(__file__).parents[2]
 USE_CASES = sorted(folder.name for folder in (ROOT / "events").iterdir())

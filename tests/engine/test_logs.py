@@ -118,9 +118,7 @@ def test_what_a_function_prints_is_in_its_own_log_group_one_event_per_line(aws: 
                     "Handler": "index.handler",
                     "Role": aws.role(),
                     "LoggingConfig": {"LogGroup": {"Ref": "G"}, "LogFormat": "JSON"},
-                    "Code": {
-                        "ZipFile": "def handler(event, context):\n  print('one two')\n  print('three')\n"
-                    },
+                    "Code": {"ZipFile": "def handler(event, context):\n  print('one two')\n  print('three')\n"},
                 },
             },
         },

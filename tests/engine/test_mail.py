@@ -35,9 +35,7 @@ def events_to_a_queue(aws: Aws) -> dict[str, str]:
                                 "Principal": {"Service": "ses.amazonaws.com"},
                                 "Action": "sns:Publish",
                                 "Resource": {"Ref": "Topic"},
-                                "Condition": {
-                                    "StringEquals": {"AWS:SourceAccount": {"Ref": "AWS::AccountId"}}
-                                },
+                                "Condition": {"StringEquals": {"AWS:SourceAccount": {"Ref": "AWS::AccountId"}}},
                             }
                         ],
                     },

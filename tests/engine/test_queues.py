@@ -23,9 +23,7 @@ def mapped(aws: Aws, *actions: str, **mapping: object) -> tuple[str, str, str]:
     sizes, sizes_arn = aws.queue()
     policies = [allow("sqs:SendMessage", sizes_arn), *([allow(list(actions), work_arn)] if actions else [])]
     function = aws.function(SIZES.format(url=sizes), *policies)
-    made = aws.client("lambda").create_event_source_mapping(
-        FunctionName=function, EventSourceArn=work_arn, **mapping
-    )
+    made = aws.client("lambda").create_event_source_mapping(FunctionName=function, EventSourceArn=work_arn, **mapping)
     return work, sizes, made["UUID"]
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.application import BIN, ROOT, Application
 
 from fanout_cli.topology import discover
+from tests.integration.application import BIN, ROOT, Application
 
 # One use case is enough to see a deployment change, and takes a third of the time.
 ONLY_TEAM_EVENTS = [
@@ -26,7 +26,7 @@ class Checkout:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        shutil.copytree(ROOT, folder, ignore=LEAVE_OUT)
+        shutil.copytree(ROOT, folder, ignore=LEAVE_OUT, symlinks=True)
         (folder / ".venv").symlink_to(ROOT / ".venv")
         self.application = Application(folder / ".fanout", root=folder)
 

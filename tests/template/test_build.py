@@ -10,6 +10,7 @@ import pytest
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider  # type: ignore[import-untyped]
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from samcli.lib.utils.hash import dir_checksum
+
 from tests.template.composition import FUNCTION, ROOT, Composition
 
 BIN = Path(sys.executable).parent

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from tests.template.composition import ROOT, load
 
 LAYER = ROOT / "layers" / "common"

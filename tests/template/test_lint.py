@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.template.composition import ROOT, load, templates
 
 BIN = Path(sys.executable).parent

@@ -4,6 +4,7 @@ import tomllib
 from typing import Any
 
 import pytest
+
 from tests.template.composition import ROOT, load
 
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text())

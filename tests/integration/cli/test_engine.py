@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.integration.application import BIN, ROOT, Application
-from tests.waiting import until
 
 from fanout_cli.engine import process
+from tests.integration.application import BIN, ROOT, Application
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.integration.application import Application
-from tests.waiting import until
 
 from fanout.identity import new_id
+from tests.integration.application import Application
+from tests.waiting import until
 
 TYPE = "team.message.posted.v1"
 SAMPLE = "events/team_events/valid/ordinary.json"

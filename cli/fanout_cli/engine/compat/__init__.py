@@ -8,6 +8,7 @@ upstream still has the fault: when that second test fails, delete the patch.
 from fanout_cli.engine.compat import (
     alarms,
     async_invocations,
+    change_sets,
     clean_boot,
     clean_stop,
     code_cache,
@@ -35,6 +36,7 @@ from fanout_cli.engine.compat import (
 
 _PATCHES = (
     nested_stacks,
+    change_sets,
     get_template_urls,
     layer_arns,
     topic_properties,
