@@ -20,6 +20,7 @@ from fanout_cli.engine.compat import (
     log_patterns,
     log_subscriptions,
     mail_events,
+    mail_permissions,
     message_moves,
     message_outbox,
     nested_stacks,
@@ -57,6 +58,7 @@ _PATCHES = (
     embedded_metrics,
     alarms,
     mail_events,
+    mail_permissions,
     clean_boot,
     clean_stop,
 )
