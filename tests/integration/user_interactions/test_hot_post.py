@@ -47,7 +47,7 @@ def test_every_post_has_the_likes_of_the_plain_reference_computation(application
         receipts = application.receipts(LIKES, list(copies))
         return Counter(receipt.event_id for receipt in receipts if receipt.outcome in FINAL) >= copies
 
-    until(finished, "each of 2,000 deliveries has its final receipt", seconds=180)
+    until(finished, "each of 2,000 deliveries has its final receipt", seconds=240, every=2)
     expected = expected_likes(events)
     assert {post: totals(application, post)["likes"] for post in posts} == {post: expected[post] for post in posts}
 
