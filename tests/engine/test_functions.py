@@ -10,7 +10,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.engine.aws import RUNTIME, Aws, allow, until, zipped
+from tests.engine.aws import RUNTIME, Aws, allow, zipped
+from tests.waiting import until
 
 SAM = "AWS::Serverless-2016-10-31"
 ECHO = "def handler(event, context): return {!r}"
