@@ -1,47 +1,47 @@
-"""A role may not send mail unless it may use every identity.
+"""SES checks SendEmail against no identity.
 
-Symptom: SendEmail (SES v2) of a role that is allowed one identity, or one sender by `ses:FromAddress`,
-answers AccessDeniedException; only `Resource: "*"` without a condition helps.
-Cause: `app._enforce_ses_v2` takes the resource from the path, where `outbound-emails` has none, and never
-sets the condition key.
-Patch: the call is checked with its `ses:FromAddress` against the sender's identity (the address if it is
-one, else its domain) and against the configuration set, if it names one.
+Symptom: a role that may send from one address only is refused every mail.
+Cause: `app._enforce_ses_v2` finds the resource of a call in its path, where SendEmail has none, so it asks for
+ses:SendEmail on "*"; and it passes none of the request's condition keys on.
+Patch: SendEmail of the v2 API asks for the identity that the sender's address belongs to and for the configuration
+set, with the keys ses:FromAddress, ses:FromDisplayName and ses:Recipients.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html
 It can go when upstream checks these.
 """
 
 import json
-from collections.abc import Callable
 from email.utils import parseaddr
 from typing import Any
 
 from ministack import app
-from ministack.core.responses import get_account_id
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import ses, ses_v2
 
 _SEND = "/v2/email/outbound-emails"
-_ACTION = "ses:SendEmail"
 
 
 def apply() -> None:
-    """Check mail that is sent; every other call of SES v2 is checked as before."""
-    original: Callable[..., Any] = app._enforce_ses_v2
+    """Check who may send as whom."""
+    original = app._enforce_ses_v2
 
-    def enforce(method: str, path: str, headers: Any, body: bytes, *rest: Any) -> Any:
-        request = _request(body) if (method, path.rstrip("/")) == ("POST", _SEND) else None
-        if request is None:
-            return original(method, path, headers, body, *rest)
-        query, request_id = rest
-        sender = parseaddr(str(request.get("FromEmailAddress", "")))[1]
-        for resource in _resources(request, sender, app.extract_region(headers, query)):
+    def enforce(  # noqa: PLR0917 - upstream's signature
+        method: str, path: str, headers: Any, body: bytes, query: Any, request_id: str
+    ) -> Any:
+        if (method, path.rstrip("/")) != ("POST", _SEND):
+            return original(method, path, headers, body, query, request_id)
+        try:
+            request = json.loads(body)
+        except ValueError:
+            return original(method, path, headers, body, query, request_id)
+        for resource in _resources(request):
             denied = app._enforce_data_plane(
                 "sesv2",
-                _ACTION,
+                "ses:SendEmail",
                 headers,
                 query,
                 request_id,
                 resource_arn=resource,
-                service_context={"ses:FromAddress": sender},
+                service_context=_context(request),
                 named_resource=resource,
             )
             if denied:
@@ -51,20 +51,28 @@ def apply() -> None:
     app._enforce_ses_v2 = enforce
 
 
-def _request(body: bytes) -> dict[str, Any] | None:
-    try:
-        request = json.loads(body)
-    except ValueError:
-        return None  # the service refuses it
-    return request if isinstance(request, dict) else None
-
-
-def _resources(request: dict[str, Any], sender: str, region: str) -> list[str]:
-    prefix = f"arn:aws:ses:{region}:{get_account_id()}"
-    domain = sender.partition("@")[2]
-    verified = {*ses._identities, *ses_v2._identities}
-    identity = domain if sender not in verified and domain in verified else sender
-    resources = [f"{prefix}:identity/{identity}"]
-    if name := request.get("ConfigurationSetName"):
-        resources.append(f"{prefix}:configuration-set/{name}")
+def _resources(request: dict[str, Any]) -> list[str]:
+    prefix = f"arn:aws:ses:{get_region()}:{get_account_id()}"
+    resources = [f"{prefix}:identity/{_identity(parseaddr(request.get('FromEmailAddress', ''))[1])}"]
+    if request.get("ConfigurationSetName"):
+        resources.append(f"{prefix}:configuration-set/{request['ConfigurationSetName']}")
     return resources
+
+
+def _identity(address: str) -> str:
+    """The identity an address sends under: itself, else the nearest of its domains, else nothing that exists."""
+    domain = address.rpartition("@")[2]
+    candidates = [address, *ses._domain_and_parents(domain)]
+    known = (name for name in candidates if name in ses._identities or name in ses_v2._identities)
+    return next(known, address)
+
+
+def _context(request: dict[str, Any]) -> dict[str, Any]:
+    name, address = parseaddr(request.get("FromEmailAddress", ""))
+    destination = request.get("Destination") or {}
+    recipients = [
+        parseaddr(each)[1]
+        for kind in ("ToAddresses", "CcAddresses", "BccAddresses")
+        for each in destination.get(kind) or []
+    ]
+    return {"ses:FromAddress": address, "ses:FromDisplayName": name, "ses:Recipients": recipients}
