@@ -52,8 +52,9 @@ test-engine: setup ## The tests on the local engine: the engine itself, then the
 demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
 	@fanout demo; status=$$?; fanout down; exit $$status
 
-generate: setup ## Write the files that are made from the code: contract documents
+generate: setup ## Write the files that are made from others: contract documents, payloads for sam local invoke
 	@python -m fanout_cli.contract_documents docs/contracts
+	@python -m fanout_cli.lambda_payloads .
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

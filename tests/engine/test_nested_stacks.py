@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from samcli.lib.utils.s3 import parse_s3_url
+
 from tests.engine.aws import RUNTIME, Aws, zipped
 
 SAM = "AWS::Serverless-2016-10-31"

@@ -8,6 +8,7 @@ upstream still has the fault: when that second test fails, delete the patch.
 from fanout_cli.engine.compat import (
     alarms,
     async_invocations,
+    clean_boot,
     clean_stop,
     code_cache,
     deleted_functions,
@@ -26,6 +27,7 @@ from fanout_cli.engine.compat import (
     queue_metrics,
     sns_to_lambda,
     sns_to_sqs,
+    table_properties,
     topic_properties,
     worker_output,
 )
@@ -35,6 +37,7 @@ _PATCHES = (
     get_template_urls,
     layer_arns,
     topic_properties,
+    table_properties,
     function_properties,
     deleted_functions,
     message_moves,
@@ -52,6 +55,7 @@ _PATCHES = (
     embedded_metrics,
     alarms,
     mail_events,
+    clean_boot,
     clean_stop,
 )
 
