@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import mailer
 import settings
 import suppression
 import welcome
-from addresses import MalformedAddressError, deliverable
+from fanout import mail
 from fanout.contracts.user_registration import UserRegistered
 from fanout.effects import at_most_once
 from fanout.event import Event
 from fanout.failures import Discard, Reject
+from fanout.mail import MalformedAddressError, deliverable
 from fanout.subscriber import Outcome, subscriber
 
 # An attempt that began longer ago than this was killed: twice the function's timeout.
@@ -35,11 +35,12 @@ def handler(event: Event[UserRegistered]) -> Outcome:
     def send() -> Mapping[str, Any]:
         if suppression.is_suppressed(recipient):
             raise Discard("suppressed: mail to this address has bounced or was complained about")
-        mail = welcome.render(
-            locale=user.locale, name=user.name, plan=user.plan, product=settings.sender().product_name
+        sender = settings.sender()
+        written = welcome.render(locale=user.locale, name=user.name, plan=user.plan, product=sender.product_name)
+        message_id = mail.send(
+            written, recipient=recipient, sender=sender.sender_address, configuration_set=sender.configuration_set
         )
-        message_id = mailer.send(mail, recipient)
-        return {"message_id": message_id, "locale": mail.locale, "sent_at": datetime.now(UTC).isoformat()}
+        return {"message_id": message_id, "locale": written.locale, "sent_at": datetime.now(UTC).isoformat()}
 
     return at_most_once(
         event, settings.mail().mail_table, send, lease_seconds=LEASE_SECONDS, key=f"registration#{user.user_id}"
