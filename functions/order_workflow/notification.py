@@ -29,9 +29,10 @@ def handler(event: Event[OrderConfirmed | OrderCancelled]) -> Outcome:
     except MalformedAddressError as error:
         raise Reject(f"malformed-address: {error}") from None
 
+    sender = settings.notification()
+    written = order_mail.render(order)
+
     def send() -> Mapping[str, Any]:
-        sender = settings.notification()
-        written = order_mail.render(order)
         message_id = mail.send(
             written, recipient=recipient, sender=sender.sender_address, configuration_set=sender.configuration_set
         )
@@ -44,7 +45,7 @@ def handler(event: Event[OrderConfirmed | OrderCancelled]) -> Outcome:
 
     return at_most_once(
         event,
-        settings.notification().notification_table,
+        sender.notification_table,
         send,
         lease_seconds=LEASE_SECONDS,
         key=f"order#{order.order_id}",

@@ -32,16 +32,23 @@ def handler(event: Event[UserRegistered]) -> Outcome:
     except MalformedAddressError as error:
         raise Reject(f"malformed-address: {error}") from None
 
-    def send() -> Mapping[str, Any]:
+    def check() -> None:
         if suppression.is_suppressed(recipient):
             raise Discard("suppressed: mail to this address has bounced or was complained about")
-        sender = settings.sender()
-        written = welcome.render(locale=user.locale, name=user.name, plan=user.plan, product=sender.product_name)
+
+    def send() -> Mapping[str, Any]:
         message_id = mail.send(
             written, recipient=recipient, sender=sender.sender_address, configuration_set=sender.configuration_set
         )
         return {"message_id": message_id, "locale": written.locale, "sent_at": datetime.now(UTC).isoformat()}
 
+    sender = settings.sender()
+    written = welcome.render(locale=user.locale, name=user.name, plan=user.plan, product=sender.product_name)
     return at_most_once(
-        event, settings.mail().mail_table, send, lease_seconds=LEASE_SECONDS, key=f"registration#{user.user_id}"
+        event,
+        settings.mail().mail_table,
+        send,
+        prepare=check,
+        lease_seconds=LEASE_SECONDS,
+        key=f"registration#{user.user_id}",
     )

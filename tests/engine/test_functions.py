@@ -225,7 +225,7 @@ def fastest(aws: Aws) -> float:
 
 
 def test_a_warm_silent_function_answers_at_once(aws: Aws) -> None:
-    assert fastest(aws) < 0.045
+    until(lambda: fastest(aws) < 0.045, "an invocation in under 45 ms")
 
 
 def test_upstream_still_waits_for_output_that_never_comes(upstream: Aws) -> None:

@@ -115,6 +115,15 @@ def test_a_missing_environment_names_the_next_step(state: Path) -> None:
         process.start(state, 0, environment=state / "nowhere")
 
 
+def test_a_broken_environment_names_the_next_step(state: Path, tmp_path: Path) -> None:
+    python = tmp_path / "broken" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("this is no program")
+    python.chmod(0o755)
+    with pytest.raises(process.EngineError, match=r"cannot be run.*make setup"):
+        process.start(state, 0, environment=tmp_path / "broken")
+
+
 def test_a_boot_that_fails_shows_the_end_of_the_log(state: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     (broken / "bin").mkdir(parents=True)

@@ -163,6 +163,7 @@ def at_most_once(
     *,
     lease_seconds: float,
     key: str | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> Outcome:
     """Do what cannot be undone or recognised by its receiver, never twice.
 
@@ -172,6 +173,7 @@ def at_most_once(
     the function's timeout; until then a second delivery waits, afterwards the first must have been killed.
     key: what it must happen once for, where that is more than one event (all events about one registration); as such a
     thing does not grow old with the archive, its record is kept for ever. The event's identity unless given.
+    prepare: what comes before `act` and sends nothing: look-ups, rendering. Whatever it raises, nothing went out.
 
     Returns PROCESSED, or DUPLICATE if it was done before. The record stands in `table` under pk `once#<key>` and
     sk the subscriber; a person who has found out what happened sets its `state` to `done`, or deletes it to try again.
@@ -179,12 +181,19 @@ def at_most_once(
     record = _Once(table, event, key)
     if not record.begin(lease_seconds):
         return Outcome.DUPLICATE
+    sending = False
     try:
+        if prepare is not None:
+            prepare()
+        sending = True
         details = act()
     except (Retry, Reject, Discard):
         record.set("released", {})
         raise
     except Exception as error:
+        if not sending:
+            record.set("released", {})
+            raise
         code = aws.error_code(error) or type(error).__name__
         raise Reject(f"outcome-unknown: {code} while it was under way; find out whether it happened") from error
     record.set("done", details or {})

@@ -258,3 +258,20 @@ def test_a_transaction_that_never_gets_through_is_left_to_the_queue(
     with pytest.raises(ClientError):
         transact_once(EVENT, table, [add_one(table)])
     assert len(calls) == 5
+
+
+def test_whatever_goes_wrong_before_it_is_done_lets_it_be_tried_again(table: str) -> None:
+    mailer, failures = Mailer(), [OSError("no connection")]
+
+    def prepare() -> None:
+        if failures:
+            raise failures.pop()
+
+    def attempt() -> Outcome:
+        return at_most_once(EVENT, table, mailer, lease_seconds=60, prepare=prepare)
+
+    with pytest.raises(OSError, match="no connection"):
+        attempt()
+    assert mailer.sent == 0
+    assert [attempt(), attempt()] == [Outcome.PROCESSED, Outcome.DUPLICATE]
+    assert mailer.sent == 1

@@ -1,6 +1,7 @@
 """notify_service: one welcome mail per registration, ever, whatever happens on the way."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -162,6 +163,21 @@ def test_an_error_that_leaves_the_outcome_open_is_for_a_person_to_decide(
     deliver(notify, sns_record(event))
     assert [letter["reason"].split(":")[0] for letter in account.dead()] == ["outcome-unknown"]
     assert len(ses.outbox) == 1
+
+
+def test_while_nobody_can_tell_whether_the_address_is_suppressed_the_mail_waits(
+    notify: ModuleType, ses: Ses, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = registration()
+    arn = os.environ["EMAIL_HASH_KEY_SECRET_ARN"]
+    effects.aws.client("secretsmanager").delete_secret(SecretId=arn, RecoveryWindowInDays=7)
+    deliver(notify, sns_record(event))
+    assert outcomes(lines) == ["retrying"]
+    assert (ses.requests, account.inbox_counts()) == ([], (0, 1))
+    effects.aws.client("secretsmanager").restore_secret(SecretId=arn)
+    deliver(notify, sqs_record(event))
+    assert ses.outbox == ["ada@example.org"]
+    assert outcomes(lines) == ["processed"]
 
 
 @pytest.mark.parametrize(
