@@ -14,9 +14,6 @@ from fanout.failures import Discard, Reject
 from fanout.mail import MalformedAddressError, deliverable
 from fanout.subscriber import Outcome, subscriber
 
-# An attempt that began longer ago than this was killed: twice the function's timeout.
-LEASE_SECONDS = 60
-
 
 @subscriber(OrderConfirmed, OrderCancelled)
 def handler(event: Event[OrderConfirmed | OrderCancelled]) -> Outcome:
@@ -47,6 +44,5 @@ def handler(event: Event[OrderConfirmed | OrderCancelled]) -> Outcome:
         event,
         sender.notification_table,
         send,
-        lease_seconds=LEASE_SECONDS,
         key=f"order#{order.order_id}",
     )

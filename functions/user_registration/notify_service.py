@@ -19,9 +19,6 @@ from fanout.failures import Discard, Reject
 from fanout.mail import MalformedAddressError, deliverable
 from fanout.subscriber import Outcome, subscriber
 
-# An attempt that began longer ago than this was killed: twice the function's timeout.
-LEASE_SECONDS = 60
-
 
 @subscriber(UserRegistered)
 def handler(event: Event[UserRegistered]) -> Outcome:
@@ -49,6 +46,5 @@ def handler(event: Event[UserRegistered]) -> Outcome:
         settings.mail().mail_table,
         send,
         prepare=check,
-        lease_seconds=LEASE_SECONDS,
         key=f"registration#{user.user_id}",
     )

@@ -21,6 +21,7 @@ from .conftest import SENDER, Ses, deliver, registration
 
 Items = Callable[[str], list[dict[str, Any]]]
 Lines = Callable[[str], list[dict[str, Any]]]
+TIMEOUT = 30  # LambdaContext's
 THROTTLED = ("TooManyRequestsException", 429)
 
 
@@ -95,7 +96,7 @@ def test_a_function_killed_at_work_leaves_one_dead_letter_and_at_most_one_mail(
     with pytest.raises(SystemExit):
         deliver(notify, sns_record(event))
     ses.mended()
-    later(monkeypatch, notify.LEASE_SECONDS + 1)
+    later(monkeypatch, TIMEOUT + 2)
     deliver(notify, sns_record(event))
     assert len(ses.outbox) == int(sending)
     [letter] = account.dead()
@@ -298,7 +299,7 @@ def test_the_deadline_interrupts_the_mail_and_nobody_sends_it_twice(
     deliver(notify, sns_record(event))
     assert outcomes(lines) == ["retrying"]
     ses.mended()
-    later(monkeypatch, notify.LEASE_SECONDS + 1)
+    later(monkeypatch, TIMEOUT + 2)
     deliver(notify, sqs_record(event))
     assert (len(ses.outbox), outcomes(lines)) == (1, ["rejected"])
 
