@@ -9,7 +9,8 @@ import msgspec
 import settings
 from fanout.claim_check import ClaimChecks
 from fanout.event import Event
-from fanout.publisher import Publisher
+from fanout.failures import Retry
+from fanout.publisher import Publisher, PublishError
 
 Cause = Event[dict[str, Any]]
 """An event without its data: what another needs to name it as its cause."""
@@ -22,12 +23,16 @@ def cause(event: Event[Any]) -> Cause:
 
 
 def publish(events: Sequence[Event[Any]]) -> None:
-    """Publish the events; what SNS has not taken is raised, and comes again with its cause.
+    """Publish the events. Raises Retry if SNS has not taken all of them: they come again with their cause.
 
     Call it after the effect is committed, and again for every duplicate of the cause: the ids are always the same.
     """
-    if events:
+    if not events:
+        return
+    try:
         _publisher().publish(events)
+    except PublishError as error:
+        raise Retry(f"not published: {', '.join(sorted({each.code for each in error.failed}))}") from error
 
 
 @cache

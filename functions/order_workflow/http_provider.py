@@ -9,22 +9,19 @@ Those, 5xx, and no answer within the time are tried again with the same key. The
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
-import http.client
 import re
-import ssl
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+import settings
 from charges import Authorized, Charge, Declined
-from fanout import aws
+from fanout import aws, http
 from fanout.failures import Reject, Retry
 
 NAME = "http"
 
-_TIMEOUT_SECONDS = 8.0
-_MOST_BYTES = 65_536
 _LONGEST_WAIT = 900.0
 _SECRET_SECONDS = 300
 _LONGEST_CODE = 64
@@ -79,31 +76,22 @@ class HttpProvider:
 
     def _post(self, resource: str, key: str, body: dict[str, Any]) -> tuple[int, _Answer]:
         access = self._access()
-        url = _checked(urlsplit(access.url))
-        connection = _connection(url)
+        headers = {"Authorization": f"Bearer {access.api_key}", "Idempotency-Key": key, "Accept": "application/json"}
         try:
-            connection.request(
-                "POST",
-                f"{url.path.rstrip('/')}/{resource}",
-                msgspec.json.encode(body),
-                {
-                    "Authorization": f"Bearer {access.api_key}",
-                    "Content-Type": "application/json",
-                    "Accept": "application/json",
-                    "Idempotency-Key": key,
-                },
+            answer = http.post_json(
+                _joined(access.url, resource),
+                body,
+                headers=headers,
+                allow_loopback=settings.payment().payment_provider_on_loopback,
             )
-            response = connection.getresponse()
-            status, text = response.status, response.read(_MOST_BYTES)
-            wait = _seconds(response.getheader("Retry-After"))
-        except (OSError, http.client.HTTPException) as error:  # timeouts and TLS included
-            raise Retry(f"payment: the provider does not answer ({type(error).__name__})") from error
-        finally:
-            connection.close()
-        self._stale = status == 401
-        if not (200 <= status < 300 or 400 <= status < 500) or status in _NOT_ABOUT_THE_PAYMENT:
-            raise Retry(f"payment: the provider answers {status}", after=wait)
-        return status, _read(text)
+        except (http.NotSentError, http.NoAnswerError) as error:  # whatever it did: the key makes asking again safe
+            raise Retry(f"payment: the provider does not answer ({error})") from error
+        self._stale = answer.status == 401
+        about_the_payment = 400 <= answer.status < 500 and answer.status not in _NOT_ABOUT_THE_PAYMENT
+        if not answer.is_success and not about_the_payment:
+            wait = None if answer.retry_after is None else min(answer.retry_after, _LONGEST_WAIT)
+            raise Retry(f"payment: the provider answers {answer.status}", after=wait)
+        return answer.status, _read(answer.body)
 
     def _access(self) -> _Access:
         text = self._secrets.get(self._secret_arn, max_age=_SECRET_SECONDS, force_fetch=self._stale)
@@ -115,20 +103,9 @@ class HttpProvider:
             ) from error
 
 
-def _checked(url: SplitResult) -> SplitResult:
-    """Return the URL if money may be asked for there: encrypted, or on this very machine."""
-    if url.scheme == "https" and url.hostname:
-        return url
-    if url.scheme == "http" and url.hostname in {"127.0.0.1", "localhost"}:
-        return url
-    raise RuntimeError("the URL in PAYMENT_PROVIDER_SECRET_ARN does not begin with https://")
-
-
-def _connection(url: SplitResult) -> http.client.HTTPConnection:
-    host = url.hostname or ""
-    if url.scheme == "http":
-        return http.client.HTTPConnection(host, url.port, timeout=_TIMEOUT_SECONDS)
-    return http.client.HTTPSConnection(host, url.port, timeout=_TIMEOUT_SECONDS, context=ssl.create_default_context())
+def _joined(url: str, resource: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{resource}"))
 
 
 def _read(text: bytes) -> _Answer:
@@ -147,8 +124,3 @@ def _required(answer: _Answer) -> str:
 def _code(code: str) -> str:
     """The provider's word, as an event may carry it."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", code)[:_LONGEST_CODE]
-
-
-def _seconds(header: str | None) -> float | None:
-    """Retry-After in seconds, within reason; None if there is none, or a date. RFC 9110, section 10.2.3."""
-    return min(float(header), _LONGEST_WAIT) if header and header.isdigit() else None

@@ -28,6 +28,8 @@ class PaymentSettings(msgspec.Struct, frozen=True):
     payment_table: str
     payment_provider_secret_arn: str = ""
     """The secret with the provider's URL and key; empty: the sandbox provider."""
+    payment_provider_on_loopback: bool = False
+    """Whether a provider on this very machine may be asked without TLS."""
 
 
 class StockSettings(msgspec.Struct, frozen=True):
