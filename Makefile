@@ -35,7 +35,8 @@ lock: setup ## Resolve requirements/*.in into the locked *.txt
 check: setup lint types ## Lint, types, templates: what must be clean before a commit
 
 lint: setup
-	@ruff check . && ruff format --check .
+	@ruff check --quiet . && ruff format --check --quiet .
+	@cfn-lint template.yaml platform/*.yaml usecases/*/template.yaml
 
 types: setup
 	@mypy layers/common/fanout cli/fanout_cli

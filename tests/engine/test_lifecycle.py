@@ -17,7 +17,8 @@ import pytest
 
 from fanout_cli.engine import process
 from fanout_cli.engine.paths import Places
-from tests.engine.aws import Aws, allow, until
+from tests.engine.aws import Aws, allow
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -113,6 +114,15 @@ def test_a_number_that_is_no_port_is_refused(state: Path, port: int) -> None:
 def test_a_missing_environment_names_the_next_step(state: Path) -> None:
     with pytest.raises(process.EngineError, match="make setup"):
         process.start(state, 0, environment=state / "nowhere")
+
+
+def test_a_broken_environment_names_the_next_step(state: Path, tmp_path: Path) -> None:
+    python = tmp_path / "broken" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("this is no program")
+    python.chmod(0o755)
+    with pytest.raises(process.EngineError, match=r"cannot be run.*make setup"):
+        process.start(state, 0, environment=tmp_path / "broken")
 
 
 def test_a_boot_that_fails_shows_the_end_of_the_log(state: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.engine.aws import Aws
+from tests.engine.aws import ACCOUNT, REGION, Aws, allow
 
 SENDER = "news@example.com"
 
@@ -124,6 +124,59 @@ def test_the_first_api_sends_too(aws: Aws, mail: dict[str, str]) -> None:
     )
     outbox = [one for mails in aws.get("/_ministack/ses/messages")["messages"].values() for one in mails]
     assert sent["MessageId"] in [one["MessageId"] for one in outbox]
+
+
+SENDING = """
+import boto3
+from botocore.exceptions import ClientError
+def handler(event, context):
+    try:
+        boto3.client("sesv2").send_email(
+            FromEmailAddress=event["sender"],
+            Destination={{"ToAddresses": ["ana@example.com"]}},
+            ConfigurationSetName={configuration_set!r},
+            Content={{"Simple": {{"Subject": {{"Data": "Hello"}}, "Body": {{"Text": {{"Data": "there"}}}}}}}},
+        )
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return "sent"
+"""
+
+
+def sending_function(aws: Aws, configuration_set: str, **condition: Any) -> str:
+    """A function that may send from the sender's identity with the configuration set, and from nowhere else."""
+    prefix = f"arn:aws:ses:{REGION}:{ACCOUNT}"
+    policy = allow("ses:SendEmail", [f"{prefix}:identity/{SENDER}", f"{prefix}:configuration-set/{configuration_set}"])
+    policy["Statement"][0] |= condition
+    return aws.function(SENDING.format(configuration_set=configuration_set), policy)
+
+
+def answer(aws: Aws, function: str, sender: str) -> str:
+    called = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps({"sender": sender}))
+    return str(json.loads(called["Payload"].read()))
+
+
+def test_a_role_may_send_from_the_identity_it_names_and_from_no_other(aws: Aws, mail: dict[str, str]) -> None:
+    aws.sesv2.create_email_identity(EmailIdentity="other.example")
+    function = sending_function(aws, mail["set"], Condition={"StringEquals": {"ses:FromAddress": SENDER}})
+    assert answer(aws, function, SENDER) == "sent"
+    assert answer(aws, function, f"News <{SENDER}>") == "sent"
+    assert answer(aws, function, "news@other.example") == "AccessDeniedException"
+
+
+def test_a_role_that_names_another_sender_or_configuration_set_may_not_send(aws: Aws, mail: dict[str, str]) -> None:
+    condition = {"StringEquals": {"ses:FromAddress": "someone@example.com"}}
+    assert answer(aws, sending_function(aws, mail["set"], Condition=condition), SENDER) == "AccessDeniedException"
+    function = aws.function(
+        SENDING.format(configuration_set=mail["set"]),
+        allow("ses:SendEmail", f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{SENDER}"),
+    )
+    assert answer(aws, function, SENDER) == "AccessDeniedException"
+
+
+def test_upstream_still_checks_no_identity(upstream: Aws) -> None:
+    mail = events_to_a_queue(upstream)
+    assert answer(upstream, sending_function(upstream, mail["set"]), SENDER) == "AccessDeniedException"
 
 
 def test_upstream_still_publishes_no_events(upstream: Aws) -> None:

@@ -19,14 +19,15 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 PARTS = ("template.yaml", "samconfig.toml", "platform", "usecases", "functions", "layers", "requirements")
 
 
-def sam_build(checkout: Path, *options: str) -> None:
-    """Run `sam build` there as a person would who has an account and no engine."""
+def sam_build(checkout: Path, *options: str, **variables: str) -> None:
+    """Run `sam build` there as a person would who has an account and no engine, but for the variables given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "FANOUT_"))}
     environment = kept | {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "none",
         "SAM_CLI_TELEMETRY": "0",
+        **variables,
     }
     done = subprocess.run(
         [str(BIN / "sam"), "build", *options],
@@ -110,6 +111,20 @@ def test_a_change_of_the_layer_alone_changes_every_package_of_a_cached_build(che
     change(checkout / "layers/common/fanout/failures.py")
     sam_build(checkout, "--cached", "--parallel")
     assert differing(before, packages(checkout)) == set(before)
+
+
+def test_a_cached_build_never_mixes_up_who_it_is_for(checkout: Path) -> None:
+    """As `sam sync` builds: to the engine now, to an account next."""
+
+    def compiled() -> set[str]:
+        return {file.name for file in (checkout / ".aws-sam/build/CommonLayer").rglob("*.so")}
+
+    sam_build(checkout, "--cached", "--parallel", AWS_ENDPOINT_URL="http://127.0.0.1:4566")
+    for_engine = compiled()
+    before = packages(checkout)
+    sam_build(checkout, "--cached", "--parallel")
+    assert compiled() < for_engine
+    assert packages(checkout) == before
 
 
 def test_a_change_of_the_locked_requirements_changes_every_package(checkout: Path) -> None:

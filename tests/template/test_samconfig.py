@@ -49,8 +49,3 @@ def test_every_override_is_a_parameter_of_the_root(stage: str, command: str) -> 
 def test_only_local_is_the_stage_local() -> None:
     stages = {stage: CONFIG[stage]["deploy"]["parameters"]["parameter_overrides"] for stage in STAGES}
     assert {stage for stage, pairs in stages.items() if "Stage=local" in pairs} == {"local"}
-
-
-def test_sam_s_own_build_cache_is_off() -> None:
-    """It would hand a layer built for the local engine to AWS: see docs/decisions/0003-layer-build.md."""
-    assert not [stage for stage in STAGES if CONFIG[stage].get("build", {}).get("parameters", {}).get("cached")]

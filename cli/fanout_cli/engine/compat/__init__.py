@@ -8,6 +8,7 @@ upstream still has the fault: when that second test fails, delete the patch.
 from fanout_cli.engine.compat import (
     alarms,
     async_invocations,
+    change_sets,
     clean_boot,
     clean_stop,
     code_cache,
@@ -19,6 +20,7 @@ from fanout_cli.engine.compat import (
     log_patterns,
     log_subscriptions,
     mail_events,
+    mail_permissions,
     message_moves,
     message_outbox,
     nested_stacks,
@@ -34,6 +36,7 @@ from fanout_cli.engine.compat import (
 
 _PATCHES = (
     nested_stacks,
+    change_sets,
     get_template_urls,
     layer_arns,
     topic_properties,
@@ -55,6 +58,7 @@ _PATCHES = (
     embedded_metrics,
     alarms,
     mail_events,
+    mail_permissions,
     clean_boot,
     clean_stop,
 )
