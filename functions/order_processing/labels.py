@@ -82,7 +82,7 @@ def _label(order: OrderSubmitted, services: Sequence[Service], numbers: Sequence
     return [
         {
             "Put": {
-                "TableName": settings.shipping().label_table,
+                "TableName": settings.labels().label_table,
                 "Item": to_item(item),
                 "ConditionExpression": "attribute_not_exists(pk)",
             }
@@ -93,7 +93,7 @@ def _label(order: OrderSubmitted, services: Sequence[Service], numbers: Sequence
 
 def _compare(order: OrderSubmitted) -> Outcome:
     answer = aws.client("dynamodb").get_item(
-        TableName=settings.shipping().label_table, Key=to_item(_key(order.order_id)), ConsistentRead=True
+        TableName=settings.labels().label_table, Key=to_item(_key(order.order_id)), ConsistentRead=True
     )
     found = from_item(answer.get("Item", {}))
     if not found:

@@ -17,10 +17,15 @@ class PaymentSettings(msgspec.Struct, frozen=True):
     """Whether the provider may be plain HTTP on this machine: local stage only."""
 
 
-class ShippingSettings(msgspec.Struct, frozen=True):
-    """Environment variables of shipping."""
+class LabelSettings(msgspec.Struct, frozen=True):
+    """Environment variables of shipping: where labels go."""
 
     label_table: str
+
+
+class TariffSettings(msgspec.Struct, frozen=True):
+    """Environment variables of shipping: what the choice of a service depends on."""
+
     origin_country: str = "DE"
     """Where parcels are sent from, an ISO 3166-1 alpha-2 code."""
 
@@ -41,9 +46,15 @@ def payment() -> PaymentSettings:
 
 
 @cache
-def shipping() -> ShippingSettings:
+def labels() -> LabelSettings:
     """Return the settings."""
-    return settings.load(ShippingSettings)
+    return settings.load(LabelSettings)
+
+
+@cache
+def tariff() -> TariffSettings:
+    """Return the settings."""
+    return settings.load(TariffSettings)
 
 
 @cache

@@ -12,7 +12,7 @@ from fanout.subscriber import Outcome, subscriber
 @subscriber(OrderSubmitted)
 def handler(event: Event[OrderSubmitted]) -> Outcome:
     """Write the label, unless nobody carries one of the parcels there."""
-    order, origin = event.data, settings.shipping().origin_country
+    order, origin = event.data, settings.tariff().origin_country
     services = []
     for number, parcel in enumerate(order.parcels, 1):
         try:
