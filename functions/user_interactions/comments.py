@@ -2,7 +2,6 @@
 
 import blocked_words
 import comment_store
-import settings
 from fanout.contracts.user_interactions import PostCommented
 from fanout.event import Event
 from fanout.subscriber import Outcome, subscriber
@@ -11,5 +10,5 @@ from fanout.subscriber import Outcome, subscriber
 @subscriber(PostCommented)
 def handler(event: Event[PostCommented]) -> Outcome:
     """Publish the comment; hold it for review if it contains a blocked word."""
-    words = blocked_words.find(event.data.text, blocked_words.parse(settings.load().blocked_words))
+    words = blocked_words.find(event.data.text, blocked_words.current())
     return comment_store.hold(event, words) if words else comment_store.publish(event)

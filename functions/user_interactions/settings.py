@@ -15,8 +15,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Items that a post's counters are spread over. See `counters`."""
     trending_hours: int = 24
     """How long a minute's score is kept."""
-    blocked_words: str = ""
-    """Words and phrases, separated by commas, that a comment is held for review for."""
+    blocked_words_parameter: str = ""
+    """The parameter in Systems Manager with the words that a comment is held for; empty: none is held."""
 
 
 @cache

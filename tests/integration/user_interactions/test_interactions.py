@@ -111,7 +111,9 @@ def test_poison_between_good_events_is_a_dead_letter_with_its_reason_and_hurts_n
 
 def test_a_comment_with_a_blocked_word_waits_until_a_moderator_has_decided(application: Application) -> None:
     post = f"p-{new_id()}"
-    [word] = application.subscriber(COMMENTS).environment["BLOCKED_WORDS"].split(",")[:1]
+    parameter = application.subscriber(COMMENTS).environment["BLOCKED_WORDS_PARAMETER"]
+    words = application.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
+    word = words.split(",")[0]
     spam, fine = comment(f"A {word.upper()}!", post=post), comment("Lovely!", post=post, at=1)
     settled(application, spam, fine)
     assert totals(application, post)["comments"] == 1

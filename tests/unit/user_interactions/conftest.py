@@ -4,21 +4,26 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import boto3
 import pytest
 
 from fanout.event import Event
-from fanout.testing import LambdaContext, lambda_event, sns_record, sqs_record
+from fanout.testing import REGION, LambdaContext, lambda_event, sns_record, sqs_record
 
 from ..conftest import Queues
 
 TABLE = "interactions"
+WORDS = "blocked-words"
 
 
 @pytest.fixture(autouse=True)
 def account(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Queues:
     monkeypatch.setenv("INTERACTIONS_TABLE", make_table(TABLE))
     monkeypatch.setenv("COUNTER_SHARDS", "4")
-    monkeypatch.setenv("BLOCKED_WORDS", "casino, buy followers, 赌场")
+    boto3.client("ssm", region_name=REGION).put_parameter(
+        Name=WORDS, Value="casino, buy followers, 赌场", Type="String"
+    )
+    monkeypatch.setenv("BLOCKED_WORDS_PARAMETER", WORDS)
     return queues
 
 

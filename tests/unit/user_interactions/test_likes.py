@@ -1,7 +1,5 @@
 """likes: a state per post and user, and counters that cannot part from it."""
 
-import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from hypothesis import strategies as st
 
 from fanout import aws
 from fanout.contracts.user_interactions import PostLiked, PostUnliked
+from fanout.effects import ConditionFailedError
 from fanout.event import Event, encode
 from tests.interactions import NOW, comment, expected_likes, expected_scores, like, unlike
 
@@ -231,22 +230,35 @@ def test_any_order_and_any_number_of_copies_give_the_state_of_the_plain_referenc
     assert {post: each for post, each in scores().items() if post in posts} == expected_scores(events)
 
 
-def test_interactions_at_the_same_time_lose_nothing(likes: ModuleType, totals: Totals) -> None:
-    """Eight deliveries at once of one user's and of many users' events: optimistic writes meet, none is lost."""
-    events: list[Event[Any]] = [
-        (like if number % 3 else unlike)(f"u-{number % 4}", at=number, event_id=f"e-{number:03}")
-        for number in range(48)
-    ]
-    deliveries = events * 2
-    random.Random(5).shuffle(deliveries)
-    threads = [
-        threading.Thread(target=deliver, args=(likes, *deliveries[number::8]), daemon=True) for number in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert totals("p-1")["likes"] == expected_likes(events)["p-1"]
+def test_a_delivery_that_meets_others_between_reading_and_writing_starts_again(
+    likes: ModuleType, totals: Totals, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    like_states = likes.like_states
+    real, others = like_states.transact, [like(at=1), unlike(at=2), like(at=3)]
+
+    def meet(actions: Any) -> None:
+        if others:
+            deliver(likes, others.pop(0))
+        real(actions)
+
+    monkeypatch.setattr(like_states, "transact", meet)
+    last = unlike(at=4)
+    deliver(likes, last)
+    assert totals("p-1")["likes"] == 0
+    assert scores() == {}
+    assert {receipt["event_id"]: receipt["outcome"] for receipt in lines("receipt")}[last.id] == "processed"
+
+
+def test_a_delivery_that_meets_others_for_ever_comes_back_later(
+    likes: ModuleType, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Any) -> None:
+        raise ConditionFailedError([0])
+
+    monkeypatch.setattr(likes.like_states, "transact", refuse)
+    deliver(likes, like())
+    assert outcomes(lines) == [("retrying", "contended")]
+    assert account.inbox_counts() == (0, 1)
 
 
 def test_a_conflict_that_does_not_end_sends_the_event_back_and_counts_nothing(

@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
+import boto3
 import pytest
 
 from fanout.contracts.user_interactions import LONGEST_COMMENT, PostCommented
 from fanout.event import Event, encode
+from fanout.testing import REGION
 from tests.interactions import NOW, comment, expected_scores, like, share
 
 from ..conftest import Queues
-from .conftest import TABLE, deliver, deliver_batch
+from .conftest import TABLE, WORDS, deliver, deliver_batch
 
 Items = Callable[[str], list[dict[str, Any]]]
 Lines = Callable[[str], list[dict[str, Any]]]
@@ -143,6 +145,33 @@ def test_a_comment_with_a_blocked_word_waits_and_counts_nowhere(
     [held] = waiting(review)
     assert (held["text"], held["words"]) == (event.data.text, ["casino", "buy followers"])
     assert outcomes(lines) == ["processed", "duplicate", "processed"]
+
+
+def test_words_that_are_added_to_the_list_hold_comments_without_a_deployment(
+    comments: ModuleType, posts: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(comments, comment("tulips"))
+    boto3.client("ssm", region_name=REGION).put_parameter(Name=WORDS, Value="tulips", Type="String", Overwrite=True)
+    monkeypatch.setattr(comments.blocked_words, "_SECONDS", 0)
+    comments.blocked_words._parameters.cache_clear()
+    deliver(comments, comment("tulips", at=1), comment("casino", at=2))
+    assert texts(posts) == ["casino", "tulips"]
+
+
+def test_without_a_list_nothing_is_held(
+    comments: ModuleType, posts: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLOCKED_WORDS_PARAMETER", "")
+    deliver(comments, comment("casino"))
+    assert texts(posts) == ["casino"]
+
+
+def test_while_the_list_cannot_be_read_no_comment_is_published_unread(
+    comments: ModuleType, posts: ModuleType, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BLOCKED_WORDS_PARAMETER", "no-such-parameter")
+    deliver(comments, comment("casino"))
+    assert (outcomes(lines), texts(posts)) == (["retrying"], [])
 
 
 def test_an_approved_comment_stands_where_it_would_have_stood_and_counts(
