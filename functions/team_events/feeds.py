@@ -22,7 +22,8 @@ def _table() -> str:
 def add(feed: str, event: Event[TeamMessagePosted]) -> Outcome:
     """Store the message in a feed ("team_a", "team_b", "everyone"), once however often it is delivered.
 
-    Raises Reject for a text that no item can hold. The sort key starts with the event's time, so that a feed reads in order, and ends with its identity.
+    The sort key starts with the event's time, so that a feed reads in order, and ends with its identity. Raises Reject
+    for a text that no item can hold.
     """
     if len(event.data.text.encode()) > _LONGEST_TEXT:
         raise Reject(f"too-large: a feed takes texts of up to {_LONGEST_TEXT} bytes")
