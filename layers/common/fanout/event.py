@@ -137,23 +137,7 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
         problem = str(error)
         where = problem.replace("`$", "`$.data") if "`$" in problem else f"{problem} - at `$.data`"
         raise InvalidEvent(f"{event.type}: {where}") from None
-    return _with_data(event, data)
-
-
-def _with_data(event: Event[Any], data: D) -> Event[D]:
-    # msgspec.structs.replace costs three times as much as naming the fields, and this is done for every record.
-    return Event(
-        specversion="1.0",
-        id=event.id,
-        source=event.source,
-        type=event.type,
-        time=event.time,
-        datacontenttype=event.datacontenttype,
-        subject=event.subject,
-        traceparent=event.traceparent,
-        causationid=event.causationid,
-        data=data,
-    )
+    return event.with_data(data)
 
 
 def _new_traceparent(event_id: str) -> str:
