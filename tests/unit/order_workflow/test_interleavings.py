@@ -109,6 +109,7 @@ def test_money_and_stock_are_conserved_and_each_order_ends_once(
     held = Counter[str]()
     for order in done:
         held.update(order.quantities())
+    assert all(held[sku] <= STOCK[sku] for sku in STOCK), "more was confirmed than there is"
     assert {sku: account.in_stock(sku) for sku in STOCK} == {sku: (STOCK[sku] - held[sku], held[sku]) for sku in STOCK}
 
     assert provider.complaints == []
