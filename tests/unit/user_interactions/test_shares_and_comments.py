@@ -8,11 +8,14 @@ from typing import Any
 
 import boto3
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fanout.contracts.user_interactions import LONGEST_COMMENT, PostCommented
 from fanout.event import Event, encode
+from fanout.identity import new_id
 from fanout.testing import REGION
-from tests.interactions import NOW, comment, expected_scores, like, share
+from tests.interactions import NOW, comment, expected_likes, expected_scores, like, share
 
 from ..conftest import Queues
 from .conftest import TABLE, WORDS, deliver, deliver_batch
@@ -252,6 +255,35 @@ def test_what_is_hot_is_ranked_by_the_weights_of_what_stands(
         "p-comment",
         "p-old",
     }
+
+
+@given(data=st.data())
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_order_and_any_number_of_copies_of_all_interactions_give_the_same_post(
+    function: Callable[[str], ModuleType], posts: ModuleType, totals: Totals, data: st.DataObject
+) -> None:
+    post = f"p-{new_id()}"
+    makers: dict[str, Callable[..., Event[Any]]] = {"likes": like, "shares": share, "comments": comment}
+    events: list[tuple[str, Event[Any]]] = []
+    for number in range(data.draw(st.integers(1, 7))):
+        name = data.draw(st.sampled_from(sorted(makers)))
+        at = data.draw(st.sampled_from([0, 1, 31, 75])) + number / 1000
+        who = data.draw(st.sampled_from(["ada", "bob"]))
+        event = comment(f"{number}", who, post, at=at) if name == "comments" else makers[name](who, post, at=at)
+        events.append((name, event))
+    copies = data.draw(st.lists(st.sampled_from(events), max_size=6))
+    for name, event in data.draw(st.permutations(events + copies)):
+        deliver(function(name), event)
+    of = {name: [event for each, event in events if each == name] for name in makers}
+    found = totals(post)
+    assert (found["shares"], found["comments"]) == (len(of["shares"]), len(of["comments"]))
+    assert found["likes"] == expected_likes(of["likes"])[post]
+    newest_first = sorted(of["comments"], key=lambda event: event.data.occurred_at, reverse=True)
+    assert texts(posts, post) == [event.data.text for event in newest_first]
+    import counters  # noqa: PLC0415 - there only while a function of this use case is loaded
+
+    scores = counters.scores(NOW - timedelta(days=1))
+    assert scores[post] == expected_scores(event for _, event in events)[post]
 
 
 def test_a_post_nobody_knows_has_zeros_also_before_anything_was_written(posts: ModuleType, totals: Totals) -> None:

@@ -1,0 +1,94 @@
+"""A payment provider: what its answers mean, from a real server; and the sandbox."""
+
+import json
+from collections.abc import Iterator
+
+import boto3
+import pytest
+
+from fanout.failures import Retry
+from fanout.http import UnsafeUrlError
+from fanout.payments import Accepted, HttpProvider, Refused, SandboxProvider
+from fanout.testing import REGION
+from tests.sink import Reply, Sink, sink
+
+BODY = {"order_id": "o-1", "amount": 3390, "currency": "EUR"}
+
+
+@pytest.fixture
+def server() -> Iterator[Sink]:
+    with sink() as made:
+        yield made
+
+
+def secret(name: str, value: str) -> str:
+    return boto3.client("secretsmanager", region_name=REGION).create_secret(Name=name, SecretString=value)["ARN"]
+
+
+@pytest.fixture
+def provider(cloud: None, server: Sink) -> HttpProvider:
+    access = json.dumps({"url": f"{server.url}/v1/", "api_key": "k-1"})
+    return HttpProvider(secret("access", access), on_loopback=True)
+
+
+def test_it_asks_under_the_key_it_is_given(provider: HttpProvider, server: Sink) -> None:
+    server.replies = [Reply(201, body=b'{"id": "c_1"}')]
+    assert provider.ask("captures", "key-1", BODY) == Accepted("c_1")
+    [call] = server.calls
+    assert (call.path, call.document) == ("/v1/captures", BODY)
+    assert (call.headers["authorization"], call.headers["idempotency-key"]) == ("Bearer k-1", "key-1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "refused"),
+    [
+        (Reply(402, body=b'{"code": "insufficient funds"}'), Refused(402, "insufficient_funds")),
+        (Reply(422, body=b"<html>"), Refused(422)),
+    ],
+)
+def test_what_will_never_be_done_is_refused(
+    provider: HttpProvider, server: Sink, reply: Reply, refused: Refused
+) -> None:
+    server.replies = [reply]
+    assert provider.ask("captures", "key", BODY) == refused
+
+
+@pytest.mark.parametrize("status", [0, 302, 401, 408, 409, 425, 429, 500, 503])
+def test_what_says_nothing_about_the_payment_is_tried_again(provider: HttpProvider, server: Sink, status: int) -> None:
+    server.replies = [Reply(status)]
+    with pytest.raises(Retry, match="payment: "):
+        provider.ask("captures", "key", BODY)
+
+
+def test_a_new_key_is_read_once_the_old_one_is_refused(provider: HttpProvider, server: Sink) -> None:
+    server.replies = [Reply(401), Reply(200, body=b'{"id": "c_1"}')]
+    with pytest.raises(Retry):
+        provider.ask("captures", "key", BODY)
+    access = json.dumps({"url": f"{server.url}/v1/", "api_key": "k-2"})
+    boto3.client("secretsmanager", region_name=REGION).put_secret_value(SecretId="access", SecretString=access)
+    assert provider.ask("captures", "key", BODY) == Accepted("c_1")
+    assert server.calls[1].headers["authorization"] == "Bearer k-2"
+
+
+def test_plain_http_is_refused_anywhere_but_on_the_local_stage(cloud: None, server: Sink) -> None:
+    access = json.dumps({"url": server.url, "api_key": "k-1"})
+    with pytest.raises(UnsafeUrlError):
+        HttpProvider(secret("plain", access)).ask("captures", "key", BODY)
+    assert server.calls == []
+
+
+def test_a_secret_of_another_form_is_named_without_being_quoted(cloud: None) -> None:
+    with pytest.raises(RuntimeError, match="PAYMENT_PROVIDER_SECRET_ARN") as raised:
+        HttpProvider(secret("other", "top-secret")).ask("captures", "key", BODY)
+    assert "top-secret" not in str(raised.value)
+
+
+def test_the_sandbox_decides_by_the_amount_and_always_gives_back() -> None:
+    sandbox = SandboxProvider()
+    words = [sandbox.ask("captures", "k", {"amount": amount}) for amount in (101, 102, 103)]
+    assert words == [Refused(402, word) for word in ("card_declined", "insufficient_funds", "expired_card")]
+    with pytest.raises(Retry):
+        sandbox.ask("captures", "k", {"amount": 109})
+    assert sandbox.ask("captures", "k", {"amount": 100}) == sandbox.ask("captures", "k", {"amount": 100})
+    for amount in (101, 109):
+        assert isinstance(sandbox.ask("refunds", "k", {"amount": amount}), Accepted)
