@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, *, seconds: float = 15, every: float = 0.02) -> T:
+def until(condition: Callable[[], T], what: str, *, seconds: float = 60, every: float = 0.02) -> T:
     """The first true value of a condition; fails the test when none comes within the deadline.
 
     every: seconds between two looks, more of them where looking costs the engine something.

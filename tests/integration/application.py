@@ -113,7 +113,7 @@ class Application:
         """Publish any text as a foreign client would; return SNS's MessageId."""
         return str(self.client("sns").publish(TopicArn=self.topic(topic), Message=text)["MessageId"])
 
-    def outcomes(self, key: str, *, within: float = 30) -> dict[str, str]:
+    def outcomes(self, key: str, *, within: float = 90) -> dict[str, str]:
         """Trace an event until all is final; return {subscriber: outcome}."""
         trace = self.tracer.wait(key, within)
         return {delivery.subscriber: delivery.outcome for delivery in trace.deliveries}

@@ -88,7 +88,7 @@ def test_a_subscriber_is_added_beside_changed_code_and_removed_and_the_others_go
     template = checkout.folder / "usecases/team_events/template.yaml"
     functions = checkout.folder / "functions/team_events"
     original = template.read_text()
-    section = original[original.index("  TeamBInbox:") : original.index("  # ", original.index("  TeamBFunction:"))]
+    section = original[original.index("  TeamBInbox:") : original.index("  # ---", original.index("  TeamBFunction:"))]
     added = section.replace("TeamB", "TeamC").replace("QueueB", "QueueC").replace("team_b", "team_c")
     template.write_text(original.replace("\nOutputs:", f"\n{added}\nOutputs:"))
     (functions / "team_c.py").write_text((functions / "team_b.py").read_text().replace("team_b", "team_c"))

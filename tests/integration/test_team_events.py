@@ -61,7 +61,7 @@ def test_an_event_published_three_times_has_one_effect_per_subscriber(applicatio
     until(
         lambda: all(len(application.receipts(name, [event.id])) >= 3 for name in EVERYONE),
         "three receipts of each subscriber",
-        seconds=30,
+        seconds=90,
     )
     assert feeds(application, {event.id}) == {"feed#team_a": 1, "feed#team_b": 1, "feed#everyone": 1}
     outcomes = Counter(receipt.outcome for name in EVERYONE for receipt in application.receipts(name, [event.id]))
@@ -100,7 +100,7 @@ def test_a_function_is_refused_what_its_role_does_not_name(application: Applicat
     try:
         application.publish("TeamEvents", [event])
         receipt = until(
-            lambda: application.receipts("team_events/team_a", [event.id]), "team_a is refused its table", seconds=30
+            lambda: application.receipts("team_events/team_a", [event.id]), "team_a is refused its table", seconds=90
         )[0]
         assert (receipt.outcome, receipt.reason) == ("retrying", "ClientError (AccessDeniedException)")
         assert feeds(application, {event.id})["feed#team_a"] == 0

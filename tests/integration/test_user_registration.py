@@ -51,7 +51,7 @@ def test_a_registration_delivered_five_times_and_published_twice_gets_one_mail_a
     until(
         lambda: all(len(application.receipts(name, [event.id])) >= 5 for name in (NOTIFY, ANALYTICS)),
         "five receipts of each subscriber",
-        seconds=30,
+        seconds=90,
     )
     assert (mails(application, event), counted(application, plan)) == (1, 1)
 
@@ -83,7 +83,7 @@ def test_an_address_that_bounces_gets_no_second_mail(application: Application) -
         marks = [item for item in application.items(table) if item.get("causes") == {"permanent_bounce"}]
         return bool(marks)
 
-    until(suppressed, "the bounce reaches mail_feedback", seconds=30)
+    until(suppressed, "the bounce reaches mail_feedback", seconds=90)
     application.publish("UserRegistration", [before])
     assert application.outcomes(before.id) == {NOTIFY: "discarded", ANALYTICS: "processed"}
     assert mails(application, first) == 1

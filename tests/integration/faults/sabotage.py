@@ -71,7 +71,7 @@ def struck(
 
 def wait_for_strike(folder: Path) -> None:
     """Wait until it has happened."""
-    until((folder / "struck").exists, "the function is struck", seconds=30)
+    until((folder / "struck").exists, "the function is struck", seconds=90)
 
 
 @contextmanager

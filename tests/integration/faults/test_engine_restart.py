@@ -16,7 +16,10 @@ def test_a_clean_restart_loses_nothing_and_repeats_nothing(application: Applicat
     assert application.outcomes(done.id) == dict.fromkeys(EVERYONE, "processed")
     with held_back(application, TEAM_A):
         application.publish("TeamEvents", [waiting])
-        until(lambda: application.outcomes(waiting.id, within=0)["team_events/team_b"] == "processed", "team_b is done")
+        until(
+            lambda: application.outcomes(waiting.id, within=0).get("team_events/team_b") == "processed",
+            "team_b is done",
+        )
         assert application.outcomes(waiting.id, within=0)[TEAM_A] == "pending"
         application.fanout("down")
         application.fanout("up")
