@@ -1,4 +1,4 @@
-"""order_workflow deployed alone, beside the whole application, with a payment provider that really answers over HTTP."""
+"""order_workflow deployed alone, beside the whole application, with a payment provider that answers over HTTP."""
 
 import json
 import subprocess

@@ -68,7 +68,8 @@ def test_500_orders_over_scarce_stock_end_once_each_with_money_and_stock_conserv
     _assert_reasons_are_true(shop, orders, events, declined)
     assert Counter(mail.to[0] for mail in shop.mails()) == {event.data.email: 1 for event in orders}
     for name in SUBSCRIBERS:
-        letters = shop.application.dead_letters(f"order_workflow/{name}")
+        everything = shop.application.dead_letters(f"order_workflow/{name}")
+        letters = [letter for letter in everything if shop.run in letter["body"]]
         assert [letter["outcome"] for letter in letters] == ["rejected"] * (
             0 if name == "notification" else len(poison)
         )
