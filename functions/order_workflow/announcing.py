@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import msgspec
-
 import settings
 from fanout.claim_check import ClaimChecks
 from fanout.event import Event
@@ -18,8 +16,7 @@ Cause = Event[dict[str, Any]]
 
 def cause(event: Event[Any]) -> Cause:
     """Return what of an event must be kept to publish, later, what it brings about."""
-    kept: Cause = msgspec.structs.replace(event, data={})
-    return kept
+    return event.with_data({})
 
 
 def publish(events: Sequence[Event[Any]]) -> None:
