@@ -35,7 +35,8 @@ lock: setup ## Resolve requirements/*.in into the locked *.txt
 check: setup lint types ## Lint, types, templates: what must be clean before a commit
 
 lint: setup
-	@ruff check . && ruff format --check .
+	@ruff check --quiet . && ruff format --check --quiet .
+	@cfn-lint template.yaml platform/*.yaml usecases/*/template.yaml
 
 types: setup
 	@mypy layers/common/fanout cli/fanout_cli
@@ -52,8 +53,9 @@ test-engine: setup ## The tests on the local engine: the engine itself, then the
 demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
 	@fanout demo; status=$$?; fanout down; exit $$status
 
-generate: setup ## Write the files that are made from the code: contract documents
+generate: setup ## Write the files that are made from others: contract documents, payloads for sam local invoke
 	@python -m fanout_cli.contract_documents docs/contracts
+	@python -m fanout_cli.lambda_payloads .
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

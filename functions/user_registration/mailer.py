@@ -57,9 +57,10 @@ def _judge(error: Exception) -> None:
         | exceptions.EndpointConnectionError
         | exceptions.ProxyConnectionError
         | exceptions.NoCredentialsError
-        | exceptions.CredentialRetrievalError,
+        | exceptions.CredentialRetrievalError
+        | exceptions.ParamValidationError,
     ):
-        raise Retry(f"unreachable: {type(error).__name__} before the mail was handed over") from error
+        raise Retry(f"not-sent: {type(error).__name__} before the mail was handed over") from error
     if not isinstance(error, exceptions.ClientError):
         return
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

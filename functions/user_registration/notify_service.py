@@ -19,9 +19,6 @@ from fanout.event import Event
 from fanout.failures import Discard, Reject
 from fanout.subscriber import Outcome, subscriber
 
-# An attempt that began longer ago than this was killed: twice the function's timeout.
-LEASE_SECONDS = 60
-
 
 @subscriber(UserRegistered)
 def handler(event: Event[UserRegistered]) -> Outcome:
@@ -32,15 +29,19 @@ def handler(event: Event[UserRegistered]) -> Outcome:
     except MalformedAddressError as error:
         raise Reject(f"malformed-address: {error}") from None
 
-    def send() -> Mapping[str, Any]:
+    def check() -> None:
         if suppression.is_suppressed(recipient):
             raise Discard("suppressed: mail to this address has bounced or was complained about")
-        mail = welcome.render(
-            locale=user.locale, name=user.name, plan=user.plan, product=settings.sender().product_name
-        )
+
+    def send() -> Mapping[str, Any]:
         message_id = mailer.send(mail, recipient)
         return {"message_id": message_id, "locale": mail.locale, "sent_at": datetime.now(UTC).isoformat()}
 
+    mail = welcome.render(locale=user.locale, name=user.name, plan=user.plan, product=settings.sender().product_name)
     return at_most_once(
-        event, settings.mail().mail_table, send, lease_seconds=LEASE_SECONDS, key=f"registration#{user.user_id}"
+        event,
+        settings.mail().mail_table,
+        send,
+        prepare=check,
+        key=f"registration#{user.user_id}",
     )

@@ -29,6 +29,11 @@ CACHE = ROOT / ".fanout" / "layer-cache"
 ENGINE_PYTHON = ROOT / ".fanout" / "engine-venv" / "bin" / "python"
 ENGINE_RECORD = ROOT / ".fanout" / "engine.json"
 
+# SAM CLI's cache (`sam build --cached`, every `sam sync`) goes by this folder's content and knows neither profile nor
+# engine: it would hand AWS a layer built for the engine, and the engine one built for AWS. So each build changes what
+# SAM CLI hashes, by a file that it neither copies into a package (__pycache__) nor watches (.aws-sam).
+LAST_BUILD = HERE / "__pycache__" / ".aws-sam-last-build"
+
 LOCAL_PROFILE = "fanout-local"
 # Amazon Linux 2023 has glibc 2.34; uv's and pip's names for that, newest first.
 PLATFORMS = {
@@ -106,6 +111,8 @@ def build(artifacts: Path, environment: Mapping[str, str]) -> None:
     package = _cached([*recipe, *sources], lambda folder: _copy_package(folder, compilers))
     for tree in (requirements, package):
         shutil.copytree(tree, artifacts / "python", copy_function=_link, dirs_exist_ok=True)
+    LAST_BUILD.parent.mkdir(exist_ok=True)
+    LAST_BUILD.write_text(os.urandom(16).hex(), encoding="ascii")
     added = f", and for Python {host.version} of the local engine" if host else ""
     print(f"Common layer for Python {target.version} on {target.architecture}{added}")  # noqa: T201
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engine.aws import Aws
 
 from fanout_cli.engine import process
+from tests.engine.aws import Aws
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

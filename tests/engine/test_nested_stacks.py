@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from samcli.lib.utils.s3 import parse_s3_url
+
 from tests.engine.aws import RUNTIME, Aws, zipped
 
 SAM = "AWS::Serverless-2016-10-31"
@@ -87,6 +88,21 @@ def test_a_nested_stack_that_fails_to_create_leaves_nothing_and_says_why(aws: Aw
         stack
     )
     assert queues(aws, stack) == []
+
+
+def test_an_update_that_fails_two_levels_down_leaves_everything_as_it_was(aws: Aws) -> None:
+    before, after = aws.upload(child(VisibilityTimeout=10), child(VisibilityTimeout=99999))
+    output = {"Outputs": {"Queue": {"Value": {"Fn::GetAtt": ["Child", "Outputs.Queue"]}}}}
+    old_middle, new_middle = aws.upload(parent(before) | output, parent(after) | output)
+    stack = aws.deploy(parent(old_middle))
+    queue = aws.outputs(stack)["FromChild"]
+    aws.cloudformation.update_stack(StackName=stack, TemplateBody=json.dumps(parent(new_middle)))
+    assert aws.settled(stack) == "UPDATE_ROLLBACK_COMPLETE"
+    assert any("Inbox: " in reason for reason in aws.failures(stack))
+    nested = aws.resources(stack)["Child"]
+    assert aws.stack(nested)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert queues(aws, stack) == [queue]
+    aws.deploy({**parent(old_middle), "Description": "works again"}, stack=stack)
 
 
 def test_deleting_the_parent_deletes_the_nested_stack_but_keeps_what_is_retained(aws: Aws) -> None:

@@ -5,11 +5,10 @@ import subprocess
 import uuid
 from collections import Counter
 
-from tests.integration.application import ROOT, Application
-from tests.waiting import until
-
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event
+from tests.integration.application import ROOT, Application
+from tests.waiting import until
 
 EVERYONE = {"team_events/team_a", "team_events/team_b", "team_events/broadcast"}
 

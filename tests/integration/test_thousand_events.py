@@ -5,12 +5,11 @@ import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from tests.integration.application import Application
-from tests.waiting import until
-
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, encode
 from fanout.identity import new_id
+from tests.integration.application import Application
+from tests.waiting import until
 
 EVERYONE = ("team_events/team_a", "team_events/team_b", "team_events/broadcast")
 

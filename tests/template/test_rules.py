@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.template import rules
 from tests.template.composition import ROOT, BrokenTemplateError, Composition, load, templates
 

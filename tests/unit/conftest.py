@@ -4,12 +4,14 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
 from fanout import aws
@@ -18,18 +20,42 @@ from fanout.testing import REGION
 ROOT = Path(__file__).parents[2]
 
 
+@cache
+def _client_with(service: str, max_attempts: int | None, region: str) -> Any:
+    """A client that all tests share: making one costs a hundred times what a test does with it."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": max_attempts}) if max_attempts else None
+    return boto3.session.Session().client(service, region_name=region, config=config)
+
+
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty AWS account for one test. The layer's clients are made anew in it."""
+    """An empty AWS account for one test. Clients are shared; what a test hooks into one is taken out again."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    hooks: list[tuple[Any, str, Any]] = []
+
+    def client(service: str, *, config: Config | None = None, region_name: str = REGION) -> Any:
+        retries = (config.retries or {}).get("total_max_attempts") if config else None  # type: ignore[attr-defined]
+        made = _client_with(service, retries, region_name)
+        register = type(made.meta.events).register
+
+        def hook(event_name: str, handler: Any, **options: Any) -> None:
+            hooks.append((made, event_name, handler))
+            register(made.meta.events, event_name, handler, **options)
+
+        monkeypatch.setattr(made.meta.events, "register", hook)
+        return made
+
+    monkeypatch.setattr(boto3, "client", client)
+    aws.client.cache_clear()
     with mock_aws():
-        aws.client.cache_clear()
         yield
     aws.client.cache_clear()
+    for made, event_name, handler in hooks:
+        made.meta.events.unregister(event_name, handler)
 
 
 def spy(service: str, operation: str) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ HELP = help_text(
     "Print the exports that lead the AWS CLI, boto3 and SAM to the local engine.",
     'eval "$(fanout env)"',
     more="Writes the profile fanout-local into the state folder of this checkout; your own AWS files stay untouched. "
-    "Prints nothing on standard output when no engine runs.",
+    "Prints nothing on standard output when no engine runs. "
+    "(Version 1 of the AWS CLI ignores every configured endpoint for `aws sqs`: add --endpoint-url $AWS_ENDPOINT_URL.)",
 )
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hypercorn.config import Config
 
 
+_LOOK_SECONDS = 1.0
+
+
 def main() -> None:
     """Detach, and in the detached process serve until a signal ends it."""
     parser = argparse.ArgumentParser(description="One local engine, for the fanout command")
@@ -27,7 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
     _detach()
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    _serve(arguments.socket, patched=not arguments.unpatched)
+    _serve(arguments.socket, arguments.state, patched=not arguments.unpatched)
 
 
 def _detach() -> None:
@@ -45,7 +48,7 @@ def _detach() -> None:
     os.close(nothing)
 
 
-def _serve(socket: int, *, patched: bool) -> None:
+def _serve(socket: int, state: Path, *, patched: bool) -> None:
     # Only after the fork, in the process that serves.
     from hypercorn.config import Config  # noqa: PLC0415
 
@@ -58,10 +61,10 @@ def _serve(socket: int, *, patched: bool) -> None:
     config.bind = [f"fd://{socket}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 2
-    asyncio.run(_until_told(config, patched=patched))
+    asyncio.run(_until_told(config, state, patched=patched))
 
 
-async def _until_told(config: "Config", *, patched: bool) -> None:
+async def _until_told(config: "Config", state: Path, *, patched: bool) -> None:
     from hypercorn.asyncio import serve  # noqa: PLC0415
     from ministack.app import app  # noqa: PLC0415
     from ministack.core import lambda_runtime  # noqa: PLC0415
@@ -80,9 +83,19 @@ async def _until_told(config: "Config", *, patched: bool) -> None:
 
             await clean_stop.quiesce(told_again)
 
+    async def while_the_state_is_there() -> None:
+        while (state / "engine.json").exists():
+            await asyncio.sleep(_LOOK_SECONDS)
+        # Somebody deleted the folder. Nobody could find and stop us any more, and saving would
+        # bring half of it back.
+        lambda_runtime.reset()
+        os._exit(1)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, tell)
+    watch = loop.create_task(while_the_state_is_there())
     await serve(app, config, shutdown_trigger=until_quiet)
+    watch.cancel()
     lambda_runtime.reset()
     logging.shutdown()
     # The state is written. Threads that still wait for a function must not keep the process.

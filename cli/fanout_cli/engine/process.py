@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import psutil
 from filelock import FileLock, Timeout
@@ -82,10 +83,10 @@ def start(
     Returns when the engine answers. Raises EngineError if the port is taken, the environment is
     missing, the folder cannot be written, another port is wanted than the running one, or boot fails.
     """
-    python = environment / "bin" / "python"
-    if not python.exists():
+    python = environment.absolute() / "bin" / "python"
+    if not os.access(python, os.X_OK):
         raise EngineError(f"The engine's environment is missing ({environment}). Run: make setup")
-    places = Places(state.absolute())
+    places = Places(state.resolve())
     with _exclusive(places):
         present = _engine(places)
         if present:
@@ -103,7 +104,7 @@ def start(
 
 def running(state: Path) -> Engine | None:
     """The running engine of a state folder, or None. Changes nothing, never raises."""
-    return _engine(Places(state.absolute()))
+    return _engine(Places(state.resolve()))
 
 
 def stop(state: Path, *, purge: bool = False) -> bool:
@@ -112,7 +113,7 @@ def stop(state: Path, *, purge: bool = False) -> bool:
     Returns whether an engine was running. Running functions are given time to finish; afterwards
     no process of the engine is left. Raises EngineError if the folder cannot be written.
     """
-    places = Places(state.absolute())
+    places = Places(state.resolve())
     if not places.state.is_dir():
         return False
     with _exclusive(places):
@@ -171,6 +172,29 @@ def _boot(places: Places, python: Path, server: socket.socket, *, patched: bool)
     if places.log.exists() and places.log.stat().st_size > _LOG_LIMIT:
         places.log.replace(places.previous_log)
     port = int(server.getsockname()[1])
+    with places.log.open("ab") as log:
+        beginning = log.tell()
+        known = _launch(places, python, server, log, patched=patched)
+    server.close()  # the engine has its own; if it dies, waiting clients must see that
+    if known is None:
+        _clear(places)
+        raise _failed_boot(places, beginning)
+    try:
+        _wait_until_it_answers(places, port, beginning)
+    except BaseException:  # interrupted at the keyboard, too
+        process = known.alive(places.state)
+        if process:
+            _end(process, at_once=True)
+        record.write(places, Record(port))
+        _clear(places)
+        raise
+    return Engine(port, known.pid, known.started_at, places.log)
+
+
+def _launch(
+    places: Places, python: Path, server: socket.socket, log: BinaryIO, *, patched: bool
+) -> EngineProcess | None:
+    """Start the engine's process and write it down; None if it ended at once."""
     command = [
         str(python),
         "-I",  # neither the working folder nor PYTHON* variables decide what the engine imports
@@ -181,41 +205,39 @@ def _boot(places: Places, python: Path, server: socket.socket, *, patched: bool)
         str(server.fileno()),
         *([] if patched else ["--unpatched"]),
     ]
-    with places.log.open("ab") as log:
-        beginning = log.tell()
-        # The launcher forks, reports the engine's pid and ends, so that the engine is nobody's child:
-        # it outlives this program and its terminal, and leaves no zombie here.
-        with subprocess.Popen(
+    # The launcher forks, reports the engine's pid and ends, so that the engine is nobody's child: it
+    # outlives this program and its terminal, and leaves no zombie here.
+    try:
+        launcher = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             pass_fds=(server.fileno(),),
-            env=_environment(places, port),
+            env=_environment(places, int(server.getsockname()[1])),
             cwd=places.data,
             start_new_session=True,
-        ) as launcher:
-            if launcher.stdin is None or launcher.stdout is None:  # never: both are pipes
-                raise EngineError("The engine's launcher has no pipes.")
-            pid = launcher.stdout.readline().decode().strip()
-            if not pid.isdigit():
-                raise _failed_boot(places, beginning)
-            process = psutil.Process(int(pid))
-            known = EngineProcess(process.pid, process.create_time(), datetime.now(UTC).isoformat(timespec="seconds"))
-            record.write(places, Record(port, known))
-            # Only now may the engine go on: whenever it runs, the record knows it. If this program
-            # dies first, the pipe closes and the engine ends by itself.
-            launcher.stdin.write(b"go\n")
-            launcher.stdin.flush()
-    server.close()  # the engine has its own; if it dies, waiting clients must see that
-    try:
-        _wait_until_it_answers(places, port, beginning)
-    except BaseException:  # interrupted at the keyboard, too
-        _end(process, at_once=True)
-        record.write(places, Record(port))
-        _clear(places)
-        raise
-    return Engine(port, process.pid, known.started_at, places.log)
+        )
+    except OSError as error:
+        raise EngineError(
+            f"The engine's environment cannot be run ({python}: {error.strerror}). Run: make setup"
+        ) from error
+    with launcher, cast("BinaryIO", launcher.stdin) as word, cast("BinaryIO", launcher.stdout) as answer:
+        pid = answer.readline().decode().strip()
+        if not pid.isdigit():
+            return None
+        try:
+            created = psutil.Process(int(pid)).create_time()
+        except psutil.NoSuchProcess:
+            return None
+        known = EngineProcess(int(pid), created, datetime.now(UTC).isoformat(timespec="seconds"))
+        record.write(places, Record(int(server.getsockname()[1]), known))
+        # Only now may the engine go on: whenever it runs, the record knows it. If this program dies
+        # first, the pipe closes and the engine ends by itself.
+        with contextlib.suppress(BrokenPipeError):  # it is gone already: it will not answer
+            word.write(b"go\n")
+            word.flush()
+    return known
 
 
 def _environment(places: Places, port: int) -> dict[str, str]:

@@ -8,12 +8,22 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
 
 class DeadlineReached(BaseException):  # no Exception: a handler's `except Exception` must not swallow it
     """The function's time is up; the handler was interrupted where it stood."""
+
+
+_current: ContextVar["Deadline | None"] = ContextVar("deadline", default=None)
+
+
+def seconds_until_killed() -> float | None:
+    """Return how long Lambda lets the invocation live in which this is called; None outside of a handler."""
+    deadline = _current.get()
+    return deadline.seconds_until_killed() if deadline else None
 
 
 class Deadline:
@@ -29,9 +39,13 @@ class Deadline:
         # A tenth, but a second at least where there is one: the first call to SQS makes a client, and that is slow.
         self._reserve = min(3.0, max(0.1 * total, min(1.0, total / 3)))
 
+    def seconds_until_killed(self) -> float:
+        """Seconds until Lambda ends the invocation, whatever it is doing."""
+        return float(self._remaining_ms()) / 1000
+
     def seconds(self) -> float:
         """Seconds of work left: what Lambda grants less the reserve. Negative once it is over."""
-        return float(self._remaining_ms()) / 1000 - self._reserve
+        return self.seconds_until_killed() - self._reserve
 
     def is_over(self) -> bool:
         """Tell whether half of the reserve is spent too: time to answer Lambda and to do nothing else."""
@@ -43,6 +57,15 @@ class Deadline:
 
         Works in the main thread, where Lambda runs handlers; elsewhere (a test's worker thread) it does nothing.
         """
+        token = _current.set(self)
+        try:
+            with self._interrupting():
+                yield
+        finally:
+            _current.reset(token)
+
+    @contextmanager
+    def _interrupting(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             yield
             return

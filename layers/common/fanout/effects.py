@@ -7,6 +7,7 @@ outside and has no idempotency key (a mail, a chat message): `at_most_once` reco
 can know whether it happened, a person decides.
 """
 
+import math
 import os
 import random
 import time
@@ -16,6 +17,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from fanout import aws
+from fanout.deadline import seconds_until_killed
 from fanout.event import Event
 from fanout.failures import Discard, Reject, Retry
 from fanout.identity import subscriber_name
@@ -161,30 +163,43 @@ def at_most_once(
     table: str,
     act: Callable[[], Mapping[str, Any] | None],
     *,
-    lease_seconds: float,
     key: str | None = None,
+    prepare: Callable[[], None] | None = None,
+    lease_seconds: float | None = None,
 ) -> Outcome:
     """Do what cannot be undone or recognised by its receiver, never twice.
 
     act: does it, without retries of its own, and returns what is worth recording. If it raises Retry, Reject or Discard
     it says that nothing went out, and the event may be tried again. Any other exception leaves that open: the event is
-    rejected as `outcome-unknown`, and so is every later delivery of it. lease_seconds: how long the attempt may take,
-    the function's timeout; until then a second delivery waits, afterwards the first must have been killed.
+    rejected as `outcome-unknown`, and so is every later delivery of it.
     key: what it must happen once for, where that is more than one event (all events about one registration); as such a
     thing does not grow old with the archive, its record is kept for ever. The event's identity unless given.
+    prepare: what comes before `act` and sends nothing: look-ups, rendering. Whatever it raises, nothing went out.
+    lease_seconds: until then a second delivery waits, afterwards the first must have been killed. What is left of the
+    invocation unless given; outside of a handler it must be.
 
     Returns PROCESSED, or DUPLICATE if it was done before. The record stands in `table` under pk `once#<key>` and
     sk the subscriber; a person who has found out what happened sets its `state` to `done`, or deletes it to try again.
     """
+    lease = seconds_until_killed() if lease_seconds is None else lease_seconds
+    if lease is None:
+        raise TypeError("at_most_once outside of a handler needs lease_seconds")
     record = _Once(table, event, key)
-    if not record.begin(lease_seconds):
+    if not record.begin(lease):
         return Outcome.DUPLICATE
+    sending = False
     try:
+        if prepare is not None:
+            prepare()
+        sending = True
         details = act()
     except (Retry, Reject, Discard):
         record.set("released", {})
         raise
     except Exception as error:
+        if not sending:
+            record.set("released", {})
+            raise
         code = aws.error_code(error) or type(error).__name__
         raise Reject(f"outcome-unknown: {code} while it was under way; find out whether it happened") from error
     record.set("done", details or {})
@@ -203,7 +218,7 @@ class _Once:
         """Record the intent. False if it was done before; raises Retry or Reject where another attempt has begun."""
         now = time.time()
         attempt = str(uuid.uuid4())  # recognises our own record when the client repeats a call whose answer was lost
-        begun = {"state": "begun", "attempt": attempt, "lease_until": int(now + lease_seconds)}
+        begun = {"state": "begun", "attempt": attempt, "lease_until": math.ceil(now + lease_seconds)}
         try:
             aws.client("dynamodb").put_item(
                 TableName=self._table,

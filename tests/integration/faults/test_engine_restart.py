@@ -1,12 +1,11 @@
 """The engine stopped and started again: what waited is handled, what was done stays done."""
 
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.event import Event
 from tests.integration.application import Application
 from tests.integration.faults.sabotage import held_back
 from tests.integration.test_team_events import EVERYONE, feeds
 from tests.waiting import until
-
-from fanout.contracts.team_events import TeamMessagePosted
-from fanout.event import Event
 
 TEAM_A = "team_events/team_a"
 

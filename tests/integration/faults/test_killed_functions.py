@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tests.integration.application import Application
-from tests.integration.faults.sabotage import struck, wait_for_strike
-from tests.integration.test_team_events import feeds
 
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event
+from tests.integration.application import Application
+from tests.integration.faults.sabotage import struck, wait_for_strike
+from tests.integration.test_team_events import feeds
 
 
 @pytest.mark.parametrize("at", ["before PutItem", "after PutItem", "before acknowledgement"])

@@ -4,13 +4,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.event import Event
 from tests.integration.application import Application
 from tests.integration.faults.sabotage import held_back, struck
 from tests.integration.test_team_events import feeds
 from tests.waiting import until
-
-from fanout.contracts.team_events import TeamMessagePosted
-from fanout.event import Event
 
 TEAM_A = "team_events/team_a"
 

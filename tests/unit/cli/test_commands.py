@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
-from tests.unit.cli.conftest import Result
 
 from fanout_cli import deploy
 from fanout_cli.commands import status, trace
 from fanout_cli.engine.process import EngineError
 from fanout_cli.target import Target
+from tests.unit.cli.conftest import Result
 
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[3]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.cli.conftest import TOPIC, Application
 
 from fanout import identity
 from fanout.testing import notification
@@ -14,6 +13,7 @@ from fanout_cli.dead_letters import Look
 from fanout_cli.errors import UserError
 from fanout_cli.journal import Journal, Published
 from fanout_cli.tracing import Trace, Tracer
+from tests.unit.cli.conftest import TOPIC, Application
 
 LEVELS = {"data": {"level": ["WARNING", "ERROR"]}}
 

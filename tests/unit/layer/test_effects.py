@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from fanout import aws, effects
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.deadline import DeadlineReached
+from fanout.deadline import Deadline, DeadlineReached
 from fanout.effects import (
     ConditionFailedError,
     at_most_once,
@@ -22,6 +22,7 @@ from fanout.effects import (
 from fanout.event import Event
 from fanout.failures import Reject, Retry
 from fanout.subscriber import Outcome
+from fanout.testing import LambdaContext
 
 EVENT = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="1")
 OTHER = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="2")
@@ -176,7 +177,7 @@ def test_a_second_delivery_waits_while_the_first_is_under_way(table: str) -> Non
         with pytest.raises(Retry, match="under way") as raised:
             once(table, Mailer())
         assert raised.value.after is not None
-        assert 0 < raised.value.after <= 61
+        assert 0 < raised.value.after <= 62
         return {}
 
     assert at_most_once(EVENT, table, send, lease_seconds=60) is Outcome.PROCESSED
@@ -258,3 +259,34 @@ def test_a_transaction_that_never_gets_through_is_left_to_the_queue(
     with pytest.raises(ClientError):
         transact_once(EVENT, table, [add_one(table)])
     assert len(calls) == 5
+
+
+def test_whatever_goes_wrong_before_it_is_done_lets_it_be_tried_again(table: str) -> None:
+    mailer, failures = Mailer(), [OSError("no connection")]
+
+    def prepare() -> None:
+        if failures:
+            raise failures.pop()
+
+    def attempt() -> Outcome:
+        return at_most_once(EVENT, table, mailer, lease_seconds=60, prepare=prepare)
+
+    with pytest.raises(OSError, match="no connection"):
+        attempt()
+    assert mailer.sent == 0
+    assert [attempt(), attempt()] == [Outcome.PROCESSED, Outcome.DUPLICATE]
+    assert mailer.sent == 1
+
+
+def test_the_lease_is_what_is_left_of_the_invocation(table: str, items: Items) -> None:
+    with Deadline(LambdaContext(timeout=20)).enforced():
+        at_most_once(EVENT, table, Mailer())
+    [record] = items(table)
+    assert time.time() + 15 < record["lease_until"] <= time.time() + 21
+
+
+def test_outside_of_a_handler_the_lease_must_be_given(table: str) -> None:
+    mailer = Mailer()
+    with pytest.raises(TypeError, match="needs lease_seconds"):
+        at_most_once(EVENT, table, mailer)
+    assert mailer.sent == 0

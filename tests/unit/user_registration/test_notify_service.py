@@ -1,6 +1,7 @@
 """notify_service: one welcome mail per registration, ever, whatever happens on the way."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -20,6 +21,7 @@ from .conftest import SENDER, Ses, deliver, registration
 
 Items = Callable[[str], list[dict[str, Any]]]
 Lines = Callable[[str], list[dict[str, Any]]]
+TIMEOUT = 30  # LambdaContext's
 THROTTLED = ("TooManyRequestsException", 429)
 
 
@@ -94,7 +96,7 @@ def test_a_function_killed_at_work_leaves_one_dead_letter_and_at_most_one_mail(
     with pytest.raises(SystemExit):
         deliver(notify, sns_record(event))
     ses.mended()
-    later(monkeypatch, notify.LEASE_SECONDS + 1)
+    later(monkeypatch, TIMEOUT + 2)
     deliver(notify, sns_record(event))
     assert len(ses.outbox) == int(sending)
     [letter] = account.dead()
@@ -162,6 +164,21 @@ def test_an_error_that_leaves_the_outcome_open_is_for_a_person_to_decide(
     deliver(notify, sns_record(event))
     assert [letter["reason"].split(":")[0] for letter in account.dead()] == ["outcome-unknown"]
     assert len(ses.outbox) == 1
+
+
+def test_while_nobody_can_tell_whether_the_address_is_suppressed_the_mail_waits(
+    notify: ModuleType, ses: Ses, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = registration()
+    arn = os.environ["EMAIL_HASH_KEY_SECRET_ARN"]
+    effects.aws.client("secretsmanager").delete_secret(SecretId=arn, RecoveryWindowInDays=7)
+    deliver(notify, sns_record(event))
+    assert outcomes(lines) == ["retrying"]
+    assert (ses.requests, account.inbox_counts()) == ([], (0, 1))
+    effects.aws.client("secretsmanager").restore_secret(SecretId=arn)
+    deliver(notify, sqs_record(event))
+    assert ses.outbox == ["ada@example.org"]
+    assert outcomes(lines) == ["processed"]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +299,7 @@ def test_the_deadline_interrupts_the_mail_and_nobody_sends_it_twice(
     deliver(notify, sns_record(event))
     assert outcomes(lines) == ["retrying"]
     ses.mended()
-    later(monkeypatch, notify.LEASE_SECONDS + 1)
+    later(monkeypatch, TIMEOUT + 2)
     deliver(notify, sqs_record(event))
     assert (len(ses.outbox), outcomes(lines)) == (1, ["rejected"])
 

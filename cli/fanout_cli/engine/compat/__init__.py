@@ -8,6 +8,8 @@ upstream still has the fault: when that second test fails, delete the patch.
 from fanout_cli.engine.compat import (
     alarms,
     async_invocations,
+    change_sets,
+    clean_boot,
     clean_stop,
     code_cache,
     deleted_functions,
@@ -18,6 +20,7 @@ from fanout_cli.engine.compat import (
     log_patterns,
     log_subscriptions,
     mail_events,
+    mail_permissions,
     message_moves,
     message_outbox,
     nested_stacks,
@@ -26,15 +29,18 @@ from fanout_cli.engine.compat import (
     queue_metrics,
     sns_to_lambda,
     sns_to_sqs,
+    table_properties,
     topic_properties,
     worker_output,
 )
 
 _PATCHES = (
     nested_stacks,
+    change_sets,
     get_template_urls,
     layer_arns,
     topic_properties,
+    table_properties,
     function_properties,
     deleted_functions,
     message_moves,
@@ -52,6 +58,8 @@ _PATCHES = (
     embedded_metrics,
     alarms,
     mail_events,
+    mail_permissions,
+    clean_boot,
     clean_stop,
 )
 

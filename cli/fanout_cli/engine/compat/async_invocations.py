@@ -21,7 +21,7 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import new_uuid, request_scope
 from ministack.services import lambda_svc, sns, sqs
 
-from fanout_cli.engine.compat import _queues
+from fanout_cli.engine.compat import _phases, _queues
 from fanout_cli.engine.compat._permissions import role_allows
 
 _RETRY_SECONDS = (1.0, 2.0)
@@ -42,7 +42,6 @@ class Invocation:
     throttles: int = 0
 
 
-stopping = threading.Event()
 _pending: dict[str, Invocation] = {}
 
 
@@ -55,6 +54,12 @@ def apply() -> None:
 def invoke(function: str, event: Any) -> None:
     """Accept an event for a function (ARN, qualified or not)."""
     _go_on(Invocation(function, event))
+
+
+def resume() -> None:
+    """Go on with the events that waited when the engine was stopped."""
+    for invocation in list(_pending.values()):
+        _go_on(invocation)
 
 
 def _accept(function: dict[str, Any], event: Any) -> None:
@@ -72,12 +77,12 @@ def _run(invocation: Invocation) -> None:
     arn = parse_arn(invocation.function)
     with request_scope(arn.account_id, arn.region):
         try:
-            while not stopping.is_set():
+            while not _phases.stopping.is_set():
                 delay = _attempt(invocation)
                 if delay is None:
                     _pending.pop(invocation.request_id, None)
                     return
-                stopping.wait(delay)
+                _phases.stopping.wait(delay)
         except Exception:
             lambda_svc.logger.exception("asynchronous invocation of %s failed", invocation.function)
             _pending.pop(invocation.request_id, None)
@@ -93,7 +98,7 @@ def _attempt(invocation: Invocation) -> float | None:
     config = {**config, "FunctionArn": invocation.function}
     addressed = lambda_svc._execution_record_for_config(record, config)
     result = lambda_svc._execute_function(addressed, invocation.event)
-    if stopping.is_set() and result.get("error"):
+    if _phases.stopping.is_set() and result.get("error"):
         return 0.0  # the worker was ended with the engine: not the function's failure
     if not result.get("error"):
         return None
@@ -210,6 +215,6 @@ def _persist() -> None:
     def restored(data: dict[str, Any] | None) -> None:
         restore_state(data)
         for invocation in (data or {}).get("fanout_pending", []):
-            _go_on(Invocation(**invocation))
+            _pending[invocation["request_id"]] = Invocation(**invocation)
 
     lambda_svc.get_state, lambda_svc._restore_state = with_pending, restored

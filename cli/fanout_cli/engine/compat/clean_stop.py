@@ -15,7 +15,7 @@ import asyncio
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from fanout_cli.engine.compat import async_invocations
+from fanout_cli.engine.compat import _phases
 
 _FUNCTIONS_MAY_TAKE = 30.0
 _POLL = 0.01
@@ -27,7 +27,7 @@ def apply() -> None:
 
 async def quiesce(hurry: asyncio.Event) -> None:
     """Start nothing more and wait for what runs, until the deadline or a second signal."""
-    async_invocations.stopping.set()
+    _phases.stopping.set()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _FUNCTIONS_MAY_TAKE
     while _busy() and loop.time() < deadline and not hurry.is_set():

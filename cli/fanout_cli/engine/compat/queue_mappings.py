@@ -17,7 +17,7 @@ from typing import Any
 from ministack.core.concurrency import esm_wake
 from ministack.services import lambda_svc, sqs
 
-from fanout_cli.engine.compat import async_invocations
+from fanout_cli.engine.compat import _phases
 from fanout_cli.engine.compat._permissions import role_allows
 
 Mapping = dict[str, Any]
@@ -40,7 +40,7 @@ def apply() -> None:
 
     def visited() -> Iterator[tuple[str, str, Mapping]]:
         for account, region, mapping in mappings():
-            if async_invocations.stopping.is_set():
+            if not _phases.working():
                 return
             _current.clear()
             _current.update(mapping=mapping)

@@ -11,7 +11,7 @@ _END = r"(?![\s\S])"
 
 UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
 Plan = Annotated[str, msgspec.Meta(pattern=f"^[a-z][a-z0-9_-]{{0,31}}{_END}")]
-Address = Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
+Address = Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
 Locale = Annotated[str, msgspec.Meta(pattern=f"^[a-z]{{2,3}}(-[A-Z][a-z]{{3}})?(-([A-Z]{{2}}|[0-9]{{3}}))?{_END}")]
 
 

@@ -1,0 +1,89 @@
+"""user_registration: the welcome mail went out, the user is counted, the address that complained is suppressed."""
+
+import hashlib
+import hmac
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from fanout_cli.demo.definition import Event, UseCaseDemo
+from fanout_cli.engine import mailbox
+
+
+class Demo(UseCaseDemo):
+    """Users and addresses of their own in every run."""
+
+    def fresh(self, event: Event, run: str) -> Event:
+        """A user, or a recipient, that no other run has."""
+        if event["type"] == "mail.feedback.v1":
+            addresses = [_own(address, run) for address in event["data"]["addresses"]]
+            return self.with_data(event, addresses=addresses)
+        return self.with_data(event, user_id=f"usr_{run}", email=_own(event["data"]["email"], run))
+
+    def effect(self, event: Event, subscriber: str) -> str:
+        """Look up the mail, the user's record, or the suppressed address."""
+        match subscriber:
+            case "notify_service":
+                return self._mail(event)
+            case "analytics_service":
+                return self._user(event)
+            case _:
+                return self._suppression(event)
+
+    def _mail(self, event: Event) -> str:
+        user_id, address = event["data"]["user_id"], event["data"]["email"]
+        record = self.item(
+            self.setting("notify_service", "MAIL_TABLE"),
+            pk=f"once#registration#{user_id}",
+            sk="user_registration/notify_service",
+        )
+        if not record or record["state"] != "done":
+            return ""
+        message_id, locale = record["details"]["message_id"], record["details"]["locale"]
+        endpoint = self.client("sesv2").meta.endpoint_url
+        if urlsplit(endpoint).hostname not in {"127.0.0.1", "localhost"}:  # AWS: mail cannot be read back
+            return f"SES took the welcome mail to {user_id} ({locale}) as {message_id}"
+        mails = [mail for mail in mailbox.sent(endpoint) if mail.to == (address,)]
+        if [mail.message_id for mail in mails] != [message_id] or not (mails[0].text and mails[0].html):
+            return ""
+        return f"one mail “{mails[0].subject}” to {address} is in the outbox, in text and HTML"
+
+    def _user(self, event: Event) -> str:
+        user = event["data"]
+        record = self.item(
+            self.setting("analytics_service", "ANALYTICS_TABLE"), pk=f"user#{user['user_id']}", sk="registration"
+        )
+        if (
+            not record
+            or record["email_hash"] != self._hash("analytics", user["email"])
+            or record["plan"] != user["plan"]
+        ):
+            return ""
+        if user["email"] in str(record) or user["name"] in str(record):
+            return ""
+        return f"the record of {user['user_id']} has plan {record['plan']} and, for the address, a keyed hash"
+
+    def _suppression(self, event: Event) -> str:
+        [address] = event["data"]["addresses"]
+        record = self.item(
+            self.setting("mail_feedback", "MAIL_TABLE"),
+            pk=f"address#{self._hash('suppression', address)}",
+            sk="suppressed",
+        )
+        if not record or event["data"]["kind"] not in record["causes"]:
+            return ""
+        return f"the hash of {address} is on the list of those that get no more mail ({event['data']['kind']})"
+
+    def _hash(self, purpose: str, address: str) -> str:
+        return hmac.new(self._key, f"{purpose}\0{address}".encode(), hashlib.sha256).hexdigest()
+
+    @cached_property
+    def _key(self) -> bytes:
+        arn = self.setting("analytics_service", "EMAIL_HASH_KEY_SECRET_ARN")
+        secret: str = self.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+        return secret.encode()
+
+
+def _own(address: str, run: str) -> str:
+    """The address with the run's mark, in the form that hashes are made of: lower case."""
+    local, _, domain = address.partition("@")
+    return f"{local}+{run}@{domain}".lower()

@@ -1,0 +1,87 @@
+"""How a use case is wired, as its template says: which function each subscription of each topic leads to, and how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+Delivery = Literal["direct", "envelope", "raw"]
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One subscription that leads to a function."""
+
+    subscriber: str
+    """as in receipts: team_events/team_a"""
+    topic: str
+    """the topic's logical id, which is its name: TeamEvents"""
+    delivery: Delivery
+    queue: str
+    """the name that the inbox's template is given: QueueA"""
+    filter_policy: Mapping[str, Any] | None
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms: `!Ref X` as {"Ref": "X"}, `!GetAtt X.Y` as {"GetAtt": "X.Y"}."""
+
+
+def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.MappingNode):
+        return {suffix: loader.construct_mapping(node, deep=True)}
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node, deep=True)}
+    return {suffix: node.value}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+def wires(root: Path, use_case: str) -> list[Wire]:
+    """Return the use case's subscriptions to functions, sorted by subscriber. Raises OSError if it has no template."""
+    text = (root / "usecases" / use_case / "template.yaml").read_text(encoding="utf-8")
+    resources: dict[str, Any] = yaml.load(text, Loader=_Loader)["Resources"]  # noqa: S506 - a SafeLoader
+    functions = {name: each for name, each in resources.items() if each["Type"] == "AWS::Serverless::Function"}
+    found = []
+    for resource in resources.values():
+        if resource["Type"] != "AWS::SNS::Subscription":
+            continue
+        subscription = resource["Properties"]
+        name, function = _function(functions, subscription["Endpoint"])
+        if function is None:
+            continue  # a queue that no function reads
+        inbox = _inbox(resources, function)
+        raw = subscription.get("RawMessageDelivery", False)
+        delivery: Delivery = "direct" if subscription["Protocol"] == "lambda" else "raw" if raw else "envelope"
+        found.append(
+            Wire(
+                subscriber=function["Environment"]["Variables"]["FANOUT_SUBSCRIBER"],
+                topic=subscription["TopicArn"]["Ref"],
+                delivery=delivery,
+                queue=inbox or name,
+                filter_policy=subscription.get("FilterPolicy"),
+            )
+        )
+    return sorted(found, key=lambda wire: (wire.subscriber, wire.topic))
+
+
+def _function(functions: Mapping[str, Any], endpoint: Mapping[str, str]) -> tuple[str, Mapping[str, Any] | None]:
+    """The function behind an endpoint: `!Ref XFunction.Alias`, or a queue that one of its event sources reads."""
+    for name, function in functions.items():
+        if endpoint == {"Ref": f"{name}.Alias"} or endpoint in _queues(function["Properties"]):
+            return name, function["Properties"]
+    return "", None
+
+
+def _queues(function: Mapping[str, Any]) -> list[Any]:
+    return [event["Properties"]["Queue"] for event in function.get("Events", {}).values() if event["Type"] == "SQS"]
+
+
+def _inbox(resources: Mapping[str, Any], function: Mapping[str, Any]) -> str:
+    """The name of the queue that the function reads, as given to the inbox's template."""
+    for queue in _queues(function):
+        name = queue["GetAtt"].split(".")[0]
+        return str(resources[name]["Properties"]["Parameters"]["Name"])
+    return ""

@@ -1,0 +1,150 @@
+"""Log entries made of whatever programs log: any level, any value and any length becomes what the contract allows.
+
+Nothing here refuses anything: a line that is too long is cut and says so, a value that is no JSON becomes text. What
+programs log may hold personal data, and it travels as it is: keep it out where it is logged.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence, Set
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from fanout.contracts.application_logs import LONGEST_SERVICE, Level, LogEntry
+from fanout.publisher import MAX_BYTES
+
+MAX_ENTRY_BYTES = MAX_BYTES - 4_096
+"""What an entry's JSON may weigh, so that its event still fits into one SNS message."""
+
+_DEEPEST = 6
+_MOST_ITEMS = 200
+_LONGEST_VALUE = 16_384
+# What other loggers call the contract's five levels (syslog, log4j, Go's zap and logrus, pino).
+_LEVELS: dict[str, Level] = {
+    **dict.fromkeys(("TRACE", "DEBUG", "VERBOSE", "FINE"), "DEBUG"),
+    **dict.fromkeys(("INFO", "INFORMATION", "NOTICE"), "INFO"),
+    **dict.fromkeys(("WARN", "WARNING"), "WARNING"),
+    **dict.fromkeys(("ERROR", "ERR", "SEVERE"), "ERROR"),
+    **dict.fromkeys(("CRITICAL", "CRIT", "FATAL", "ALERT", "EMERG", "EMERGENCY", "PANIC", "DPANIC"), "CRITICAL"),
+}
+
+
+def level_named(name: str) -> Level | None:
+    """Return the level that a word stands for, in any case; None for a word that names none."""
+    return _LEVELS.get(name.upper())
+
+
+def level_numbered(number: int) -> Level:
+    """Return the level of a number of Python's logging, where any number between two levels is allowed."""
+    levels: list[Level] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+    return levels[min(max(number // 10, 1), 5) - 1]
+
+
+def make(
+    *,
+    service: str,
+    level: Level,
+    message: str,
+    logger: str = "",
+    trace_id: str | None = None,
+    context: Mapping[str, Any],
+) -> LogEntry:
+    """Return the entry that satisfies the contract and fits into one SNS message, however long these are."""
+    entry = LogEntry(
+        service=service_name(service),
+        level=level,
+        message=_clean(message),
+        logger=_clean(logger)[:256],
+        trace_id=_clean(trace_id)[:128] if trace_id else None,
+        context={_clean(str(name)): plain(value) for name, value in context.items()},
+    )
+    # Six bytes is what JSON makes of one character at worst, so most entries need no measuring.
+    if not entry.context and 6 * (len(message) + 1_000) <= MAX_ENTRY_BYTES:
+        return entry
+    return entry if _size(entry) <= MAX_ENTRY_BYTES else _cut(entry)
+
+
+def service_name(name: str) -> str:
+    """Return the name as the contract allows it; a longer one is cut and ends in a digest, so that it stays unique."""
+    clean = _clean(name).strip() or "unknown"
+    if len(clean) <= LONGEST_SERVICE:
+        return clean
+    digest = hashlib.sha256(clean.encode()).hexdigest()[:8]
+    return f"{clean[: LONGEST_SERVICE - 9]}~{digest}"
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return the value as JSON can hold it: what is no JSON as its text, what is too deep or too long cut.
+
+    Never raises, whatever the value's own methods do.
+    """
+    if value is None or isinstance(value, bool | str | int | float):
+        return _plain_scalar(value)
+    try:
+        if isinstance(value, Mapping) and depth < _DEEPEST:
+            items = list(value.items())
+            kept = {_clean(str(name)): plain(each, depth + 1) for name, each in items[:_MOST_ITEMS]}
+            return kept if len(items) <= _MOST_ITEMS else {**kept, "…": f"{len(items) - _MOST_ITEMS} more"}
+        if isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray) and depth < _DEEPEST:
+            values = list(value)
+            listed = [plain(each, depth + 1) for each in values[:_MOST_ITEMS]]
+            return listed if len(values) <= _MOST_ITEMS else [*listed, f"… {len(values) - _MOST_ITEMS} more"]
+        return _plain_scalar(value.isoformat() if isinstance(value, date) else str(value))
+    except Exception as error:  # somebody's __str__, __iter__ or items()
+        return f"<{type(value).__name__}: {type(error).__name__} while it was read>"
+
+
+def _plain_scalar(value: str | int | float | None) -> str | int | float | None:
+    """A plain value of exactly the type that JSON has for it: an enum's member may be a str or an int as well."""
+    if isinstance(value, str):
+        return _clean(_mark(value, _LONGEST_VALUE))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value) if -(2**63) <= value < 2**63 else hex(value)  # str() refuses numbers of 4,300 digits
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(value)
+    return value
+
+
+def _clean(text: str) -> str:
+    """Text that UTF-8 can hold: half a surrogate pair becomes the escape that names it."""
+    text = str(text)
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _cut(entry: LogEntry) -> LogEntry:
+    """The entry with its context, then its message, cut to what fits."""
+    if _size(entry.context) > MAX_ENTRY_BYTES // 2:
+        entry = msgspec.structs.replace(entry, context=_cut_context(entry.context, MAX_ENTRY_BYTES // 2))
+    room = MAX_ENTRY_BYTES - (_size(entry) - _size(entry.message))
+    fits, too_long = 0, len(entry.message) + 1
+    while too_long - fits > 1:  # the most characters that fit, by bisection
+        middle = (fits + too_long) // 2
+        if _size(_mark(entry.message, middle)) <= room:
+            fits = middle
+        else:
+            too_long = middle
+    return msgspec.structs.replace(entry, message=_mark(entry.message, fits))
+
+
+def _cut_context(context: dict[str, Any], room: int) -> dict[str, Any]:
+    """As many fields as fit, in their order, and the number of those that do not."""
+    kept: dict[str, Any] = {}
+    room -= 100
+    for name, value in context.items():
+        size = _size(name) + _size(value) + 2
+        if size <= room:
+            kept[name] = value
+            room -= size
+    return {**kept, "…": f"{len(context) - len(kept)} fields cut off"}
+
+
+def _mark(text: str, length: int) -> str:
+    return text if length >= len(text) else f"{text[:length]}… [{len(text) - length} of {len(text)} characters cut off]"
+
+
+def _size(value: Any) -> int:
+    return len(msgspec.json.encode(value))

@@ -1,0 +1,441 @@
+"""A logging handler that publishes what a program logs as `log.entry.v1` events, and never holds the program up.
+
+    handler = FanoutHandler("arn:aws:sns:eu-central-1:123456789012:ApplicationLogs", service="checkout")
+    logging.getLogger().addHandler(handler)
+
+Entries wait in a bounded buffer; threads in the background publish them in batches. When the buffer is full, new
+entries are dropped and counted; what SNS would not take after several attempts counts as failed. Both are reported, by
+default on standard error, at most once in ten seconds; `handler.counters` has the whole account at any time. At exit
+`logging.shutdown` flushes and closes the handler. A process that is frozen or ends without it (Lambda, os._exit) calls
+`flush()` itself. A forked child starts with an empty buffer: what was waiting is the parent's to send.
+
+A message, an exception and `extra` fields travel as they are: keep personal data out of them, or add a logging.Filter.
+Formatters are ignored: an entry has level, logger and message apart, and `logging.basicConfig` sets one unasked.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from fanout import log_entry
+from fanout.contracts.application_logs import LogEntry
+from fanout.event import Event, encode
+from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Publisher, PublishError
+
+_REPORT_SECONDS = 10.0
+# Seconds to wait between the rounds in which a batch is tried again; in each, botocore and the publisher retry too.
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+# What every log record has; everything else on it came through `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "trace_id", "otelTraceID"}
+_OURS = {"location", "exception", "stack"}
+
+_this_thread = threading.local()
+"""`sends` is set in the threads that publish. boto3 and urllib3 log while they do, and that must not be published."""
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """What became of everything logged so far in this process: accepted = sent + failed + pending."""
+
+    accepted: int
+    sent: int
+    failed: int
+    """Accepted, and given up: not taken by SNS time and again, or not sent when the handler was closed."""
+    pending: int
+    dropped: int
+    """Not accepted: the buffer was full, or the handler closed."""
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """What was lost since the last report."""
+
+    dropped: int
+    failed: int
+    reason: str
+    """The latest one."""
+
+
+class FanoutHandler(logging.Handler):
+    """Publishes log records to the topic of application_logs. Several loggers may share one."""
+
+    def __init__(
+        self,
+        topic_arn: str,
+        *,
+        service: str,
+        level: int = logging.NOTSET,
+        capacity: int = 50_000,
+        capacity_bytes: int = 64 * 1024 * 1024,
+        max_age: float = 1.0,
+        senders: int = 4,
+        patience: float = 10.0,
+        on_loss: Callable[[Loss], None] | None = None,
+        client: Callable[[], Any] | None = None,
+    ) -> None:
+        """Start nothing yet: threads and the SNS client come with the first record.
+
+        service: who logs. capacity, capacity_bytes: how much may wait. max_age: seconds after which a batch goes out
+        that is not full. senders: how many batches may be under way at once. patience: seconds without a single entry
+        sent after which `flush` (without a timeout) and `close` give up. on_loss: gets every report instead of
+        standard error, mostly in a background thread. client: makes an SNS client, once per process.
+
+        Raises ValueError if topic_arn is no ARN of an SNS topic.
+        """
+        super().__init__(level)
+        parts = topic_arn.split(":")
+        if len(parts) != 6 or parts[2] != "sns":
+            raise ValueError(
+                f"topic_arn {topic_arn!r} is no ARN of an SNS topic (arn:aws:sns:<region>:<account>:<name>)"
+            )
+        self._topic_arn = topic_arn
+        self._service = log_entry.service_name(service)
+        self._source = f"urn:fanout:log-handler:{self._service}"
+        self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._max_age = max_age
+        self._senders = senders
+        self._patience = patience
+        self._on_loss = on_loss or _report_on_stderr
+        self._make_client = client or self._default_client
+        self._closed = False
+        self._start_anew()
+        _handlers.add(self)
+
+    def _start_anew(self) -> None:
+        """Begin with nothing: in a new handler, and in a forked child, whose parent sends what was waiting."""
+        # Guards all that follows. Reentrant, for a finalizer that logs may run in the midst of it.
+        self._lock = threading.RLock()
+        self._work = threading.Condition(self._lock)
+        """There is something to take, for the idle senders."""
+        self._progress = threading.Condition(self._lock)
+        """A batch is done or the handler closed, for those who flush, and for senders in a pause."""
+        self._buffer: deque[tuple[float, int, Event[LogEntry]]] = deque()
+        self._bytes = 0
+        # Batches under way: the number of their first entry (all that is accepted is numbered), and their length.
+        self._under_way: dict[int, int] = {}
+        self._accepted = self._sent = self._failed = self._dropped = 0
+        self._unreported_dropped = self._unreported_failed = 0
+        self._reason = ""
+        self._reported_at = float("-inf")
+        self._flushing = 0
+        self._stalled: tuple[int, int] | None = None
+        """What was accepted and sent when patience last ran out: as long as that holds, waiting again is in vain."""
+        self._threads: list[threading.Thread] = []
+        self._publisher: Publisher | None = None
+        self._publisher_lock = threading.Lock()
+
+    @property
+    def counters(self) -> Counters:
+        """The account up to now."""
+        with self._lock:
+            pending = len(self._buffer) + sum(self._under_way.values())
+            return Counters(self._accepted, self._sent, self._failed, pending, self._dropped)
+
+    # -- the side of the program that logs
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take a record if the filters let it pass, without the lock that logging usually holds meanwhile.
+
+        Nobody waits for anybody here; and `logging.shutdown` holds that lock while it flushes.
+        """
+        if getattr(_this_thread, "sends", False):
+            return False
+        passed: Any = self.filter(record)  # since Python 3.12 a filter may return another record
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Put the record into the buffer. Never waits for the network, never raises."""
+        try:
+            event = self._event(record)
+            size = len(encode(event))
+        except Exception:
+            self.handleError(record)
+            self._lose(dropped=1, reason="a record could not be read")
+            return
+        with self._lock:
+            if self._closed:
+                self._lose(dropped=1, reason="the handler is closed")
+            elif len(self._buffer) >= self._capacity or self._bytes + size > self._capacity_bytes:
+                self._lose(dropped=1, reason="the buffer is full")
+            elif self._is_running():
+                self._buffer.append((time.monotonic(), size, event))
+                self._bytes += size
+                self._accepted += 1
+                waiting = len(self._buffer)
+                if waiting == 1 or waiting % MAX_ENTRIES == 0:
+                    self._work.notify()
+
+    def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]  # says more than logging's
+        """Wait until all that was accepted before is sent or failed. Returns whether that is so.
+
+        timeout: give up after so many seconds; without one, after `patience` seconds in which nothing was sent.
+        """
+        if getattr(_this_thread, "sends", False):
+            return False
+        with self._lock:
+            self._flushing += 1
+            self._work.notify_all()
+            try:
+                return self._wait_for(self._accepted, timeout)
+            finally:
+                self._flushing -= 1
+
+    def close(self) -> None:
+        """Flush, stop the threads, count what is left as failed, and report. Records that come later are dropped."""
+        self.flush()
+        with self._lock:
+            self._closed = True
+            left = len(self._buffer) + sum(self._under_way.values())
+            if left:
+                self._lose(failed=left, reason=f"not sent when the handler was closed ({self._reason or 'no answer'})")
+            self._buffer.clear()
+            self._under_way.clear()
+            self._bytes = 0
+            self._work.notify_all()
+            self._progress.notify_all()
+        self._report(at_once=True)
+        super().close()
+
+    def _wait_for(self, number: int, timeout: float | None) -> bool:
+        """Wait until every entry below this number is done."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        sent, moved_at = self._sent, time.monotonic()
+        while min([self._accepted - len(self._buffer), *self._under_way]) < number:
+            now = time.monotonic()
+            if self._sent > sent:
+                sent, moved_at = self._sent, now
+            left = (moved_at + self._patience if deadline is None else deadline) - now
+            if deadline is None and (left <= 0 or self._stalled == (self._accepted, self._sent)):
+                self._stalled = (self._accepted, self._sent)
+                return False
+            if left <= 0:
+                return False
+            self._progress.wait(left)
+        return True
+
+    def _event(self, record: logging.LogRecord) -> Event[LogEntry]:
+        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        context: dict[str, Any] = {f"{name}_" if name in _OURS else name: value for name, value in extra.items()}
+        context["location"] = f"{record.pathname}:{record.lineno} {record.funcName}"
+        context["process"] = record.process
+        context["thread"] = record.threadName
+        if record.exc_info and record.exc_info[1] is not None:
+            context["exception"] = _exception(record.exc_info[1])
+        if record.stack_info:
+            context["stack"] = record.stack_info
+        entry = log_entry.make(
+            service=self._service,
+            level=log_entry.level_numbered(record.levelno),
+            message=self._message(record),
+            logger=record.name,
+            trace_id=_trace_id(record),
+            context=context,
+        )
+        return Event.new(entry, source=self._source, time=datetime.fromtimestamp(record.created, UTC))
+
+    def _message(self, record: logging.LogRecord) -> str:
+        """The message, or what can be told of it: a mistake in a log call is no reason to lose the rest."""
+        try:
+            return record.getMessage()
+        except Exception as error:
+            arguments = log_entry.plain(record.args)
+            return f"{log_entry.plain(record.msg)} (not formatted: {type(error).__name__}; arguments: {arguments})"
+
+    def _is_running(self) -> bool:
+        """Start the threads if this process has none yet. False if it cannot have any; the record is then dropped."""
+        if self._threads:
+            return True
+        try:
+            for number in range(self._senders):
+                thread = threading.Thread(target=self._run, name=f"fanout-log-{number}", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+        except RuntimeError as error:  # the interpreter is shutting down, or the system has no thread left
+            if not self._threads:
+                self._lose(dropped=1, reason=f"no thread to send with: {error}")
+                return False
+        # A child of multiprocessing ends without the logging.shutdown that flushes in any other process.
+        process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+        if process is not None and util is not None and process.parent_process() is not None:
+            util.Finalize(None, self.flush, exitpriority=100)
+        return True
+
+    # -- the side that sends
+
+    def _run(self) -> None:
+        _this_thread.sends = True
+        while True:
+            taken = self._take()
+            if taken is None:
+                return
+            number, batch = taken
+            if batch:
+                self._send(number, batch)
+            self._report()
+
+    def _take(self) -> tuple[int, list[Event[LogEntry]]] | None:
+        """Wait for a batch that is full, old or urgent, and take it: its first entry's number, and its entries.
+
+        An empty batch if a report is due, None when the handler is closed.
+        """
+        with self._lock:
+            while not self._closed:
+                now = time.monotonic()
+                wait = None
+                if self._buffer:
+                    wait = self._buffer[0][0] + self._max_age - now
+                    is_full = len(self._buffer) >= MAX_ENTRIES or self._bytes >= MAX_BYTES
+                    if is_full or wait <= 0 or self._flushing:
+                        return self._pop()
+                elif self._unreported_dropped or self._unreported_failed:
+                    wait = self._reported_at + _REPORT_SECONDS - now
+                    if wait <= 0:
+                        return 0, []
+                self._work.wait(wait)
+            return None
+
+    def _pop(self) -> tuple[int, list[Event[LogEntry]]]:
+        number = self._accepted - len(self._buffer)
+        batch: list[Event[LogEntry]] = []
+        weight = 0
+        while self._buffer and len(batch) < MAX_ENTRIES and (not batch or weight + self._buffer[0][1] <= MAX_BYTES):
+            _, size, event = self._buffer.popleft()
+            batch.append(event)
+            weight += size
+        self._bytes -= weight
+        self._under_way[number] = len(batch)
+        if self._buffer:
+            self._work.notify()  # this thread is busy from now on: somebody else must look after the rest
+        return number, batch
+
+    def _send(self, number: int, batch: Sequence[Event[LogEntry]]) -> None:
+        """Publish a batch, then whatever part of it failed after a pause, until all is sent or given up."""
+        waiting = batch
+        for pause in (*_PAUSES, None):
+            reason, left = self._publish(waiting)
+            with self._lock:
+                if number not in self._under_way:  # given up by `close`, which has counted it
+                    return
+                self._sent += len(waiting) - len(left)
+                waiting = left
+                self._reason = reason or self._reason
+                if not waiting or pause is None:
+                    if waiting:
+                        self._lose(failed=len(waiting), reason=reason)
+                    del self._under_way[number]
+                    self._progress.notify_all()
+                    return
+                self._under_way[number] = len(waiting)
+                self._progress.notify_all()
+                if self._progress.wait_for(lambda: self._closed, pause):
+                    return
+
+    def _publish(self, events: Sequence[Event[LogEntry]]) -> tuple[str, Sequence[Event[LogEntry]]]:
+        """Publish events; return those that failed, and why."""
+        try:
+            self._sns().publish(events)
+        except PublishError as error:
+            failed = {entry.event_id for entry in error.failed}
+            first = error.failed[0]
+            return f"{first.code}: {first.message}", [event for event in events if event.id in failed]
+        except Exception as error:  # no boto3, no credentials: reported and tried again like any other trouble
+            return f"{type(error).__name__}: {error}", events
+        return "", []
+
+    def _sns(self) -> Publisher:
+        """The publisher that all threads share, on a client of this process's own: sockets do not survive a fork."""
+        with self._publisher_lock:
+            if self._publisher is None:
+                self._publisher = Publisher(self._topic_arn, client=self._make_client())
+            return self._publisher
+
+    def _default_client(self) -> Any:
+        import boto3  # noqa: PLC0415 - costs more than everything else, and belongs in the background
+        from botocore.config import Config  # noqa: PLC0415
+
+        config = Config(
+            connect_timeout=2,
+            read_timeout=10,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=self._senders,
+        )
+        region = self._topic_arn.split(":")[3]
+        return boto3.session.Session().client("sns", region_name=region, config=config)
+
+    # -- the account
+
+    def _lose(self, *, reason: str, dropped: int = 0, failed: int = 0) -> None:
+        with self._lock:
+            self._dropped += dropped
+            self._failed += failed
+            self._unreported_dropped += dropped
+            self._unreported_failed += failed
+            self._reason = reason
+            if self._threads and not self._closed:
+                self._work.notify()  # whoever is idle reports it
+                return
+        self._report()
+
+    def _report(self, *, at_once: bool = False) -> None:
+        """Report what was lost since the last report, unless that was a moment ago."""
+        with self._lock:
+            is_due = at_once or time.monotonic() >= self._reported_at + _REPORT_SECONDS
+            if not is_due or not (self._unreported_dropped or self._unreported_failed):
+                return
+            loss = Loss(self._unreported_dropped, self._unreported_failed, self._reason)
+            self._unreported_dropped = self._unreported_failed = 0
+            self._reported_at = time.monotonic()
+        try:
+            self._on_loss(loss)
+        except Exception:
+            _report_on_stderr(loss)
+            if logging.raiseExceptions:
+                traceback.print_exc()
+
+
+def _report_on_stderr(loss: Loss) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(
+            f"fanout log handler: {loss.dropped} entries dropped, {loss.failed} not published; "
+            f"last reason: {loss.reason}\n"
+        )
+
+
+def _exception(error: BaseException) -> dict[str, str]:
+    kind = type(error)
+    return {
+        "type": f"{kind.__module__}.{kind.__qualname__}",
+        "message": str(log_entry.plain(error)),
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+def _trace_id(record: logging.LogRecord) -> str | None:
+    """The trace named by `extra`, by OpenTelemetry's instrumentation of logging, or by Lambda."""
+    given = getattr(record, "trace_id", None) or getattr(record, "otelTraceID", None)
+    if given and str(given) != "0":
+        return str(given)
+    header = os.environ.get("_X_AMZN_TRACE_ID", "")
+    return dict(part.split("=", 1) for part in header.split(";") if "=" in part).get("Root")
+
+
+_handlers: "weakref.WeakSet[FanoutHandler]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for handler in _handlers:
+        handler._start_anew()
+
+
+os.register_at_fork(after_in_child=_after_fork)

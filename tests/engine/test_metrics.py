@@ -1,0 +1,153 @@
+"""Metrics and alarms: of queues, and of what functions print."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.engine.aws import Aws, until
+
+EMF = """
+import json
+def handler(event, context):
+    print(json.dumps({"_aws": {"Timestamp": 0, "CloudWatchMetrics": [{"Namespace": event["namespace"],
+        "Dimensions": [["service"]], "Metrics": [{"Name": "Processed", "Unit": "Count"}]}]},
+        "service": "a", "Processed": [1, 2]}))
+"""
+
+
+def statistics(aws: Aws, namespace: str, metric: str, **dimensions: str) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    points = aws.cloudwatch.get_metric_statistics(
+        Namespace=namespace,
+        MetricName=metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum", "Maximum"],
+    )["Datapoints"]
+    return points[0] if points else {}
+
+
+def alarm(aws: Aws, queue: str, *, topic: str | None = None, **settings: Any) -> str:
+    name = aws.name("alarm")
+    aws.cloudwatch.put_metric_alarm(
+        **{
+            "AlarmName": name,
+            "Namespace": "AWS/SQS",
+            "MetricName": "ApproximateNumberOfMessagesVisible",
+            "Dimensions": [{"Name": "QueueName", "Value": queue}],
+            "Statistic": "Maximum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "AlarmActions": [topic] if topic else [],
+            **settings,
+        }
+    )
+    return name
+
+
+def state(aws: Aws, name: str) -> str:
+    (found,) = aws.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return str(found["StateValue"])
+
+
+def test_an_alarm_fires_for_its_own_queue_only_and_tells_its_topic(aws: Aws) -> None:
+    full, _ = aws.queue()
+    empty, _ = aws.queue()
+    topic = aws.topic()
+    inbox, inbox_arn = aws.inbox(topic)
+    aws.subscribe(topic, "sqs", inbox_arn, RawMessageDelivery="true")
+    aws.sns.set_topic_attributes(
+        TopicArn=topic,
+        AttributeName="Policy",
+        AttributeValue=json.dumps(
+            {
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                        "Action": "sns:Publish",
+                        "Resource": topic,
+                    }
+                ]
+            }
+        ),
+    )
+    fires = alarm(aws, full.rsplit("/", 1)[-1], topic=topic, TreatMissingData="notBreaching")
+    silent = alarm(aws, empty.rsplit("/", 1)[-1], topic=topic, TreatMissingData="notBreaching")
+    aws.sqs.send_message(QueueUrl=full, MessageBody="x")
+    message = json.loads(aws.receive(inbox)["Body"])
+    assert (message["AlarmName"], message["NewStateValue"]) == (fires, "ALARM")
+    assert state(aws, silent) == "OK"
+
+
+def test_an_alarm_does_not_tell_a_topic_that_keeps_cloudwatch_out(aws: Aws) -> None:
+    full, _ = aws.queue()
+    topic = aws.topic()
+    inbox, inbox_arn = aws.inbox(topic)
+    aws.subscribe(topic, "sqs", inbox_arn)
+    aws.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue='{"Statement": []}')
+    fires = alarm(aws, full.rsplit("/", 1)[-1], topic=topic)
+    aws.sqs.send_message(QueueUrl=full, MessageBody="x")
+    until(lambda: state(aws, fires) == "ALARM", "the alarm")
+    assert f"alarm {fires} may not publish" in aws.log()
+    assert aws.depth(inbox) == 0
+
+
+def test_missing_data_is_treated_as_the_alarm_says(aws: Aws) -> None:
+    breaching = alarm(aws, "no-such-queue", TreatMissingData="breaching")
+    missing = alarm(aws, "no-such-queue")
+    until(lambda: state(aws, breaching) == "ALARM", "the alarm")
+    assert state(aws, missing) == "INSUFFICIENT_DATA"
+
+
+def test_a_queue_reports_depth_and_age(aws: Aws) -> None:
+    url, _ = aws.queue()
+    name = url.rsplit("/", 1)[-1]
+    aws.sqs.send_message(QueueUrl=url, MessageBody="x")
+    metric = "ApproximateNumberOfMessagesVisible"
+    until(lambda: statistics(aws, "AWS/SQS", metric, QueueName=name).get("Maximum") == 1, "the depth")
+    metric = "ApproximateAgeOfOldestMessage"
+    until(lambda: statistics(aws, "AWS/SQS", metric, QueueName=name).get("Maximum", 0) > 1, "the age")
+
+
+def test_a_printed_metric_is_recorded(aws: Aws) -> None:
+    namespace = aws.name("Namespace")
+    function = aws.function(EMF)
+    payload = json.dumps({"namespace": namespace})
+    aws.client("lambda").invoke(FunctionName=function, Payload=payload)
+    assert statistics(aws, namespace, "Processed", service="a")["Sum"] == 3
+
+
+def test_upstream_still_mixes_queues_and_evaluates_late(upstream: Aws) -> None:
+    fires = alarm(upstream, "a")
+    upstream.cloudwatch.put_metric_data(
+        Namespace="AWS/SQS",
+        MetricData=[
+            {
+                "MetricName": "ApproximateNumberOfMessagesVisible",
+                "Value": 1,
+                "Dimensions": [{"Name": "QueueName", "Value": "b"}],
+            }
+        ],
+    )
+    assert state(upstream, fires) == "ALARM"
+
+
+def test_upstream_still_records_no_printed_metric(upstream: Aws) -> None:
+    namespace = upstream.name("Namespace")
+    function = upstream.function(EMF)
+    upstream.client("lambda").invoke(FunctionName=function, Payload=json.dumps({"namespace": namespace}))
+    assert upstream.cloudwatch.list_metrics(Namespace=namespace)["Metrics"] == []
+
+
+def test_upstream_still_has_no_metrics_of_queues(upstream: Aws) -> None:
+    url, _ = upstream.queue()
+    upstream.sqs.send_message(QueueUrl=url, MessageBody="x")
+    names = upstream.cloudwatch.list_metrics(
+        Namespace="AWS/SQS", Dimensions=[{"Name": "QueueName", "Value": url.rsplit("/", 1)[-1]}]
+    )["Metrics"]
+    assert names == []

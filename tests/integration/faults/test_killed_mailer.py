@@ -1,0 +1,68 @@
+"""notify_service killed at any point: at most one mail, and where nobody can know, one dead letter that says so."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from fanout.contracts.user_registration import UserRegistered
+from fanout.event import Event
+from fanout.identity import new_id
+from fanout_cli.engine import mailbox
+from tests.integration.application import Application
+from tests.integration.faults.sabotage import struck, wait_for_strike
+
+NOTIFY = "user_registration/notify_service"
+
+
+def registration() -> Event[UserRegistered]:
+    user = new_id()
+    data = UserRegistered(
+        user_id=user, email=f"ada+{user}@example.com", name="Ada", plan="free", locale="en", marketing_consent=False
+    )
+    return Event.new(data, source="urn:test")
+
+
+def mails(application: Application, event: Event[UserRegistered]) -> int:
+    """How many mails to the user are in the outbox."""
+    return sum(mail.to == (event.data.email,) for mail in mailbox.sent(application.endpoint))
+
+
+def end_lease(application: Application, event: Event[UserRegistered]) -> None:
+    """Make the record say that the attempt began longer ago than an attempt can last, as it will in a minute."""
+    application.client("dynamodb").update_item(
+        TableName=application.subscriber(NOTIFY).environment["MAIL_TABLE"],
+        Key={"pk": {"S": f"once#registration#{event.data.user_id}"}, "sk": {"S": NOTIFY}},
+        UpdateExpression="SET lease_until = :past",
+        ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("at", "outcome"),
+    [("before PutItem", "processed"), ("after UpdateItem", "duplicate"), ("before acknowledgement", "processed")],
+)
+def test_where_the_outcome_can_be_known_there_is_one_mail(
+    at: str, outcome: str, application: Application, tmp_path: Path
+) -> None:
+    event = registration()
+    with struck(application, NOTIFY, at, tmp_path):
+        application.publish("UserRegistration", [event])
+        wait_for_strike(tmp_path)
+        assert application.outcomes(event.id)[NOTIFY] == outcome
+        assert mails(application, event) == 1
+
+
+@pytest.mark.parametrize(("at", "sent"), [("before SendEmail", 0), ("after SendEmail", 1)])
+def test_where_nobody_can_know_there_is_no_second_mail_but_a_dead_letter(
+    at: str, sent: int, application: Application, tmp_path: Path
+) -> None:
+    event = registration()
+    with struck(application, NOTIFY, at, tmp_path):
+        application.publish("UserRegistration", [event])
+        wait_for_strike(tmp_path)
+        end_lease(application, event)
+        assert application.outcomes(event.id, within=90)[NOTIFY] == "rejected"
+        assert mails(application, event) == sent
+        letters = [letter for letter in application.dead_letters(NOTIFY) if letter.get("event_id") == event.id]
+        assert [letter["reason"].partition(":")[0] for letter in letters] == ["outcome-unknown"]

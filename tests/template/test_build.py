@@ -1,0 +1,158 @@
+"""`sam build` of a copy of the checkout: what SAM CLI finds in it, and what a change of layer or code changes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider  # type: ignore[import-untyped]
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+from samcli.lib.utils.hash import dir_checksum
+
+from tests.template.composition import FUNCTION, ROOT, Composition
+
+BIN = Path(sys.executable).parent
+# SAM CLI's own libraries use each other's deprecated functions.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+PARTS = ("template.yaml", "samconfig.toml", "platform", "usecases", "functions", "layers", "requirements")
+
+
+def sam_build(checkout: Path, *options: str, **variables: str) -> None:
+    """Run `sam build` there as a person would who has an account and no engine, but for the variables given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "FANOUT_"))}
+    environment = kept | {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "none",
+        "SAM_CLI_TELEMETRY": "0",
+        **variables,
+    }
+    done = subprocess.run(
+        [str(BIN / "sam"), "build", *options],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def provider(checkout: Path) -> SamFunctionProvider:
+    """SAM CLI's own view of the built application, as `sam local invoke` has it."""
+    stacks, _ = SamLocalStackProvider.get_stacks(str(checkout / ".aws-sam" / "build" / "template.yaml"))
+    return SamFunctionProvider(stacks)
+
+
+def packages(checkout: Path) -> dict[str, str]:
+    """Each function's package as `sam deploy` tells one from another: by its content."""
+    built = checkout / ".aws-sam" / "build"
+    # Of functions that share their code SAM CLI builds one and copies it to the others, each in a folder of its own.
+    return {str(link.parent.relative_to(built)): dir_checksum(str(link.parent)) for link in built.rglob(".layer")}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what SAM builds from, built once."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", ".mypy_cache")
+            shutil.copytree(source, copy / part, symlinks=True, ignore=ignored)
+        else:
+            shutil.copy2(source, copy / part)
+    sam_build(copy)
+    return copy
+
+
+def change(file: Path) -> None:
+    """Change a file's content and nothing that it does."""
+    with file.open("a") as content:
+        content.write("# changed\n")
+
+
+def differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """The functions that get a new version."""
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_local_invoke_finds_the_code_and_the_one_layer_of_every_function(checkout: Path) -> None:
+    built = checkout / ".aws-sam" / "build"
+    found = {function.full_path: function for function in provider(checkout).get_all()}
+    assert set(found) == {function.path for function in Composition(ROOT / "template.yaml", {}).of(FUNCTION)}
+    for path, function in found.items():
+        module = str(function.handler).removesuffix(".handler")
+        assert (built / str(function.codeuri) / f"{module}.py").is_file(), f"{path}: no module {module}"
+        assert len(function.layers) == 1, path
+        assert (built / str(function.layers[0].codeuri) / "python" / "fanout" / "subscriber.py").is_file(), path
+
+
+def test_local_invoke_finds_a_function_by_the_path_that_people_type(checkout: Path) -> None:
+    function = provider(checkout).get("TeamEvents/TeamAFunction")
+    assert function
+    assert function.handler == "team_a.handler"
+    assert function.layers[0].codeuri
+
+
+def test_a_change_of_the_layer_alone_changes_every_package(checkout: Path) -> None:
+    before = packages(checkout)
+    assert before.keys() == {function.path for function in Composition(ROOT / "template.yaml", {}).of(FUNCTION)}
+    change(checkout / "layers/common/fanout/failures.py")
+    sam_build(checkout)
+    assert differing(before, packages(checkout)) == set(before)
+
+
+def test_a_change_of_the_layer_alone_changes_every_package_of_a_cached_build(checkout: Path) -> None:
+    sam_build(checkout, "--cached", "--parallel")
+    before = packages(checkout)
+    change(checkout / "layers/common/fanout/failures.py")
+    sam_build(checkout, "--cached", "--parallel")
+    assert differing(before, packages(checkout)) == set(before)
+
+
+def test_a_cached_build_never_mixes_up_who_it_is_for(checkout: Path) -> None:
+    """As `sam sync` builds: to the engine now, to an account next."""
+
+    def compiled() -> set[str]:
+        return {file.name for file in (checkout / ".aws-sam/build/CommonLayer").rglob("*.so")}
+
+    sam_build(checkout, "--cached", "--parallel", AWS_ENDPOINT_URL="http://127.0.0.1:4566")
+    for_engine = compiled()
+    before = packages(checkout)
+    sam_build(checkout, "--cached", "--parallel")
+    assert compiled() < for_engine
+    assert packages(checkout) == before
+
+
+def test_a_change_of_the_locked_requirements_changes_every_package(checkout: Path) -> None:
+    before = packages(checkout)
+    change(checkout / "requirements/layer.txt")
+    sam_build(checkout, "--cached", "--parallel")
+    assert differing(before, packages(checkout)) == set(before)
+
+
+def test_a_change_of_code_changes_the_packages_of_its_use_case_and_no_other(checkout: Path) -> None:
+    before = packages(checkout)
+    change(checkout / "functions/team_events/feeds.py")
+    sam_build(checkout)
+    assert differing(before, packages(checkout)) == {name for name in before if name.startswith("TeamEvents/")}
+
+
+def test_an_unchanged_build_changes_nothing(checkout: Path) -> None:
+    before = packages(checkout)
+    sam_build(checkout)
+    assert packages(checkout) == before
+
+
+@pytest.mark.parametrize("use_case", sorted(path.parent.name for path in ROOT.glob("usecases/*/template.yaml")))
+def test_a_use_case_builds_alone_with_a_layer_of_its_own(checkout: Path, use_case: str) -> None:
+    template = f"usecases/{use_case}/template.yaml"
+    sam_build(checkout, "-t", template, "--config-file", str(checkout / "samconfig.toml"), "--config-env", "local")
+    functions = list(provider(checkout).get_all())
+    assert functions
+    for function in functions:
+        layer = checkout / ".aws-sam" / "build" / str(function.layers[0].codeuri)
+        assert (layer / "python" / "fanout").is_dir()

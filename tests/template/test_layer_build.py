@@ -1,0 +1,185 @@
+"""What the layer's build makes: complete, small, and only for who gets it."""
+
+import ast
+import importlib.machinery
+import importlib.util
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.template.composition import ROOT, load
+
+LAYER = ROOT / "layers" / "common"
+LIMIT = 3_000_000
+FOR_AWS = {"AWS_PROFILE": "an-account"}
+FOR_THE_ENGINE = {"AWS_PROFILE": "fanout-local"}
+HOST_SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+
+
+def build(folder: Path, environment: dict[str, str], *, expected: int = 0) -> subprocess.CompletedProcess[str]:
+    """Build the layer the way `sam build` does: make, in some other folder, with the Makefile's path."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FANOUT_"))}
+    folder.mkdir()
+    done = subprocess.run(
+        ["make", "--makefile", str(LAYER / "Makefile"), "build-CommonLayer"],
+        cwd=folder.parent,
+        env=kept | {"ARTIFACTS_DIR": str(folder)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == (expected == 0), done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def for_aws(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layer as it goes to AWS."""
+    folder = tmp_path_factory.mktemp("aws") / "layer"
+    build(folder, FOR_AWS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def for_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layer as it goes to the local engine."""
+    folder = tmp_path_factory.mktemp("engine") / "layer"
+    build(folder, FOR_THE_ENGINE)
+    return folder
+
+
+def compiled(folder: Path) -> set[str]:
+    """The names of the compiled modules."""
+    return {file.name for file in folder.rglob("*.so")}
+
+
+def machine(file: Path) -> str:
+    """The processor an ELF file is for."""
+    return {b"\xb7\x00": "arm64", b"\x3e\x00": "x86_64"}[file.read_bytes()[18:20]]
+
+
+def test_the_layer_holds_the_whole_package(for_aws: Path) -> None:
+    sources = {file.relative_to(LAYER) for file in (LAYER / "fanout").rglob("*.py")}
+    shipped = {file.relative_to(for_aws / "python") for file in (for_aws / "python" / "fanout").rglob("*.py")}
+    assert shipped == sources
+    assert sources
+
+
+def test_what_goes_to_aws_is_compiled_for_the_target_only(for_aws: Path) -> None:
+    assert compiled(for_aws)
+    for file in for_aws.rglob("*.so"):
+        assert "cpython-313-aarch64" in file.name or ".abi3." in file.name, file.name
+        assert machine(file) == "arm64"
+
+
+def test_the_engine_s_interpreter_finds_its_own_beside_them(for_aws: Path, for_engine: Path) -> None:
+    added = compiled(for_engine) - compiled(for_aws)
+    assert compiled(for_aws) < compiled(for_engine)
+    assert all(name.endswith(HOST_SUFFIXES) for name in added)
+
+
+def test_the_target_can_be_another_one(tmp_path: Path) -> None:
+    target = {"FANOUT_RUNTIME": "python3.12", "FANOUT_ARCHITECTURE": "x86_64"}
+    build(tmp_path / "layer", FOR_AWS | target)
+    files = list((tmp_path / "layer").rglob("*.so"))
+    assert files
+    assert all("cpython-312" in file.name and machine(file) == "x86_64" for file in files)
+
+
+def test_the_target_is_what_the_templates_run_on() -> None:
+    parameters = load(ROOT / "template.yaml")["Parameters"]
+    spec = importlib.util.spec_from_file_location("layer_build", LAYER / "build.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    target = module.Target.of({})
+    assert f"python{target.version}" == parameters["Runtime"]["Default"]
+    assert target.architecture == parameters["Architecture"]["Default"]
+    for file in ROOT.glob("usecases/*/template.yaml"):
+        assert load(file)["Parameters"]["Runtime"]["Default"] == parameters["Runtime"]["Default"]
+        assert load(file)["Parameters"]["Architecture"]["Default"] == parameters["Architecture"]["Default"]
+
+
+@pytest.mark.parametrize("variant", ["for_aws", "for_engine"])
+def test_the_zipped_layer_keeps_its_budget(variant: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    folder: Path = request.getfixturevalue(variant)
+    target = tmp_path / "layer.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in folder.rglob("*"):
+            archive.write(file, file.relative_to(folder))
+    assert target.stat().st_size <= LIMIT
+
+
+@pytest.mark.parametrize("variant", ["for_aws", "for_engine"])
+def test_what_does_not_belong_is_not_there(variant: str, request: pytest.FixtureRequest) -> None:
+    python: Path = request.getfixturevalue(variant) / "python"
+    present = {path.name.split("-")[0].lower() for path in python.iterdir()}
+    assert not present & {"boto3", "botocore", "pydantic", "pydantic_core", "aws_xray_sdk", "tests", "bin"}
+    assert not [file for file in python.rglob("*") if file.name in ("RECORD", "INSTALLER", ".lock")]
+    assert [file for file in python.glob("*.dist-info/**/*") if file.name.upper().startswith("LICEN")]
+
+
+def test_the_engine_gets_it_compiled(for_engine: Path) -> None:
+    """Unchecked hashes: a time stamp or a path would make every start compile anew."""
+    cached = list((for_engine / "python" / "fanout").rglob(f"*.{sys.implementation.cache_tag}.pyc"))
+    modules = list((for_engine / "python" / "fanout").rglob("*.py"))
+    assert len(cached) == len(modules) > 0
+    for file in cached:
+        assert int.from_bytes(file.read_bytes()[4:8], "little") == 0b01, f"{file.name} is checked at start"
+
+
+@pytest.mark.parametrize("package", ["fanout.subscriber", "fanout.publisher", "fanout.effects"])
+def test_the_layer_alone_is_enough_to_import_it(package: str, for_engine: Path) -> None:
+    """Functions of the local engine see its site-packages, so that a missing dependency would go unnoticed there."""
+    code = f"import sys; sys.path.insert(0, {str(for_engine / 'python')!r}); import {package} as m; print(m.__file__)"
+    variables = {"POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_METRICS_NAMESPACE": "Fanout"}
+    found = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False, env=variables
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith(str(for_engine))
+
+
+def test_two_builds_are_the_same(for_aws: Path, tmp_path: Path) -> None:
+    """Or every deployment would publish new versions."""
+    build(tmp_path / "layer", FOR_AWS)
+    first = {file.relative_to(for_aws): file.read_bytes() for file in for_aws.rglob("*") if file.is_file()}
+    second = {
+        file.relative_to(tmp_path / "layer"): file.read_bytes()
+        for file in (tmp_path / "layer").rglob("*")
+        if file.is_file()
+    }
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [("FANOUT_RUNTIME", "nodejs22.x", "python3.13"), ("FANOUT_ARCHITECTURE", "arm", "arm64, x86_64")],
+)
+def test_a_target_that_does_not_exist_is_named(variable: str, value: str, complaint: str, tmp_path: Path) -> None:
+    done = build(tmp_path / "layer", {variable: value}, expected=2)
+    assert f"{variable} is {value!r}" in done.stderr
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "local"),
+    [
+        ({"AWS_PROFILE": "fanout-local"}, True),
+        ({"AWS_PROFILE": "production"}, False),
+        ({"AWS_PROFILE": "production", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, False),
+        ({"AWS_ACCESS_KEY_ID": "AKIA"}, False),
+        ({"AWS_ACCESS_KEY_ID": "test", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, True),
+    ],
+)
+def test_who_it_is_built_for_is_what_the_environment_says(environment: dict[str, str], local: bool) -> None:
+    code = f"import runpy; m = runpy.run_path({str(LAYER / 'build.py')!r}); print(m['for_local_engine']({environment}))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ast.literal_eval(found.stdout) is local

@@ -1,0 +1,216 @@
+"""Ingest: what CloudWatch Logs sends becomes log entries, the same ones every time, and never our own."""
+
+import base64
+import gzip
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+
+from fanout.contracts.application_logs import LogEntry
+from fanout.event import Event, decode, decode_data
+from fanout.publisher import PublishError
+from fanout.testing import ACCOUNT, REGION, LambdaContext
+
+REQUEST = "4e0a1f3c-4c1d-4a5e-9d0b-3a4f5b6c7d8e"
+AT = "2026-11-22T12:00:00.123Z"
+
+
+def payload(*messages: str, group: str = "/aws/lambda/checkout", kind: str = "DATA_MESSAGE") -> dict[str, Any]:
+    """What CloudWatch Logs invokes its target with."""
+    document = {
+        "messageType": kind,
+        "owner": ACCOUNT,
+        "logGroup": group,
+        "logStream": "2026/11/22/[7]0a1b2c",
+        "subscriptionFilters": ["fanout"],
+        "logEvents": [
+            {"id": f"3852{number:052}", "timestamp": 1795348800123 + number, "message": message}
+            for number, message in enumerate(messages)
+        ],
+    }
+    return {"awslogs": {"data": base64.b64encode(gzip.compress(json.dumps(document).encode())).decode()}}
+
+
+class Listener:
+    """The topic of the log entries, and whoever listens to it."""
+
+    def __init__(self) -> None:
+        self._sqs = boto3.client("sqs", region_name=REGION)
+        self._sns = boto3.client("sns", region_name=REGION)
+        self._queue = self._sqs.create_queue(QueueName="everything")["QueueUrl"]
+        self.topic = self._sns.create_topic(Name="ApplicationLogs")["TopicArn"]
+        self._sns.subscribe(
+            TopicArn=self.topic,
+            Protocol="sqs",
+            Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:everything",
+            Attributes={"RawMessageDelivery": "true"},
+        )
+
+    def heard(self) -> list[Event[LogEntry]]:
+        """The entries published since the last call, in order."""
+        events = []
+        while found := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
+            events += [decode_data(decode(message["Body"]), LogEntry) for message in found]
+        return sorted(events, key=lambda event: event.id)
+
+    def close(self) -> None:
+        """Let every publish fail."""
+        self._sns.delete_topic(TopicArn=self.topic)
+
+
+@pytest.fixture
+def listener(cloud: None) -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def ingest(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, function_module: Callable[[str, str], ModuleType]
+) -> ModuleType:
+    monkeypatch.setenv("APPLICATION_LOGS_TOPIC_ARN", listener.topic)
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("AWS_LAMBDA_LOG_GROUP_NAME", "logs-of-this-function")
+    return function_module("application_logs", "ingest")
+
+
+def test_a_line_becomes_an_entry_with_the_identity_cloudwatch_gave_it(ingest: ModuleType, listener: Listener) -> None:
+    sent = payload("hello", "world")
+    assert ingest.handler(sent, LambdaContext()) == {"published": 2}
+    first, second = listener.heard()
+    assert first.id == f"3852{0:052}"
+    assert first.source == f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/checkout"
+    assert first.time == datetime(2026, 11, 22, 12, 0, 0, 123000, tzinfo=UTC)
+    assert first.data.service == "checkout"
+    assert first.data.message == "hello"
+    assert first.data.context == {"log_group": "/aws/lambda/checkout", "log_stream": "2026/11/22/[7]0a1b2c"}
+    assert ingest.handler(sent, LambdaContext()) == {"published": 2}
+    assert [event.identity for event in listener.heard()] == [first.identity, second.identity]
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "message"),
+    [
+        # Lambda, plain text
+        (f"[ERROR]\t{AT}\t{REQUEST}\tpayment failed\n", "ERROR", "payment failed"),
+        (f"[WARNING]\t{AT}\t{REQUEST}\tslow", "WARNING", "slow"),
+        (f"{AT}\t{REQUEST}\tWARN\tretrying\n", "WARNING", "retrying"),
+        (f"{AT}\t{REQUEST}\tINFO\tno ERROR here", "INFO", "no ERROR here"),
+        ("[ERROR] KeyError: 'id'\nTraceback (most recent call last):", "ERROR", None),
+        (f"{AT} {REQUEST} Task timed out after 3.00 seconds\n", "ERROR", None),
+        (f"RequestId: {REQUEST} Error: Runtime exited with error: signal: killed", "ERROR", None),
+        (f"START RequestId: {REQUEST} Version: 7", "INFO", None),
+        (f"REPORT RequestId: {REQUEST}\tDuration: 3.10 ms", "INFO", None),
+        # anybody's plain text
+        ("2026-11-22 12:00:00,123 ERROR shop.cart - empty", "ERROR", None),
+        ("2026-11-22 12:00:00 [FATAL] out of memory", "CRITICAL", None),
+        ("WARN: disk is nearly full", "WARNING", None),
+        ('time=2026 level=warn msg="late"', "WARNING", None),
+        ("nothing that names a level, not even an error", "INFO", None),
+        ("", "INFO", None),
+        ("{broken json", "INFO", None),
+        ("[1, 2]", "INFO", None),
+        # JSON
+        ('{"level": "error", "msg": "pg down"}', "ERROR", "pg down"),
+        ('{"level": 40, "msg": "pino"}', "WARNING", "pino"),
+        ('{"severity": "NOTICE", "message": "gcp"}', "INFO", "gcp"),
+        ('{"level": "ERROR", "message": {"a": 1}}', "ERROR", '{"a":1}'),
+        ('{"level": ["odd"], "message": null}', "INFO", '{"level": ["odd"], "message": null}'),
+        ('{"time":"t","type":"platform.report","record":{"status":"timeout"}}', "ERROR", "platform.report"),
+        ('{"time":"t","type":"platform.report","record":{"status":"success"}}', "INFO", "platform.report"),
+        ('{"time":"t","type":"platform.start","record":{"requestId":"1"}}', "INFO", "platform.start"),
+    ],
+)
+def test_level_and_message_are_read_from_whatever_form_the_line_has(
+    line: str, level: str, message: str | None, ingest: ModuleType, listener: Listener
+) -> None:
+    ingest.handler(payload(line), LambdaContext())
+    [event] = listener.heard()
+    assert event.data.level == level
+    assert event.data.message == (line.rstrip("\n") if message is None else message)
+
+
+def test_a_line_of_powertools_keeps_its_service_trace_and_fields(ingest: ModuleType, listener: Listener) -> None:
+    line = {
+        "level": "ERROR",
+        "location": "pay:12",
+        "message": "declined",
+        "timestamp": "2026-11-22 12:00:00,123+0000",
+        "service": "payment",
+        "xray_trace_id": "1-5759e988-bd862e3fe1be46a994272793",
+        "order_id": "o-1",
+        "exception": "Traceback ...",
+    }
+    ingest.handler(payload(json.dumps(line), json.dumps({**line, "service": "service_undefined"})), LambdaContext())
+    first, second = listener.heard()
+    assert (first.data.service, second.data.service) == ("payment", "checkout")
+    assert first.data.trace_id == "1-5759e988-bd862e3fe1be46a994272793"
+    assert first.data.context["order_id"] == "o-1"
+    assert first.data.context["exception"] == "Traceback ..."
+    assert first.data.context["log_group"] == "/aws/lambda/checkout"
+
+
+def test_lambdas_own_json_keeps_request_and_error(ingest: ModuleType, listener: Listener) -> None:
+    line = {
+        "timestamp": AT,
+        "level": "ERROR",
+        "message": "division by zero",
+        "logger": "root",
+        "requestId": REQUEST,
+        "errorType": "ZeroDivisionError",
+        "stackTrace": ["  File ..."],
+    }
+    ingest.handler(payload(json.dumps(line)), LambdaContext())
+    [event] = listener.heard()
+    assert event.data.logger == "root"
+    assert event.data.context["requestId"] == REQUEST
+    assert event.data.context["errorType"] == "ZeroDivisionError"
+
+
+def test_a_control_message_publishes_nothing(ingest: ModuleType, listener: Listener) -> None:
+    sent = payload("CWL CONTROL MESSAGE: Checking health of destination Lambda function.", kind="CONTROL_MESSAGE")
+    assert ingest.handler(sent, LambdaContext()) == {"published": 0}
+    assert listener.heard() == []
+
+
+@pytest.mark.parametrize(
+    "group",
+    ["fanout-TeamEvents-1A2B3C-FanoutLogGroup-4D5E6F", "fanout-prod-X-FanoutLogGroup-Y", "logs-of-this-function"],
+)
+def test_the_applications_own_log_groups_are_refused(
+    group: str, ingest: ModuleType, listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        assert ingest.handler(payload('{"level": "ERROR", "message": "loop"}', group=group), LambdaContext()) == {
+            "published": 0
+        }
+    assert listener.heard() == []
+    [warning] = [record for record in caplog.records if record.message.startswith("refused")]
+    assert warning.__dict__["log_group"] == group, "said once: a word per payload would be the next payload"
+
+
+def test_what_could_not_be_published_is_raised_so_that_lambda_keeps_it(ingest: ModuleType, listener: Listener) -> None:
+    listener.close()
+    with pytest.raises(PublishError, match="2 of 2 events not published"):
+        ingest.handler(payload("one", "two"), LambdaContext())
+
+
+def test_a_line_as_long_as_cloudwatch_allows_is_cut_and_published(ingest: ModuleType, listener: Listener) -> None:
+    ingest.handler(payload("x" * 1_048_000, json.dumps({"level": "ERROR", "blob": "y" * 1_000_000})), LambdaContext())
+    first, second = listener.heard()
+    assert first.data.message.endswith("characters cut off]")
+    assert second.data.level == "ERROR"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{}, {"awslogs": {}}, {"awslogs": {"data": "%%%"}}, {"awslogs": {"data": base64.b64encode(b"no gzip").decode()}}]
+    + [{"awslogs": {"data": base64.b64encode(gzip.compress(body)).decode()}} for body in (b"{", b"{}", b"[]", b"\xff")],
+)
+def test_what_is_no_payload_is_refused_with_a_reason(broken: dict[str, Any], ingest: ModuleType) -> None:
+    with pytest.raises(ValueError, match="no payload of CloudWatch Logs"):
+        ingest.handler(broken, LambdaContext())

@@ -1,0 +1,121 @@
+"""Which port and which process belong to a state folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fanout_cli.engine import ports, process, record
+from fanout_cli.engine.paths import LAUNCHER, Places
+from fanout_cli.engine.record import EngineProcess, Record
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path)
+
+
+def me(created: float | None = None) -> EngineProcess:
+    actual = psutil.Process().create_time()
+    return EngineProcess(os.getpid(), actual if created is None else created, "2026-11-22T10:00:00+00:00")
+
+
+def test_a_record_is_read_as_it_was_written(places: Places) -> None:
+    record.write(places, Record(4567, me()))
+    assert record.read(places) == Record(4567, me())
+
+
+def test_the_port_is_remembered_without_a_process(places: Places) -> None:
+    record.write(places, Record(4567))
+    assert record.read(places) == Record(4567, None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"port": "x"}',
+        '{"port": 1, "process": {"pid": 1}}',
+        '{"port": 1, "process": 7}',
+    ],
+)
+def test_a_broken_record_counts_as_none(places: Places, content: str) -> None:
+    places.record.write_text(content)
+    assert record.read(places) == Record()
+
+
+def test_no_record_is_an_empty_one(places: Places) -> None:
+    assert record.read(places) == Record()
+
+
+def test_a_failed_write_leaves_the_old_record_and_no_rubbish(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    record.write(places, Record(4567))
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        record.write(places, Record(4568))
+    assert record.read(places) == Record(4567)
+    assert [file.name for file in places.state.iterdir()] == ["engine.json"]
+
+
+def test_a_pid_that_now_belongs_to_another_program_is_not_the_engine(places: Places) -> None:
+    assert me().alive(places.state) is None  # alive, and no launcher
+
+
+def test_a_pid_that_was_given_to_a_later_process_is_not_the_engine(places: Places) -> None:
+    command = [sys.executable, "-c", "input()", str(LAUNCHER), "--state", str(places.state)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        created = psutil.Process(child.pid).create_time()
+        started = "2026-11-22T10:00:00+00:00"
+        assert EngineProcess(child.pid, created, started).alive(places.state) is not None
+        assert EngineProcess(child.pid, created - 3600, started).alive(places.state) is None
+        assert EngineProcess(child.pid, created, started).alive(places.state / "other") is None
+        child.kill()
+        child.wait()
+        assert EngineProcess(child.pid, created, started).alive(places.state) is None
+
+
+def test_a_process_that_ended_but_was_not_collected_is_not_the_engine(places: Places) -> None:
+    command = [sys.executable, "-c", "input()", str(LAUNCHER), "--state", str(places.state)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        created = psutil.Process(child.pid).create_time()
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still a zombie
+        assert EngineProcess(child.pid, created, "2026-11-22T10:00:00+00:00").alive(places.state) is None
+
+
+def test_a_stop_without_a_state_folder_makes_none(tmp_path: Path) -> None:
+    assert not process.stop(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_stop_never_touches_a_process_that_is_not_the_engine(places: Places) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        created = psutil.Process(stranger.pid).create_time()
+        record.write(places, Record(4567, EngineProcess(stranger.pid, created, "2026-11-22T10:00:00+00:00")))
+        assert not process.stop(places.state)
+        assert stranger.poll() is None
+        stranger.kill()
+    assert record.read(places) == Record(4567, None)
+
+
+def test_a_free_port_is_loopback_only() -> None:
+    with ports.listen(0) as server:
+        address, port = server.getsockname()
+        assert address == "127.0.0.1"
+        assert f"(process {os.getpid()})" in str(ports.holder(port))
+
+
+def test_nobody_holds_a_free_port() -> None:
+    with ports.listen(0) as server:
+        port = server.getsockname()[1]
+    assert ports.holder(port) is None
