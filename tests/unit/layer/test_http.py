@@ -8,9 +8,9 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from tests.sink import Reply, Sink, sink
 
 from fanout.http import Answer, NoAnswerError, NotSentError, UnsafeUrlError, post_json
+from tests.sink import Reply, Sink, sink
 
 
 @pytest.fixture
