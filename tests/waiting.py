@@ -7,8 +7,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, *, seconds: float = 15) -> T:
-    """The first true value of a condition; fails the test when none comes within the deadline."""
+def until(condition: Callable[[], T], what: str, *, seconds: float = 15, every: float = 0.02) -> T:
+    """The first true value of a condition; fails the test when none comes within the deadline.
+
+    every: seconds between two looks, more of them where looking costs the engine something.
+    """
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -16,4 +19,4 @@ def until(condition: Callable[[], T], what: str, *, seconds: float = 15) -> T:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds:g} seconds; last value: {value!r}")
-        time.sleep(0.02)
+        time.sleep(every)

@@ -2,36 +2,22 @@
 
 import io
 import json
-import time
 import urllib.request
 import uuid
 import zipfile
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 from botocore.config import Config
 
 from fanout_cli.engine.process import Engine
+from tests.waiting import until
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 # Functions run on the interpreter that runs the engine; the name only has to be a Python runtime.
 RUNTIME = "python3.11"
 ALL_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-T = TypeVar("T")
-
-
-def until(condition: Callable[[], T], what: str, *, seconds: float = 15) -> T:
-    """The first true value of a condition; fails the test when none comes within the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds:g} seconds; last value: {value!r}")
-        time.sleep(0.02)
 
 
 def zipped(**files: str) -> bytes:

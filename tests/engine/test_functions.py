@@ -3,13 +3,15 @@
 import contextlib
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.engine.aws import RUNTIME, Aws, allow, until, zipped
+from tests.engine.aws import RUNTIME, Aws, allow, zipped
+from tests.waiting import until
 
 SAM = "AWS::Serverless-2016-10-31"
 ECHO = "def handler(event, context): return {!r}"
@@ -222,6 +224,29 @@ def fastest(aws: Aws) -> float:
         answer(aws, name)
         times.append(time.perf_counter() - began)
     return min(times)
+
+
+def test_a_burst_of_asynchronous_events_starts_a_few_workers_and_all_are_handled(aws: Aws, tmp_path: Path) -> None:
+    source = f"""
+import pathlib, time
+def handler(event, context):
+    time.sleep(0.1)
+    pathlib.Path({str(tmp_path)!r}, str(event["number"])).touch()
+"""
+    function = aws.function(source)
+    for number in range(30):
+        aws.client("lambda").invoke(
+            FunctionName=function, InvocationType="Event", Payload=json.dumps({"number": number})
+        )
+    most = 0
+
+    def handled() -> bool:
+        nonlocal most
+        most = max(most, len(workers(aws, function)))
+        return len(list(tmp_path.iterdir())) == 30
+
+    until(handled, "30 events are handled", seconds=60)
+    assert 1 <= most <= 4
 
 
 def test_a_warm_silent_function_answers_at_once(aws: Aws) -> None:

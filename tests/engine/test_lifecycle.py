@@ -17,7 +17,8 @@ import pytest
 
 from fanout_cli.engine import process
 from fanout_cli.engine.paths import Places
-from tests.engine.aws import Aws, allow, until
+from tests.engine.aws import Aws, allow
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.engine.aws import RUNTIME, Aws, allow, until
+from tests.engine.aws import RUNTIME, Aws, allow
+from tests.waiting import until
 
 TO_QUEUE = """
 import boto3, json

@@ -4,7 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.engine.aws import Aws, until
+from tests.engine.aws import Aws
+from tests.waiting import until
 
 EMF = """
 import json

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from tests.engine.aws import REGION, Aws, allow, until
+from tests.engine.aws import REGION, Aws, allow
+from tests.waiting import until
 
 TO_QUEUE = """
 import boto3, json

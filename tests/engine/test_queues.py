@@ -7,7 +7,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.engine.aws import Aws, allow, until
+from tests.engine.aws import Aws, allow
+from tests.waiting import until
 
 POLL = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 SIZES = """

@@ -3,16 +3,19 @@
 Symptom: the retry and destination settings of an alias are ignored; a throttled event counts as failed
 and is given up within seconds; the record that a destination gets lacks version, timestamp and request
 id; a dead-letter queue gets that record instead of the event; the role needs no permission to send; a
-stop of the engine forgets events that wait for their retry.
+stop of the engine forgets events that wait for their retry; and a burst of a thousand events starts a thousand
+workers, which this machine does not have.
 Cause: `lambda_svc.invoke_async_with_retry` and `_route_async_failure`.
 Patch: asynchronous invocation as AWS documents it. Retries follow after one and two seconds, not
-minutes. Events that wait are part of the state of the Lambda service, so a restart goes on with them.
+minutes. A function handles a few events at a time, the others wait (AWS takes up to a thousand at once, and lets
+those above wait too). Events that wait are part of the state of the Lambda service, so a restart goes on with them.
 It can go when upstream has all of these; the symptoms can be mended one by one.
 """
 
 import json
 import threading
 import time
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +46,11 @@ class Invocation:
 
 
 _pending: dict[str, Invocation] = {}
+
+# How many asynchronous invocations of one function run at a time: a worker is a process of some 50 MB, and a cold start
+# half a second of one core.
+_TOGETHER = 4
+_turns: defaultdict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(_TOGETHER))
 
 
 def apply() -> None:
@@ -78,7 +86,8 @@ def _run(invocation: Invocation) -> None:
     with request_scope(arn.account_id, arn.region):
         try:
             while not _phases.stopping.is_set():
-                delay = _attempt(invocation)
+                with _turns[invocation.function]:
+                    delay = 0.0 if _phases.stopping.is_set() else _attempt(invocation)
                 if delay is None:
                     _pending.pop(invocation.request_id, None)
                     return

@@ -1,0 +1,105 @@
+"""application_logs as a stack of its own, alerting on a topic that it is given by parameter."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanout_cli.deploy import engine_runtime
+from tests.integration.application import BIN, ROOT, Application
+
+STACK = "fanout-alerting"
+THRESHOLD = 20
+WINDOW = 600
+
+
+class Alerting(Application):
+    """The use case alone on the session's engine, and whoever listens to its alerts."""
+
+    def listen(self) -> str:
+        """Make the topic for alerts, and a queue that hears it. Returns the topic's ARN."""
+        topic: str = self.client("sns").create_topic(Name="SystemAlerts")["TopicArn"]
+        self.queue: str = self.client("sqs").create_queue(QueueName="listener-of-alerts")["QueueUrl"]
+        names = ["QueueArn"]
+        arn = self.client("sqs").get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)["Attributes"][
+            "QueueArn"
+        ]
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": arn,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+                }
+            ],
+        }
+        self.client("sqs").set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(policy)})
+        raw = {"RawMessageDelivery": "true"}
+        self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=raw)
+        return topic
+
+    def deploy(self, folder: Path, alert_topic: str) -> None:
+        """Build and deploy the use case's template by itself, with the stock SAM CLI."""
+        template = "usecases/application_logs/template.yaml"
+        parameters = [
+            "Stage=local",
+            f"Runtime={engine_runtime()}",
+            "ArchiveBatchSize=10",
+            "ArchiveBatchWindow=1",
+            f"AlertTopicArn={alert_topic}",
+            f"AlertThreshold={THRESHOLD}",
+            f"AlertWindowSeconds={WINDOW}",
+        ]
+        config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
+        self.sam("build", "-t", template, "--build-dir", str(folder), *config)
+        built = ["-t", str(folder / "template.yaml"), "--stack-name", STACK]
+        self.sam("deploy", *built, *config, "--parameter-overrides", *parameters)
+
+    def sam(self, *arguments: str) -> None:
+        """Run the stock SAM CLI against the engine."""
+        found = subprocess.run(
+            [str(BIN / "sam"), *arguments],
+            cwd=ROOT,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert found.returncode == 0, found.stdout + found.stderr
+
+    def heard(self) -> list[dict[str, Any]]:
+        """The alerts published since the last call."""
+        alerts: list[dict[str, Any]] = []
+        while True:
+            found = self.client("sqs").receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
+            if not found:
+                return alerts
+            alerts += [json.loads(message["Body"]) for message in found]
+            for message in found:
+                self.client("sqs").delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+
+    def is_idle(self) -> bool:
+        """Whether nothing is left in the inboxes, neither waiting nor in work."""
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        inboxes = [each.inbox_url for each in self.topology.subscribers.values()]
+        counts = [
+            self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in inboxes
+        ]
+        return all(int(each[name]) == 0 for each in counts for name in names)
+
+
+@pytest.fixture(scope="module")
+def alerting(application: Application, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerting]:
+    made = Alerting(application.state, stack_name=STACK, root=ROOT)
+    made.deploy(tmp_path_factory.mktemp("build"), made.listen())
+    return made
