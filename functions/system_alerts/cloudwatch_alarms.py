@@ -68,7 +68,8 @@ def from_cloudwatch(notification: Notification) -> Event[Any] | None:
         raise Reject(f"invalid-event: no alarm of CloudWatch: {error}") from None
     # What is wrong with the alerting cannot be told by it: its alarms go round in circles, or nowhere. The operator's
     # topic, which they were announced on, has other ways to a person.
-    if alarm.alarm_name.startswith(f"{settings.dispatch().own_stack}-"):
+    own = settings.alarms().own_stack
+    if own and alarm.alarm_name.startswith(f"{own}-"):
         raise Discard("own-alarm: it is about this stack, which cannot be trusted to tell of it")
     if alarm.new_state_value not in {"ALARM", "OK"}:
         raise Discard(f"no-news: the alarm's state is {alarm.new_state_value[:40]!r}")
@@ -91,7 +92,7 @@ def _alert(alarm: _Alarm, contract: type[AlertRaised] | type[AlertResolved]) -> 
 def _severity(description: str) -> Severity:
     found = _SEVERITY.search(description)
     named: list[Severity] = [each for each in SEVERITIES if found and each == found[1]]
-    return named[0] if named else settings.dispatch().alarm_severity
+    return named[0] if named else settings.alarms().alarm_severity
 
 
 def _console(alarm: _Alarm) -> str | None:

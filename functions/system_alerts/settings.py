@@ -13,12 +13,17 @@ class DispatchSettings(msgspec.Struct, frozen=True):
 
     alert_table: str
     notifications_topic_arn: str
-    own_stack: str
-    """This stack's name, which the names of its own alarms begin with."""
     notification_window_seconds: int = 300
     storm_threshold: int = 20
+
+
+class AlarmSettings(msgspec.Struct, frozen=True):
+    """Environment variables that say what to make of CloudWatch's alarms."""
+
+    own_stack: str = ""
+    """This stack's name, which the names of its own alarms begin with."""
     alarm_severity: Severity = "HIGH"
-    """Of a CloudWatch alarm whose description names none."""
+    """Of an alarm whose description names none."""
 
 
 class ChannelSettings(msgspec.Struct, frozen=True):
@@ -32,8 +37,14 @@ class ChannelSettings(msgspec.Struct, frozen=True):
 
 @cache
 def dispatch() -> DispatchSettings:
-    """Return the settings; like the other raises SettingsError naming what is missing."""
+    """Return the settings; like the others raises SettingsError naming what is missing."""
     return settings.load(DispatchSettings)
+
+
+@cache
+def alarms() -> AlarmSettings:
+    """Return the settings."""
+    return settings.load(AlarmSettings)
 
 
 @cache
