@@ -1,19 +1,21 @@
-"""application_logs as a stack of its own, alerting on a topic that it is given by parameter."""
+"""application_logs as a stack of its own, with a topic for alerts and somebody's log group given by parameter."""
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fanout.contracts.application_logs import LogEntry
+from fanout.event import Event, decode, decode_data
 from fanout_cli.deploy import engine_runtime
 from tests.integration.application import BIN, ROOT, Application
 
 STACK = "fanout-alerting"
 THRESHOLD = 20
 WINDOW = 600
+SOURCE_LOG_GROUP = "/aws/lambda/somebody-elses"
 
 
 class Alerting(Application):
@@ -55,6 +57,7 @@ class Alerting(Application):
             f"AlertTopicArn={alert_topic}",
             f"AlertThreshold={THRESHOLD}",
             f"AlertWindowSeconds={WINDOW}",
+            f"SourceLogGroup={SOURCE_LOG_GROUP}",
         ]
         config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
         self.sam("build", "-t", template, "--build-dir", str(folder), *config)
@@ -72,6 +75,11 @@ class Alerting(Application):
             check=False,
         )
         assert found.returncode == 0, found.stdout + found.stderr
+
+    def archived(self, service: str) -> list[Event[LogEntry]]:
+        """The archived entries of a service, as `fanout logs read` gives them."""
+        found = self.fanout("logs", "read", "--service", service, "--json", "--stack-name", self.stack_name)
+        return [decode_data(decode(line), LogEntry) for line in found.stdout.splitlines()]
 
     def heard(self) -> list[dict[str, Any]]:
         """The alerts published since the last call."""
@@ -98,8 +106,9 @@ class Alerting(Application):
         return all(int(each[name]) == 0 for each in counts for name in names)
 
 
-@pytest.fixture(scope="module")
-def alerting(application: Application, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerting]:
+@pytest.fixture(scope="session")
+def alerting(application: Application, tmp_path_factory: pytest.TempPathFactory) -> Alerting:
     made = Alerting(application.state, stack_name=STACK, root=ROOT)
+    made.client("logs").create_log_group(logGroupName=SOURCE_LOG_GROUP)
     made.deploy(tmp_path_factory.mktemp("build"), made.listen())
     return made

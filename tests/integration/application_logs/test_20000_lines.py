@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fanout.contracts.application_logs import LogEntry
-from fanout.event import Event, decode, decode_data
+from fanout.event import Event
 from fanout.identity import new_id
 from fanout.log_handler import FanoutHandler
 from tests.integration.application_logs.conftest import THRESHOLD, WINDOW, Alerting
@@ -79,11 +79,6 @@ def counted(alerting: Alerting, run: str) -> Counter[tuple[str, str]]:
     )
 
 
-def archived(alerting: Alerting, service: str) -> list[Event[LogEntry]]:
-    found = alerting.fanout("logs", "read", "--service", service, "--json", "--stack-name", alerting.stack_name)
-    return [decode_data(decode(line), LogEntry) for line in found.stdout.splitlines()]
-
-
 @pytest.mark.timeout(600)  # a minute and a half where the machine has nothing else to do
 def test_every_line_is_archived_once_and_each_service_is_alerted_for_once_per_window(alerting: Alerting) -> None:
     run = new_id()[-8:]
@@ -93,7 +88,7 @@ def test_every_line_is_archived_once_and_each_service_is_alerted_for_once_per_wi
     assert sum(each.dropped + each.failed + each.pending for each in counters) == 0
 
     until(alerting.is_idle, "every entry is archived and counted", seconds=240, every=2)
-    events = [event for service in SERVICES for event in archived(alerting, f"{service}-{run}")]
+    events = [event for service in SERVICES for event in alerting.archived(f"{service}-{run}")]
     assert Counter(event.data.message for event in events) == Counter(f"line {number}" for number in range(LINES))
 
     errors = windows(events)
@@ -107,7 +102,7 @@ def test_every_line_is_archived_once_and_each_service_is_alerted_for_once_per_wi
     again = events[::100] + [event for event in events if event.data.level == "ERROR"][::5]
     alerting.publish("ApplicationLogs", again)
     until(alerting.is_idle, "the duplicates are handled", seconds=60, every=1)
-    assert len(archived(alerting, f"checkout-{run}")) == LINES // len(SERVICES)
+    assert len(alerting.archived(f"checkout-{run}")) == LINES // len(SERVICES)
     assert counted(alerting, run) == errors
     assert alerting.heard() == []
 
