@@ -67,8 +67,8 @@ def entry_key(event: AlertEvent) -> dict[str, str]:
     return {"pk": f"alert#{event.data.fingerprint}", "sk": f"event#{event.identity}"}
 
 
-def record(event: AlertEvent, window: Window) -> Entry:
-    """Write an event that is not in the book into it, and return its entry.
+def record(event: AlertEvent, window: Window) -> tuple[Entry, bool]:
+    """Write an event into the book; return its entry, and whether it was written by this call and no other delivery.
 
     Raises Retry if too many others write about the same alert at this moment, and what DynamoDB raises.
     """
@@ -80,12 +80,12 @@ def record(event: AlertEvent, window: Window) -> Entry:
         except ConditionFailedError:  # the state is no longer what was judged; or this very event has been written
             known = find(event)
             if known is not None:
-                return known
+                return known, False
         except Exception as error:
             if aws.error_code(error) not in {"TransactionCanceledException", "TransactionConflictException"}:
                 raise
         else:
-            return entry
+            return entry, True
         time.sleep(random.uniform(0, 0.02 * (attempt + 1)))  # noqa: S311 - jitter keeps no secret
     raise Retry("contended: too many events about this alert at once")
 

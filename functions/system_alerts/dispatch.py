@@ -23,11 +23,11 @@ def handler(event: Event[Any]) -> Outcome:
     if isinstance(event.data, AlertWindowEnded):
         return storms.close(event)
     entry = alert_book.find(event)
-    is_fresh = entry is None
+    is_fresh = False
     if entry is None:
         window = windows.current(table.get(windows.CURRENT))
         if isinstance(event.data, AlertRaised):
             windows.count(window, event)
-        entry = alert_book.record(event, window)
+        entry, is_fresh = alert_book.record(event, window)
     has_told = telling.tell(entry, is_fresh=is_fresh)
     return Outcome.PROCESSED if is_fresh or has_told else Outcome.DUPLICATE

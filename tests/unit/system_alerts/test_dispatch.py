@@ -178,6 +178,27 @@ def test_while_one_delivery_is_telling_another_waits(dispatch: ModuleType, liste
     assert [line["reason"] for line in lines("receipt")][1].startswith("told-elsewhere")
 
 
+def test_of_two_deliveries_at_the_same_moment_one_tells(
+    dispatch: ModuleType, listener: Listener, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event, read = raised(), dispatch.alert_book._read
+    others = [event]
+
+    def overtaken(fingerprint: str) -> Any:
+        state = read(fingerprint)
+        if others:  # the other delivery writes it down in between, and is about to tell it
+            with monkeypatch.context() as slow:
+                slow.setattr("telling.tell", lambda *_, **__: False)
+                deliver(dispatch, others.pop())
+        return state
+
+    with monkeypatch.context() as racing:
+        racing.setattr("alert_book._read", overtaken)
+        deliver(dispatch, event)
+    assert listener.kinds() == []
+    assert outcomes(lines) == ["processed", "retrying"]
+
+
 def test_a_killed_delivery_s_notification_is_the_same_document_when_it_is_published_again(
     dispatch: ModuleType, listener: Listener, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
