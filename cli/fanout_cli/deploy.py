@@ -93,8 +93,13 @@ class Deployment:
 
 
 def _detail(line: str) -> str:
+    """What a line of SAM CLI tells somebody who waits."""
     event = _STACK_EVENT.match(line.strip())
-    return f"{event['resource']}: {event['status']}" if event else line.strip()[:80]
+    if event:
+        return f"{event['resource']}: {event['status']}"
+    if line.lstrip().startswith(("Uploading to", "File with same data already exists")):
+        return "uploading what was built"
+    return line.strip()[:80]
 
 
 def sam() -> Path:

@@ -9,6 +9,7 @@ import pytest
 from fanout import contracts
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, encode
+from fanout_cli.command_reference import reference
 from fanout_cli.contract_documents import asyncapi, documents
 
 FOLDER = Path(__file__).parents[2] / "docs/contracts"
@@ -17,6 +18,11 @@ FOLDER = Path(__file__).parents[2] / "docs/contracts"
 def test_what_is_committed_is_what_the_contracts_say() -> None:
     committed = {path.name: path.read_text() for path in FOLDER.iterdir()}
     assert committed == documents(), "contracts have changed: run `make generate` and commit docs/contracts"
+
+
+def test_the_page_of_commands_is_what_the_commands_say() -> None:
+    committed = (FOLDER.parent / "commands.md").read_text()
+    assert committed == reference(), "a command has changed: run `make generate` and commit docs/commands.md"
 
 
 @pytest.mark.parametrize("use_case", contracts.use_cases())

@@ -63,6 +63,24 @@ def test_a_role_with_the_permissions_gets_the_messages(aws: Aws) -> None:
     until(lambda: aws.depth(work) == 0, "the empty queue")
 
 
+def test_a_limit_that_comes_from_a_parameter_stops_no_polling(aws: Aws) -> None:
+    work, work_arn = aws.queue()
+    sizes, sizes_arn = aws.queue()
+    function = aws.function(SIZES.format(url=sizes), allow("sqs:SendMessage", sizes_arn), allow(POLL, work_arn))
+    mapping = {
+        "FunctionName": function,
+        "EventSourceArn": work_arn,
+        "ScalingConfig": {"MaximumConcurrency": {"Ref": "Limit"}},
+    }
+    template = {
+        "Parameters": {"Limit": {"Type": "Number"}},
+        "Resources": {"Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping}},
+    }
+    aws.deploy(template, Limit="2")
+    send(aws, work, 1)
+    assert aws.receive(sizes)["Body"] == "1"
+
+
 def test_a_batch_is_gathered_for_the_window(aws: Aws) -> None:
     work, sizes, _ = mapped(aws, *POLL, BatchSize=10, MaximumBatchingWindowInSeconds=2)
     began = time.monotonic()

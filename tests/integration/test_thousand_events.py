@@ -54,6 +54,6 @@ def test_every_good_event_has_one_effect_per_subscriber_and_every_poison_its_rea
         assert {each.subscriber: each.outcome for each in trace.deliveries} == dict.fromkeys(EVERYONE, expected)
 
     for name in EVERYONE:
-        letters = {letter["event_id"]: letter["reason"] for letter in application.dead_letters(name)}
+        letters = {letter.get("event_id"): letter.get("reason", "") for letter in application.dead_letters(name)}
         assert set(poison_ids) <= set(letters)
         assert all("$.data.text" in letters[event_id] for event_id in poison_ids)

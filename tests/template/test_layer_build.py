@@ -134,16 +134,25 @@ def test_the_engine_gets_it_compiled(for_engine: Path) -> None:
         assert int.from_bytes(file.read_bytes()[4:8], "little") == 0b01, f"{file.name} is checked at start"
 
 
-@pytest.mark.parametrize("package", ["fanout.subscriber", "fanout.publisher", "fanout.effects"])
-def test_the_layer_alone_is_enough_to_import_it(package: str, for_engine: Path) -> None:
+HANDLERS = sorted(
+    path for path in (ROOT / "functions").glob("*/*.py") if "\ndef handler(" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_layer_alone_is_enough_to_import_every_handler(handler: Path, for_engine: Path) -> None:
     """Functions of the local engine see its site-packages, so that a missing dependency would go unnoticed there."""
-    code = f"import sys; sys.path.insert(0, {str(for_engine / 'python')!r}); import {package} as m; print(m.__file__)"
-    variables = {"POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_METRICS_NAMESPACE": "Fanout"}
+    paths = [str(handler.parent), str(for_engine / "python")]
+    code = f"import sys; sys.path[:0] = {paths!r}; import {handler.stem} as m; print(m.handler.__module__)"
     found = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False, env=variables
+        [sys.executable, "-I", "-S", "-B", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"FANOUT_SUBSCRIBER": f"{handler.parent.name}/{handler.stem}"},
     )
     assert found.returncode == 0, found.stderr
-    assert found.stdout.startswith(str(for_engine))
+    assert found.stdout.strip() == handler.stem
 
 
 def test_two_builds_are_the_same(for_aws: Path, tmp_path: Path) -> None:

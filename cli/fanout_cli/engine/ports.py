@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import time
 
 import psutil
 
@@ -11,6 +12,8 @@ from fanout_cli.engine.paths import LAUNCHER
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 4566
 _HIGHEST_PORT = 65535
+_DYING_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 def listen(port: int) -> socket.socket:
@@ -21,15 +24,22 @@ def listen(port: int) -> socket.socket:
     """
     if not 0 <= port <= _HIGHEST_PORT:
         raise EngineError(f"{port} is not a port: choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one.")
-    server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        server.bind((LOOPBACK, port))
-        server.listen(512)
-    except OSError as error:
-        server.close()
-        raise EngineError(_refusal(port, error)) from error
-    return server
+    deadline = time.monotonic() + _DYING_SECONDS
+    while True:
+        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind((LOOPBACK, port))
+            server.listen(512)
+        except OSError as error:
+            server.close()
+            # Taken by nobody there is: a process that was just killed, whose sockets the system is still closing.
+            dying = error.errno == errno.EADDRINUSE and holder(port) is None
+            if not dying or time.monotonic() > deadline:
+                raise EngineError(_refusal(port, error)) from error
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        else:
+            return server
 
 
 def _refusal(port: int, error: OSError) -> str:

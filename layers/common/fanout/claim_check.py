@@ -41,19 +41,7 @@ class ClaimChecks:
         aws.client("s3").put_object(
             Bucket=self._bucket, Key=self._prefix + digest, Body=body, ContentType="application/cloudevents+json"
         )
-        return Event(
-            specversion="1.0",
-            id=event.id,
-            source=event.source,
-            type=event.type,
-            time=event.time,
-            datacontenttype=event.datacontenttype,
-            subject=event.subject,
-            traceparent=event.traceparent,
-            causationid=event.causationid,
-            claimcheck=digest,
-            data=contracts.filterable_fields(event.type, event.data),
-        )
+        return event.with_data(contracts.filterable_fields(event.type, event.data), claimcheck=digest)
 
     def redeem(self, stub: Event[msgspec.Raw]) -> Event[msgspec.Raw]:
         """Return the whole event that a stub stands for.

@@ -83,6 +83,23 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defaults
             raise ValueError(f"event {self.id} carries no time, and nothing has delivered it yet")
         return self.time.astimezone(UTC)
 
+    def with_data(self, data: D2, *, claimcheck: str | None = None) -> "Event[D2]":
+        """Return the event with other data: typed, or cut down to the stub of a claim check."""
+        # msgspec.structs.replace costs three times as much as naming the fields, and this is done for every record.
+        return Event(
+            specversion="1.0",
+            id=self.id,
+            source=self.source,
+            type=self.type,
+            time=self.time,
+            datacontenttype=self.datacontenttype,
+            subject=self.subject,
+            traceparent=self.traceparent,
+            causationid=self.causationid,
+            claimcheck=claimcheck,
+            data=data,
+        )
+
     def caused(self, data: D2, *, ordinal: int = 0, by: str | None = None, time: datetime | None = None) -> "Event[D2]":
         """Return the event that handling this one brings about: the same event, with the same id, at every attempt.
 
@@ -137,23 +154,7 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
         problem = str(error)
         where = problem.replace("`$", "`$.data") if "`$" in problem else f"{problem} - at `$.data`"
         raise InvalidEvent(f"{event.type}: {where}") from None
-    return _with_data(event, data)
-
-
-def _with_data(event: Event[Any], data: D) -> Event[D]:
-    # msgspec.structs.replace costs three times as much as naming the fields, and this is done for every record.
-    return Event(
-        specversion="1.0",
-        id=event.id,
-        source=event.source,
-        type=event.type,
-        time=event.time,
-        datacontenttype=event.datacontenttype,
-        subject=event.subject,
-        traceparent=event.traceparent,
-        causationid=event.causationid,
-        data=data,
-    )
+    return event.with_data(data)
 
 
 def _new_traceparent(event_id: str) -> str:

@@ -94,3 +94,12 @@ def test_the_event_of_the_source_documents_second_handler_passes_through(
     assert json.loads(event["Records"][0]["body"])["Message"] == "Event for Team A"
     function_module("team_events", "team_a").handler(event, LambdaContext())
     assert feeds(items) == [("feed#team_a", "Event for Team A")]
+
+
+def test_a_text_that_no_item_can_hold_is_rejected_instead_of_tried_for_two_hours(
+    function_module: Modules, items: Items, lines: Lines
+) -> None:
+    deliver(function_module("team_events", "team_a"), sqs_record(message("é" * 200_000)))
+    [receipt] = lines("receipt")
+    assert (receipt["outcome"], receipt["reason"].partition(":")[0]) == ("rejected", "too-large")
+    assert items("feeds") == []
