@@ -55,10 +55,11 @@ class Demo(UseCaseDemo):
         """An alert, or a notification, about something new."""
         if event["type"] == "alert.window.ended.v1":
             return event
-        changes = {"fingerprint": f"{event['data']['fingerprint']}-{run}"}
-        if "incident" in event["data"]:
-            changes["incident"] = run
-        return self.with_data(event, **changes)
+        known, new = event["data"]["fingerprint"], f"{event['data']['fingerprint']}-{run}"
+        if event["type"] != "alert.notification.v1":
+            return self.with_data(event, fingerprint=new)
+        text = event["data"]["text"].replace(known, new)  # as dispatch would have written it
+        return self.with_data(event, fingerprint=new, text=text, incident=run)
 
     def is_for(self, event: Event, subscriber: str) -> bool:
         """The sample's window was a quiet one; and a channel that is not configured discards what it gets."""
