@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ class Call:
     """by lower-case name"""
     document: Any
     reply: Reply
+    at: float
+    """when it arrived, by the monotonic clock"""
 
 
 class Sink:
@@ -47,7 +50,7 @@ class Sink:
             reply = self.replies.pop(0) if self.replies else Reply()
             if reply.hang is not None:
                 self._hanging.append(reply.hang)
-            self.calls.append(Call(path, headers, document, reply))
+            self.calls.append(Call(path, headers, document, reply, time.monotonic()))
             return reply
 
     def accepted(self, path: str = "") -> list[Any]:

@@ -1,10 +1,11 @@
 """Metrics and alarms: of queues, and of what functions print."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.engine.aws import Aws
+from tests.engine.aws import ACCOUNT, Aws
 from tests.waiting import until
 
 EMF = """
@@ -83,6 +84,11 @@ def test_an_alarm_fires_for_its_own_queue_only_and_tells_its_topic(aws: Aws) -> 
     message = json.loads(aws.receive(inbox)["Body"])
     assert (message["AlarmName"], message["NewStateValue"]) == (fires, "ALARM")
     assert state(aws, silent) == "OK"
+    assert message["AlarmArn"] == f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{fires}"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", message["StateChangeTime"])
+    assert message["Region"] == "US East (N. Virginia)"
+    assert (message["AlarmActions"], message["OKActions"]) == ([topic], [])
+    assert message["Trigger"]["Dimensions"] == [{"name": "QueueName", "value": full.rsplit("/", 1)[-1]}]
 
 
 def test_an_alarm_does_not_tell_a_topic_that_keeps_cloudwatch_out(aws: Aws) -> None:
@@ -152,3 +158,22 @@ def test_upstream_still_has_no_metrics_of_queues(upstream: Aws) -> None:
         Namespace="AWS/SQS", Dimensions=[{"Name": "QueueName", "Value": url.rsplit("/", 1)[-1]}]
     )["Metrics"]
     assert names == []
+
+
+def test_upstream_still_writes_a_notification_of_its_own_form(upstream: Aws) -> None:
+    topic = upstream.topic()
+    inbox, inbox_arn = upstream.inbox(topic)
+    upstream.subscribe(topic, "sqs", inbox_arn, RawMessageDelivery="true")
+    alarm(upstream, "a", topic=topic)
+    upstream.cloudwatch.put_metric_data(
+        Namespace="AWS/SQS",
+        MetricData=[
+            {
+                "MetricName": "ApproximateNumberOfMessagesVisible",
+                "Value": 1,
+                "Dimensions": [{"Name": "QueueName", "Value": "a"}],
+            }
+        ],
+    )
+    message = json.loads(upstream.receive(inbox)["Body"])
+    assert "AlarmArn" not in message

@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -145,6 +146,31 @@ class Application:
         for handle in found:
             self.client("sqs").change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
         return list(found.values())
+
+    def purge_dead_letters(self, subscriber: str) -> None:
+        """Delete a subscriber's dead letters: a test has looked at them."""
+        self.client("sqs").purge_queue(QueueUrl=self.subscriber(subscriber).dead_letter_url)
+
+    def output(self, name: str) -> str:
+        """An output of the stack."""
+        [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
+        return next(str(each["OutputValue"]) for each in stack["Outputs"] if each["OutputKey"] == name)
+
+    @contextmanager
+    def environment_of(self, subscriber: str, **changes: str) -> Iterator[None]:
+        """Deploy a subscriber's function with other environment variables for the length of the block."""
+        functions, name = self.client("lambda"), self.subscriber(subscriber).function_name
+        before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        live = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**before, **changes}})
+        version = functions.publish_version(FunctionName=name)["Version"]
+        functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
+        functions.invoke(FunctionName=name, Qualifier="live", Payload=b'{"Records": []}')
+        try:
+            yield
+        finally:
+            functions.update_alias(FunctionName=name, Name="live", FunctionVersion=live)
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
     def receipts(self, subscriber: str, event_ids: Sequence[str]) -> list[Entry]:
         """The receipts that a subscriber wrote about some events."""

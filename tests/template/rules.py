@@ -157,11 +157,18 @@ def a_queue_is_open_to_nobody_but_its_topic(composition: Composition) -> Iterato
                 yield f"{policy.path}: statement {statement.get('Sid')} names no topic as SourceArn"
 
 
+# SNS sends people words instead of the event, and a filter on the body would be asked about those words.
+PEOPLE = ("email", "sms")
+
+
 @rule
 def a_filter_reads_the_body(composition: Composition) -> Iterator[str]:
-    """An event published without attributes must not vanish."""
+    """An event published without attributes must not vanish; the filters of people's subscriptions must read them."""
     for subscription in composition.of(SUBSCRIPTION):
-        if "FilterPolicy" in subscription.properties:
+        if subscription.properties["Protocol"] in PEOPLE:
+            if subscription.properties.get("FilterPolicyScope", "MessageAttributes") != "MessageAttributes":
+                yield f"{subscription.path}: the filter reads the words that people get"
+        elif "FilterPolicy" in subscription.properties:
             if subscription.properties.get("FilterPolicyScope") != "MessageBody":
                 yield f"{subscription.path}: the filter reads attributes"
             if len(_types(subscription)) == 0:
@@ -179,7 +186,9 @@ def a_filtered_topic_keeps_what_nobody_takes(composition: Composition) -> Iterat
         filtered = [
             subscription
             for subscription in composition.of(SUBSCRIPTION)
-            if subscription.properties["TopicArn"] == topic.arn and "FilterPolicy" in subscription.properties
+            if subscription.properties["TopicArn"] == topic.arn
+            and "FilterPolicy" in subscription.properties
+            and subscription.properties["Protocol"] not in PEOPLE
         ]
         taken = {kind for subscription in filtered for kind in _types(subscription) if isinstance(kind, str)}
         if not filtered:

@@ -16,6 +16,7 @@ from tests.template.composition import ROOT, BrokenTemplateError, Composition, l
 STAGES = ("default", "staging", "prod", "local")
 USE_CASES = sorted(path.parent for path in ROOT.glob("usecases/*/template.yaml"))
 ROOT_TEMPLATE = ROOT / "template.yaml"
+PEOPLE = {"AlertEmail": "oncall@example.com", "AlertPhoneNumber": "+15550100"}
 
 
 def overrides(stage: str) -> dict[str, str]:
@@ -35,7 +36,7 @@ def changed(file: Path, change: "Change") -> Composition:
     """The whole application with one template changed."""
     template = copy.deepcopy(load(file))
     change(template)
-    return Composition(ROOT_TEMPLATE, overrides("prod"), {file: template})
+    return Composition(ROOT_TEMPLATE, overrides("prod") | PEOPLE, {file: template})
 
 
 @cache
@@ -66,11 +67,57 @@ def test_it_holds_with_every_option_switched_on() -> None:
         "SourceLogGroup": "/aws/lambda/shop",
         "PaymentProviderSecretArn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:payments-AbCdEf",
         "MonitoringLevel": "full",
+        **PEOPLE,
     }
     composition = Composition(ROOT_TEMPLATE, overrides("prod") | options)
     assert [finding for rule in rules.RULES for finding in rule(composition)] == []
     paths = {resource.path for resource in composition.resources}
     assert {"ApplicationLogs/IngestSubscriptionFilter", "Operator/EmailSubscription"} <= paths
+    assert {"SystemAlerts/EmailSubscription", "SystemAlerts/SmsSubscription"} <= paths
+
+
+def test_nobody_is_written_or_called_unless_an_address_is_given() -> None:
+    protocols = {each.properties["Protocol"] for each in whole("prod").of("AWS::SNS::Subscription")}
+    assert protocols == {"sqs", "lambda"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "topic"),
+    [
+        ({}, "<SystemAlerts/SystemAlerts>"),
+        ({"AlertTopicArn": "arn:aws:sns:us-east-1:111122223333:other"}, "arn:aws:sns:us-east-1:111122223333:other"),
+        ({"DeploySystemAlerts": "false"}, ""),
+    ],
+    ids=["system_alerts is deployed", "another topic is given", "neither"],
+)
+def test_the_monitor_raises_its_alerts_where_somebody_listens(parameters: dict[str, str], topic: str) -> None:
+    composition = Composition(ROOT_TEMPLATE, parameters)
+    [monitor] = [each for each in composition.of("AWS::Serverless::Function") if "MonitorFunction" in each.path]
+    assert monitor.properties["Environment"]["Variables"]["ALERT_TOPIC_ARN"] == topic
+    [role] = [each for each in composition.of("AWS::IAM::Role") if each.path == "ApplicationLogs/MonitorRole"]
+    granted = [
+        statement["Resource"]
+        for policy in role.properties["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "sns:Publish"
+    ]
+    assert granted == ([topic] if topic else [])
+
+
+def test_dispatch_hears_of_every_alarm_and_knows_which_are_its_own() -> None:
+    composition = whole("prod")
+    [function] = [each for each in composition.of("AWS::Serverless::Function") if "DispatchFunction" in each.path]
+    [operator] = [each for each in composition.of("AWS::SNS::Topic") if each.path == "Operator/OperatorAlerts"]
+    heard = {
+        each.properties["TopicArn"]
+        for each in composition.of("AWS::SNS::Subscription")
+        if each.properties["Endpoint"] == f"<{function.path}.Alias>"
+    }
+    assert heard == {operator.arn, "<SystemAlerts/SystemAlerts>"}
+    # CloudFormation names what has no name of its own after its stack, and a nested stack after the one around it.
+    own = function.properties["Environment"]["Variables"]["OWN_STACK"]
+    assert own == "SystemAlerts"
+    assert all("AlarmName" not in alarm.properties for alarm in composition.of("AWS::CloudWatch::Alarm"))
 
 
 @pytest.mark.parametrize("folder", USE_CASES, ids=lambda folder: folder.name)
@@ -106,6 +153,7 @@ INBOX = ROOT / "platform" / "inbox.yaml"
 TEAM_EVENTS = ROOT / "usecases" / "team_events" / "template.yaml"
 REGISTRATION = ROOT / "usecases" / "user_registration" / "template.yaml"
 LOGS = ROOT / "usecases" / "application_logs" / "template.yaml"
+ALERTS = ROOT / "usecases" / "system_alerts" / "template.yaml"
 KEY = ROOT / "platform" / "encryption_key.yaml"
 
 Change = Callable[[dict[str, Any]], object]
@@ -138,6 +186,16 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         lambda t: _resource(t, "QueuePolicy")["PolicyDocument"]["Statement"][0].pop("Condition"),
     ),
     ("a_filter_reads_the_body", LOGS, lambda t: _resource(t, "MonitorSubscription").pop("FilterPolicyScope")),
+    (
+        "a_filter_reads_the_body",
+        ALERTS,
+        lambda t: _resource(t, "SmsSubscription").update(FilterPolicyScope="MessageBody"),
+    ),
+    (
+        "a_subscription_sends_what_it_cannot_deliver_to_a_queue_that_takes_it",
+        ALERTS,
+        lambda t: _resource(t, "DispatchInbox")["Parameters"].pop("OtherTopicArn"),
+    ),
     (
         "a_filtered_topic_keeps_what_nobody_takes",
         LOGS,

@@ -19,6 +19,7 @@ Adding a use case takes one module here, named like the use case, with one class
 The samples are `events/<use_case>/valid/ordinary*.json`, one event each. Whom an event is for follows from the deployed
 subscriptions and their filters. Override, where the use case needs it:
 
+- `prepare()`: a context manager, for what must be there while the demo runs (a server behind a webhook);
 - `is_for(event, subscriber)`: False if the subscriber discards it by its data (an audience);
 - `derived(event)`: the events that handling this one publishes, made with `self.caused(...)`; their deliveries become
   rows too, and the `Demo` of the use case that receives them checks their effects;

@@ -4,6 +4,7 @@ import importlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ class UseCaseDemo(ABC):
         self.use_case = use_case
         self.client = client
         self.topology = topology
+
+    def prepare(self) -> AbstractContextManager[None]:
+        """Return what must be there while the demo runs (a server behind a webhook), taken away again afterwards."""
+        return nullcontext()
 
     @abstractmethod
     def fresh(self, event: Event, run: str) -> Event:

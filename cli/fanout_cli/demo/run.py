@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,6 +96,15 @@ def run(client: Callable[[str], Any], topology: Topology, journal: Journal, root
     demos = {use_case: load(use_case, client, topology) for use_case in topology.use_cases}
     for use_case in contracts.use_cases():
         contracts.load(use_case)
+    with ExitStack() as needed:
+        for demo in demos.values():
+            needed.enter_context(demo.prepare())
+        return _run(client, topology, journal, root, demos)
+
+
+def _run(
+    client: Callable[[str], Any], topology: Topology, journal: Journal, root: Path, demos: dict[str, UseCaseDemo]
+) -> Report:
     started = datetime.now(UTC)
     published: list[Event] = []
     prepared: list[Prepared] = []

@@ -1,4 +1,4 @@
-"""What a subscriber does with its own queue and dead-letter queue: try again later, hand back, put aside."""
+"""What a subscriber does with its own queue and dead-letter queue: retry, hand back, put aside, set a clock."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from fanout import aws
+from fanout import aws, settings
 from fanout.delivery import CARRIED, Carried, Delivery
+from fanout.event import Event, encode
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html (DelaySeconds)
 _MAX_DELAY = 900
@@ -35,6 +36,16 @@ def backoff(attempt: int, first: float) -> float:
     hour dead-letters nobody. Why jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
     """
     return min(_LONGEST_BACKOFF, first * 2.0 ** (attempt - 1)) * random.uniform(1, 1.25)  # noqa: S311
+
+
+def send_later(event: Event[Any], seconds: float) -> None:
+    """Put an event into this subscriber's own inbox, so that it comes to it after so many seconds, however many.
+
+    A clock that costs nothing while it is not needed, with the inbox's retries and dead letters. It may strike twice,
+    and it strikes late while the subscriber is down. Raises what SQS raises.
+    """
+    inbox = settings.load(InboxSettings).fanout_inbox_url
+    _send(inbox, encode(event).decode(), {}, Carried(), seconds)
 
 
 class Inbox:
@@ -98,20 +109,25 @@ class Inbox:
         )
 
     def _send_again(self, delivery: Delivery, *, attempts: int, seconds: float) -> None:
-        delay = max(0, min(round(seconds), _MAX_DELAY))
         carried = Carried(
             attempts=attempts,
             message_id=delivery.notification.message_id,
             timestamp=delivery.notification.timestamp,
-            not_before=datetime.now(UTC) + timedelta(seconds=seconds) if seconds > _MAX_DELAY else None,
         )
-        aws.client("sqs").send_message(
-            QueueUrl=self._settings.fanout_inbox_url,
-            MessageBody=delivery.body,
-            MessageAttributes=_foreign_attributes(delivery)
-            | {CARRIED: {"DataType": "String", "StringValue": msgspec.json.encode(carried).decode()}},
-            DelaySeconds=delay,
-        )
+        _send(self._settings.fanout_inbox_url, delivery.body, _foreign_attributes(delivery), carried, seconds)
+
+
+def _send(inbox: str, body: str, attributes: dict[str, dict[str, Any]], carried: Carried, seconds: float) -> None:
+    """Put a message into the inbox; the runtime itself sees to what SQS cannot wait for."""
+    if seconds > _MAX_DELAY:
+        carried = msgspec.structs.replace(carried, not_before=datetime.now(UTC) + timedelta(seconds=seconds))
+    aws.client("sqs").send_message(
+        QueueUrl=inbox,
+        MessageBody=body,
+        MessageAttributes=attributes
+        | {CARRIED: {"DataType": "String", "StringValue": msgspec.json.encode(carried).decode()}},
+        DelaySeconds=max(0, min(round(seconds), _MAX_DELAY)),
+    )
 
 
 def _foreign_attributes(delivery: Delivery) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,6 +19,8 @@ from fanout.event import Event, encode
 
 MAX_ENTRIES = 10
 MAX_BYTES = 262_144
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: "less than 100 characters long".
+_LONGEST_SUBJECT = 99
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -34,6 +36,31 @@ class Failed(msgspec.Struct, frozen=True):
     event_id: str
     code: str
     message: str
+
+
+class Presentation(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as people see it whom a topic's e-mail and SMS subscriptions reach: SNS would send them the JSON.
+
+    Such subscriptions must filter by attributes: they are not sent the event, so no filter on its body can be for them.
+    """
+
+    subject: str
+    """Of a mail. SNS allows less than 100 characters and no line breaks; what is too much is cut off."""
+    texts: Mapping[str, str]
+    """What is sent instead of the event, by protocol: {"email": ..., "sms": ...}."""
+    attributes: Mapping[str, str]
+    """The message attributes that the filters of these subscriptions read."""
+
+    @property
+    def line(self) -> str:
+        """The subject as SNS takes it."""
+        text = "".join(character if character.isprintable() else " " for character in self.subject)
+        return text if len(text) <= _LONGEST_SUBJECT else f"{text[: _LONGEST_SUBJECT - 1]}…"
+
+    @property
+    def size(self) -> int:
+        """What the attributes add to the message: names, types and values count."""
+        return sum(len(f"{name}String{value}".encode()) for name, value in self.attributes.items())
 
 
 class PublishError(Exception):
@@ -55,6 +82,7 @@ class _Entry(msgspec.Struct):
     size: int
     group: str | None = None
     deduplication: str | None = None
+    presentation: Presentation | None = None
 
 
 class Publisher:
@@ -63,6 +91,8 @@ class Publisher:
     topic_arn: an ARN that ends in `.fifo` makes every entry carry its contract's group and a deduplication id.
     claim_checks: where events above `max_bytes` are parked; without it they fail with code `TooLarge`.
     workers: how many requests may be under way at once (FIFO topics: always one, for the order's sake).
+    present: how an event looks to people, for a topic with e-mail or SMS subscriptions; functions and queues get the
+    event itself all the same.
     client: an SNS client; the process's own unless given.
     """
 
@@ -74,6 +104,7 @@ class Publisher:
         max_bytes: int = MAX_BYTES,
         workers: int = 1,
         attempts: int = 4,
+        present: Callable[[Event[Any]], Presentation] | None = None,
         client: Any = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -81,6 +112,7 @@ class Publisher:
         self._claim_checks = claim_checks
         self._max_bytes = max_bytes
         self._attempts = attempts
+        self._present = present
         self._fifo = topic_arn.endswith(".fifo")
         self._workers = 1 if self._fifo else workers
         self._client = client
@@ -134,15 +166,16 @@ class Publisher:
         return self._client or aws.client("sns")
 
     def _prepare(self, key: int, event: Event[Any]) -> _Entry | Failed:
-        body = encode(event)
-        if len(body) > self._max_bytes:
+        presentation = self._present(event) if self._present else None
+        body, size = _message(event, presentation)
+        if size > self._max_bytes:
             if self._claim_checks is None:
-                return Failed(event.id, "TooLarge", f"{len(body)} bytes, the topic takes {self._max_bytes}")
+                return Failed(event.id, "TooLarge", f"{size} bytes, the topic takes {self._max_bytes}")
             try:
-                body = encode(self._claim_checks.park(event))
+                body, size = _message(self._claim_checks.park(event), presentation)
             except Exception as error:  # entry by entry: one event that cannot be parked holds up no other
                 return Failed(event.id, aws.error_code(error) or type(error).__name__, "its claim check was not stored")
-        entry = _Entry(key, event.id, body.decode(), len(body))
+        entry = _Entry(key, event.id, body, size, presentation=presentation)
         if self._fifo:
             entry.group = message_group(event)
             entry.deduplication = hashlib.sha256(event.identity.encode()).hexdigest()
@@ -220,8 +253,26 @@ def message_group(event: Event[Any]) -> str:
     return text if plain else hashlib.sha256(text.encode()).hexdigest()
 
 
-def _request(entry: _Entry) -> dict[str, str]:
-    request = {"Id": str(entry.key), "Message": entry.body}
+def _message(event: Event[Any], presentation: Presentation | None) -> tuple[str, int]:
+    """The text of a message, and what SNS counts of it. MessageStructure json holds a text for each protocol."""
+    body = encode(event)
+    if presentation is None:
+        return body.decode(), len(body)
+    text = msgspec.json.encode({**presentation.texts, "default": body.decode()})
+    return text.decode(), len(text) + presentation.size
+
+
+def _request(entry: _Entry) -> dict[str, Any]:
+    request: dict[str, Any] = {"Id": str(entry.key), "Message": entry.body}
+    if entry.presentation is not None:
+        request |= {
+            "Subject": entry.presentation.line,
+            "MessageStructure": "json",
+            "MessageAttributes": {
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in entry.presentation.attributes.items()
+            },
+        }
     if entry.group is not None and entry.deduplication is not None:
         request |= {"MessageGroupId": entry.group, "MessageDeduplicationId": entry.deduplication}
     return request

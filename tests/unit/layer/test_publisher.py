@@ -13,7 +13,7 @@ from fanout.claim_check import ClaimChecks
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, decode, decode_data
 from fanout.failures import Reject
-from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Publisher, PublishError, _Entry, split
+from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Presentation, Publisher, PublishError, _Entry, split
 from fanout.testing import REGION
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -197,3 +197,41 @@ def test_an_event_that_cannot_be_parked_fails_alone(cloud: None) -> None:
             [event(), event("x" * MAX_BYTES, id="large")]
         )
     assert [(entry.event_id, entry.code) for entry in raised.value.failed] == [("large", "NoSuchBucket")]
+
+
+def presented(subject: str = "Hello", email: str = "A mail") -> Presentation:
+    return Presentation(subject=subject, texts={"email": email, "sms": "short"}, attributes={"severity": "HIGH"})
+
+
+def test_people_get_a_text_of_their_own_and_everybody_else_the_event() -> None:
+    sns, sent = Sns(), event()
+    publisher(sns, present=lambda _: presented()).publish([sent])
+    [[entry]] = sns.requests
+    message = json.loads(entry["Message"])
+    assert entry["MessageStructure"] == "json"
+    assert (entry["Subject"], message["email"], message["sms"]) == ("Hello", "A mail", "short")
+    assert decode(message["default"]).id == sent.id
+    assert entry["MessageAttributes"] == {"severity": {"DataType": "String", "StringValue": "HIGH"}}
+
+
+@given(st.text())
+def test_any_text_makes_a_subject_that_sns_takes(text: str) -> None:
+    line = presented(subject=text).line
+    assert len(line) < 100
+    assert not any(ord(character) < 32 or ord(character) == 127 for character in line)
+    if len(text) < 100 and text.isprintable():
+        assert line == text
+
+
+def test_what_people_get_counts_towards_the_size_and_a_mail_that_is_too_large_is_refused() -> None:
+    sns = Sns()
+    with pytest.raises(PublishError) as raised:
+        publisher(sns, present=lambda _: presented(email="x" * MAX_BYTES)).publish([event()])
+    assert [failure.code for failure in raised.value.failed] == ["TooLarge"]
+    assert sns.requests == []
+
+
+def test_sns_takes_what_people_get(cloud: None) -> None:
+    client = boto3.client("sns", region_name=REGION)
+    topic = client.create_topic(Name="alerts")["TopicArn"]
+    Publisher(topic, present=lambda _: presented("a\nb" * 99)).publish([event()])

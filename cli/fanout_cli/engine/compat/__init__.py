@@ -6,6 +6,7 @@ upstream still has the fault: when that second test fails, delete the patch.
 """
 
 from fanout_cli.engine.compat import (
+    alarm_notifications,
     alarms,
     async_invocations,
     change_sets,
@@ -60,6 +61,7 @@ _PATCHES = (
     log_patterns,
     log_subscriptions,
     embedded_metrics,
+    alarm_notifications,  # before `alarms`, which asks the topics first
     alarms,
     mail_events,
     mail_permissions,

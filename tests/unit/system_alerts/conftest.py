@@ -1,0 +1,197 @@
+"""What system_alerts' functions work with: their tables and topic in moto, a real HTTP server, and a clock to set."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+
+from fanout.contracts.system_alerts import AlertNotification, AlertRaised, AlertResolved
+from fanout.event import Event
+from fanout.testing import REGION, LambdaContext, lambda_event, sns_record
+from tests.sink import Sink, sink
+
+from ..conftest import Queues
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+WINDOW = 300
+STORM = 5
+
+
+def raised(
+    fingerprint: str = "db/full", *, at: float = 0, severity: Any = "HIGH", id: str | None = None, **fields: Any
+) -> Event[AlertRaised]:
+    """An alert, so many seconds after noon."""
+    data = AlertRaised(
+        fingerprint=fingerprint, service="db", severity=severity, title=fields.pop("title", "Disk is full"), **fields
+    )
+    return Event.new(data, source="urn:test", id=id, time=NOON + timedelta(seconds=at))
+
+
+def resolved(fingerprint: str = "db/full", *, at: float = 0, severity: Any = "HIGH") -> Event[AlertResolved]:
+    """The word that it is over."""
+    data = AlertResolved(fingerprint=fingerprint, service="db", severity=severity, title="Disk is full")
+    return Event.new(data, source="urn:test", time=NOON + timedelta(seconds=at))
+
+
+def notification(kind: Any = "opened", **fields: Any) -> Event[AlertNotification]:
+    """News as dispatch publishes it."""
+    about = {
+        "severity": "HIGH",
+        "incident": "i-1",
+        "subject": "[HIGH] db: Full",
+        "text": "It is.",
+        "service": "db",
+    }
+    data = AlertNotification(kind=kind, **{**about, **fields})
+    return Event.new(data, source="urn:fanout:system_alerts/dispatch", time=NOON)
+
+
+def deliver(module: ModuleType, *events: Event[Any] | str, topic: str = "SystemAlerts") -> None:
+    """Let SNS hand events to a function, one after the other."""
+    for event in events:
+        module.handler(lambda_event([sns_record(event, topic=topic)]), LambdaContext())
+
+
+class Clock:
+    """The time that the functions see."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._real, self._ahead = time.time, 0.0
+        monkeypatch.setattr("time.time", lambda: self._real() + self._ahead)
+
+    def advance(self, seconds: float) -> None:
+        """Let it be so much later."""
+        self._ahead += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+class Listener:
+    """Everybody behind AlertNotifications."""
+
+    def __init__(self) -> None:
+        sns, self._sqs = boto3.client("sns", region_name=REGION), boto3.client("sqs", region_name=REGION)
+        self._sns = sns
+        self.arn: str = sns.create_topic(Name="AlertNotifications")["TopicArn"]
+        self._queue = self._sqs.create_queue(QueueName="listener")["QueueUrl"]
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        self._sns.subscribe(TopicArn=self.arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:123456789012:listener")
+
+    def break_down(self) -> None:
+        """Let every publish fail, until `mend`."""
+        self._sns.delete_topic(TopicArn=self.arn)
+
+    def mend(self) -> None:
+        """Let it work again."""
+        self._sns.create_topic(Name="AlertNotifications")
+        self._subscribe()
+
+    def heard(self) -> list[dict[str, Any]]:
+        """The events published since the last call, each with the `Subject` of its mail."""
+        found: list[dict[str, Any]] = []
+        while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
+            for message in messages:
+                envelope = json.loads(message["Body"])
+                found.append({**json.loads(envelope["Message"]), "Subject": envelope.get("Subject")})
+                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def kinds(self) -> list[str]:
+        """What kinds of news were published since the last call."""
+        return [event["data"]["kind"] for event in self.heard()]
+
+
+@pytest.fixture
+def listener(queues: Queues) -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def alert_table(cloud: None) -> str:
+    boto3.client("dynamodb", region_name=REGION).create_table(
+        TableName="alerts",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "at")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        LocalSecondaryIndexes=[
+            {
+                "IndexName": "ByTime",
+                "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    return "alerts"
+
+
+@pytest.fixture
+def dispatch(
+    queues: Queues,
+    listener: Listener,
+    alert_table: str,
+    function_module: Callable[[str, str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> ModuleType:
+    """The function, as it is deployed."""
+    monkeypatch.setenv("FANOUT_SUBSCRIBER", "system_alerts/dispatch")
+    monkeypatch.setenv("ALERT_TABLE", alert_table)
+    monkeypatch.setenv("NOTIFICATIONS_TOPIC_ARN", listener.arn)
+    monkeypatch.setenv("OWN_STACK", "fanout-SystemAlerts-1ABC")
+    monkeypatch.setenv("NOTIFICATION_WINDOW_SECONDS", str(WINDOW))
+    monkeypatch.setenv("STORM_THRESHOLD", str(STORM))
+    return function_module("system_alerts", "dispatch")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Sink]:
+    """The server behind the webhooks."""
+    with sink() as made:
+        yield made
+
+
+class Channel:
+    """A channel's function with its secret and its table."""
+
+    def __init__(self, module: ModuleType, secret: str) -> None:
+        self.module = module
+        self._secret = secret
+
+    def configure(self, text: str) -> None:
+        """Put this into the secret."""
+        boto3.client("secretsmanager", region_name=REGION).put_secret_value(SecretId=self._secret, SecretString=text)
+
+    def deliver(self, *events: Event[Any] | str) -> None:
+        deliver(self.module, *events, topic="AlertNotifications")
+
+
+@pytest.fixture
+def channel(
+    queues: Queues,
+    receiver: Sink,
+    make_table: Callable[[str], str],
+    function_module: Callable[[str, str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[str], Channel]:
+    """Make one of the channels ("chat"), whose webhook is the receiver."""
+
+    def make(name: str) -> Channel:
+        secret = boto3.client("secretsmanager", region_name=REGION).create_secret(Name="webhook", SecretString="{}")
+        monkeypatch.setenv("FANOUT_SUBSCRIBER", f"system_alerts/{name}")
+        monkeypatch.setenv("CHANNEL_TABLE", make_table("channels"))
+        monkeypatch.setenv("WEBHOOK_SECRET_ARN", secret["ARN"])
+        monkeypatch.setenv("STAGE", "local")
+        made = Channel(function_module("system_alerts", name), secret["ARN"])
+        made.configure(json.dumps({"url": f"{receiver.url}/services/hook", "routing_key": "routing-key-1"}))
+        return made
+
+    return make
