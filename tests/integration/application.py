@@ -110,9 +110,11 @@ class Application:
         """Publish events with the layer's publisher."""
         return Publisher(self.topic(topic), client=self.client("sns"), workers=4).publish(events)
 
-    def publish_text(self, topic: str, text: str) -> str:
-        """Publish any text as a foreign client would; return SNS's MessageId."""
-        return str(self.client("sns").publish(TopicArn=self.topic(topic), Message=text)["MessageId"])
+    def publish_text(self, topic: str, text: str, *, group: str = "a-group") -> str:
+        """Publish any text as a foreign client would; return SNS's MessageId. A FIFO topic wants a message group."""
+        arn = self.topic(topic)
+        fifo = {"MessageGroupId": group} if arn.endswith(".fifo") else {}
+        return str(self.client("sns").publish(TopicArn=arn, Message=text, **fifo)["MessageId"])
 
     def outcomes(self, key: str, *, within: float = 90) -> dict[str, str]:
         """Trace an event until all is final; return {subscriber: outcome}."""
