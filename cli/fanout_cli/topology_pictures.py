@@ -36,12 +36,13 @@ def drawn(readme: str, picture: str) -> str:
 
 def _wire(wire: Wire) -> list[str]:
     function = wire.subscriber.partition("/")[2]
-    box, queue = f'f_{function}["{function}"]', f'{wire.queue}[("{wire.queue}")]'
+    name = wire.queue.removesuffix(".fifo")  # a name in a picture may have no dot, what is written in a box may
+    box, queue = f'f_{function}["{function}"]', f'{name}[("{wire.queue}")]'
     arrow = f"    {wire.topic} {_arrow(wire.filter_policy)}"
-    letters = f'    {wire.queue} -. "dead letters" .-> {wire.queue}_dead[("its dead-letter queue")]'
+    letters = f'    {name} -. "dead letters" .-> {name}_dead[("its dead-letter queue")]'
     if wire.delivery == "direct":
         return [f"{arrow} {box}", f'    f_{function} <-. "retries" .-> {queue}', letters]
-    return [f"{arrow} {queue}", f"    {wire.queue} --> {box}", letters]
+    return [f"{arrow} {queue}", f"    {name} --> {box}", letters]
 
 
 def _exit(each: Exit) -> list[str]:

@@ -1,0 +1,114 @@
+"""What passes the contract has one canonical form, and what is refused is refused without telling its value."""
+
+import json
+import struct
+from typing import Any
+
+import msgspec
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanout.contracts.audit_logs import DEEPEST, LARGEST_INTEGER, AuditRecorded
+
+GIVEN = {"tenant": "acme", "actor": "a", "action": "a.b", "resource": "r", "outcome": "success"}
+
+
+def decoded(**data: Any) -> AuditRecorded:
+    return msgspec.json.decode(json.dumps({**GIVEN, **data}), type=AuditRecorded)
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """An object with so many levels in all."""
+    value: Any = {}
+    for _ in range(levels - 1):
+        value = [value]
+    return {"in": value}
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-LARGEST_INTEGER, LARGEST_INTEGER)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+        max_leaves=20,
+    )
+)
+def test_what_is_accepted_has_a_canonical_form_that_reads_as_the_same(value: Any) -> None:
+    event = decoded(after={"value": value})
+    canonical = rfc8785.dumps(msgspec.to_builtins(event))
+    assert decoded(**json.loads(canonical)) == event
+    assert rfc8785.dumps(json.loads(canonical)) == canonical
+
+
+# The vectors of RFC 8785, appendix B: the bits of a double, and how it is written.
+@pytest.mark.parametrize(
+    ("bits", "text"),
+    [
+        ("0000000000000000", "0"),
+        ("8000000000000000", "0"),
+        ("0000000000000001", "5e-324"),
+        ("8000000000000001", "-5e-324"),
+        ("7fefffffffffffff", "1.7976931348623157e+308"),
+        ("ffefffffffffffff", "-1.7976931348623157e+308"),
+        ("4340000000000000", "9007199254740992"),
+        ("c340000000000000", "-9007199254740992"),
+        ("4430000000000000", "295147905179352830000"),
+        ("44b52d02c7e14af5", "9.999999999999997e+22"),
+        ("44b52d02c7e14af6", "1e+23"),
+        ("44b52d02c7e14af7", "1.0000000000000001e+23"),
+        ("444b1ae4d6e2ef4e", "999999999999999700000"),
+        ("444b1ae4d6e2ef4f", "999999999999999900000"),
+        ("444b1ae4d6e2ef50", "1e+21"),
+        ("3eb0c6f7a0b5ed8c", "9.999999999999997e-7"),
+        ("3eb0c6f7a0b5ed8d", "0.000001"),
+        ("41b3de4355555553", "333333333.3333332"),
+        ("41b3de4355555557", "333333333.33333343"),
+        ("becbf647612f3696", "-0.0000033333333333333333"),
+        ("43143ff3c1cb0959", "1424953923781206.2"),
+    ],
+)
+def test_numbers_are_written_as_rfc_8785_says(bits: str, text: str) -> None:
+    [number] = struct.unpack(">d", bytes.fromhex(bits))
+    assert rfc8785.dumps([number]).decode() == f"[{text}]"
+
+
+def test_keys_are_sorted_by_their_utf_16_code_units_as_in_rfc_8785() -> None:
+    keys = ["€", "\r", "דּ", "1", "😀", "\u0080", "ö"]
+    written = json.loads(rfc8785.dumps(dict.fromkeys(keys, 0)))
+    assert list(written) == ["\r", "1", "\u0080", "ö", "€", "😀", "דּ"]
+
+
+@pytest.mark.parametrize("number", [LARGEST_INTEGER + 1, -LARGEST_INTEGER - 1, 10**40])
+@pytest.mark.parametrize("inside", [lambda n: {"n": n}, lambda n: {"n": [{"m": [n]}]}])
+def test_an_integer_that_a_double_cannot_hold_is_refused(number: int, inside: Any) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"2\^53-1") as refusal:
+        decoded(before=inside(number))
+    assert str(number) not in str(refusal.value)
+
+
+def test_the_deepest_nesting_is_accepted_and_one_level_more_is_refused() -> None:
+    assert rfc8785.dumps(msgspec.to_builtins(decoded(after=nested(DEEPEST - 1))))
+    with pytest.raises(msgspec.ValidationError, match="deeper than 64"):
+        decoded(after=nested(DEEPEST))
+
+
+@pytest.mark.parametrize("address", ["192.0.2.256", "::1%eth0%", "localhost", "", "1.2.3"])
+def test_what_is_no_address_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="neither an IPv4") as refusal:
+        decoded(source_ip=address)
+    assert not address or address not in str(refusal.value)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"])
+def test_an_address_of_either_kind_is_accepted(address: str) -> None:
+    assert decoded(source_ip=address).source_ip == address
+
+
+def test_a_field_that_nobody_knows_is_refused_because_it_would_be_lost() -> None:
+    with pytest.raises(msgspec.ValidationError, match="unknown field `reason`"):
+        decoded(reason="x")

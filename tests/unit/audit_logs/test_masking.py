@@ -1,0 +1,106 @@
+"""What is sensitive is masked wherever it stands, and nothing else is touched."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+KEYS = st.sampled_from(["a", "b", "card", "Password"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+DATA = st.dictionaries(KEYS, VALUES, max_size=4)
+STEPS = st.sampled_from(["a", "b", "card", "password", "*", "**"])
+PATHS = st.lists(STEPS, min_size=1, max_size=4).filter(lambda steps: steps[-1] != "**").map(".".join)
+SETS = st.lists(PATHS, max_size=3)
+# The module is imported anew for each test, not for each example; it holds no state.
+quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+
+
+@pytest.fixture
+def masking(function: Callable[[str], ModuleType]) -> ModuleType:
+    function("record")
+    import masking  # type: ignore[import-not-found]  # noqa: PLC0415 - beside the function, on the path by now
+
+    module: ModuleType = masking
+    return module
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "masked"),
+    [
+        ("source_ip", {"source_ip": "192.0.2.1"}, {"source_ip": "[masked]"}),
+        ("after.card.number", {"after": {"card": {"number": 4}}}, {"after": {"card": {"number": "[masked]"}}}),
+        ("after.card", {"after": {"card": {"number": 4}}}, {"after": {"card": "[masked]"}}),
+        ("after.number", {"after": {"card": {"number": 4}}}, {"after": {"card": {"number": 4}}}),
+        ("**.number", {"after": {"card": {"number": 4}}}, {"after": {"card": {"number": "[masked]"}}}),
+        ("**.number", {"number": None}, {"number": "[masked]"}),
+        ("before.**.b", {"before": {"b": 1}, "b": 2}, {"before": {"b": "[masked]"}, "b": 2}),
+        ("*.b", {"before": {"b": 1}, "b": 2}, {"before": {"b": "[masked]"}, "b": 2}),
+        ("a.b", {"a": [{"b": 1}, [{"b": 2}], 3]}, {"a": [{"b": "[masked]"}, [{"b": "[masked]"}], 3]}),
+        ("a", {"a": [1, 2]}, {"a": "[masked]"}),
+        ("password", {"PassWord": "x"}, {"PassWord": "[masked]"}),
+        ("straße", {"STRASSE": "x"}, {"STRASSE": "[masked]"}),
+    ],
+)
+def test_a_path_masks_what_it_leads_to(masking: ModuleType, path: str, data: Any, masked: Any) -> None:
+    [parsed] = masking.parse(path)
+    assert masking.mask(data, [parsed])[0] == masked
+
+
+def test_only_paths_that_led_to_something_are_named(masking: ModuleType) -> None:
+    paths = masking.parse("**.secret, after.card , **.token")
+    assert masking.mask({"after": {"card": 1, "secret": 2}}, paths)[1] == ["**.secret", "after.card"]
+
+
+@pytest.mark.parametrize("text", ["a..b", ".a", "a.", "a.**", "**", "ok,a.."])
+def test_a_path_that_makes_no_sense_is_named(masking: ModuleType, text: str) -> None:
+    with pytest.raises(ValueError, match="path '"):
+        masking.parse(text)
+
+
+def reference(data: Any, steps: list[list[str]]) -> Any:
+    """The rules, read aloud: one path after the other, each `**` tried with no key and with one more."""
+
+    def leads_here(path: list[str], keys: list[str]) -> bool:
+        if not path or not keys:
+            return not path and not keys
+        if path[0] == "**":
+            return leads_here(path[1:], keys) or leads_here(path, keys[1:])
+        return path[0] in {"*", keys[0].casefold()} and leads_here(path[1:], keys[1:])
+
+    def at(value: Any, keys: list[str]) -> Any:
+        if keys and any(leads_here(path, keys) for path in steps):
+            return "[masked]"
+        if isinstance(value, list):
+            return [at(each, keys) if not isinstance(each, list | dict) else inside(each, keys) for each in value]
+        return inside(value, keys)
+
+    def inside(value: Any, keys: list[str]) -> Any:
+        if isinstance(value, dict):
+            return {key: at(each, [*keys, key]) for key, each in value.items()}
+        if isinstance(value, list):
+            return [inside(each, keys) for each in value]
+        return value
+
+    return inside(data, [])
+
+
+@quick
+@given(data=DATA, paths=SETS)
+def test_it_masks_what_the_plain_reading_of_the_rules_masks(masking: ModuleType, data: Any, paths: list[str]) -> None:
+    assert masking.mask(data, paths)[0] == reference(data, [path.split(".") for path in paths])
+
+
+@quick
+@given(data=DATA, first=SETS, second=SETS)
+def test_masking_by_more_paths_later_gives_what_all_paths_give_at_once(
+    masking: ModuleType, data: Any, first: list[str], second: list[str]
+) -> None:
+    at_once = masking.mask(data, [*first, *second])[0]
+    assert masking.mask(masking.mask(data, first)[0], [*first, *second])[0] == at_once
