@@ -23,12 +23,12 @@ _PLAIN_WIDTH = 160
 def console() -> Console:
     """Return the console for results. Made anew because tests and pipes replace sys.stdout."""
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    return Console(file=sys.stdout, soft_wrap=True, highlight=False, width=width)
+    return Console(file=sys.stdout, soft_wrap=True, highlight=False, emoji=False, width=width)
 
 
 def error_console() -> Console:
     """Return the console for everything that is not the result."""
-    return Console(file=sys.stderr, soft_wrap=True, highlight=False)
+    return Console(file=sys.stderr, soft_wrap=True, highlight=False, emoji=False)
 
 
 def emit_json(value: Any) -> None:

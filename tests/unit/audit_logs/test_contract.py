@@ -41,8 +41,10 @@ def nested(levels: int) -> dict[str, Any]:
 def test_what_is_accepted_has_a_canonical_form_that_reads_as_the_same(value: Any) -> None:
     event = decoded(after={"value": value})
     canonical = rfc8785.dumps(msgspec.to_builtins(event))
-    assert decoded(**json.loads(canonical)) == event
-    assert rfc8785.dumps(json.loads(canonical)) == canonical
+    # A double up to 1e21 is written without a point: whoever reads it must know, as in JavaScript, that it is one.
+    read = json.loads(canonical, parse_int=lambda text: int(text) if abs(int(text)) < 2**53 else float(text))
+    assert read == msgspec.to_builtins(event)
+    assert rfc8785.dumps(read) == canonical
 
 
 # The vectors of RFC 8785, appendix B: the bits of a double, and how it is written.
@@ -78,9 +80,9 @@ def test_numbers_are_written_as_rfc_8785_says(bits: str, text: str) -> None:
 
 
 def test_keys_are_sorted_by_their_utf_16_code_units_as_in_rfc_8785() -> None:
-    keys = ["€", "\r", "דּ", "1", "😀", "\u0080", "ö"]
+    keys = ["€", "\r", "\ufb33", "1", "😀", "\u0080", "ö"]
     written = json.loads(rfc8785.dumps(dict.fromkeys(keys, 0)))
-    assert list(written) == ["\r", "1", "\u0080", "ö", "€", "😀", "דּ"]
+    assert list(written) == ["\r", "1", "\u0080", "ö", "€", "😀", "\ufb33"]
 
 
 @pytest.mark.parametrize("number", [LARGEST_INTEGER + 1, -LARGEST_INTEGER - 1, 10**40])

@@ -18,7 +18,17 @@ from tests.unit.cli.conftest import Result
 
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[3]
-COMMANDS = [["up"], ["down"], ["status"], ["env"], ["publish"], ["trace"], ["demo"], ["logs", "read"]]
+COMMANDS = [
+    ["up"],
+    ["down"],
+    ["status"],
+    ["env"],
+    ["publish"],
+    ["trace"],
+    ["demo"],
+    ["logs", "read"],
+    ["audit", "verify"],
+]
 EVENT = {
     "specversion": "1.0",
     "id": "e1",
