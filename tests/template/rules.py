@@ -36,6 +36,10 @@ WILDCARDS = {
         "s3:PutObject": "one use case's claim checks; their keys are digests",
     },
     r"<.*ArchiveBucket\.Arn>/logs/\*": {"s3:PutObject": "the archive's keys hold service, day and hour"},
+    r"<.*TrailBucket\.Arn>/documents/\*": {
+        "s3:GetObject": "the trail's keys hold tenant and event",
+        "s3:PutObject": "the trail's keys hold tenant and event",
+    },
 }
 # Actions with a wildcard that AWS's own documentation asks for.
 WILDCARD_ACTIONS = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
@@ -240,6 +244,22 @@ def a_direct_subscriber_has_one_dead_letter_queue_for_everything(composition: Co
             yield f"{function.path}: subscription, on-failure destination and inbox differ in their dead-letter queue"
 
 
+@rule
+def order_is_kept_from_a_fifo_topic_to_its_dead_letters(composition: Composition) -> Iterator[str]:
+    """Another kind of queue loses the order, and as a dead-letter queue SNS does not accept it."""
+    for subscription in composition.of(SUBSCRIPTION):
+        topic = composition.by_arn(subscription.properties["TopicArn"])
+        if topic is None or topic.properties.get("FifoTopic") is not True:
+            continue
+        queue = composition.by_arn(subscription.properties["Endpoint"])
+        redriven = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
+        for each in (queue, composition.by_arn(redriven)):
+            if each is None or each.properties.get("FifoQueue") is not True:
+                yield f"{subscription.path}: {each.path if each else 'its endpoint'} is no FIFO queue"
+        if queue is not None and queue.properties.get("FifoThroughputLimit") != "perMessageGroupId":
+            yield f"{queue.path}: all message groups share one limit"
+
+
 # -------------------------------------------------------------------------------------------------------------- queues
 @rule
 def a_message_stays_hidden_for_six_times_the_timeout(composition: Composition) -> Iterator[str]:
@@ -420,6 +440,53 @@ def a_bucket_is_closed(composition: Composition) -> Iterator[str]:
             yield f"{bucket.path}: open to the public in some way"
 
 
+# What could undo, shorten or hide what Object Lock keeps.
+UNLOCKING = {
+    "s3:BypassGovernanceRetention",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:PutBucketObjectLockConfiguration",
+    "s3:PutLifecycleConfiguration",
+    "s3:PutObjectLegalHold",
+    "s3:PutObjectRetention",
+}
+
+
+@rule
+def what_is_preserved_can_be_neither_changed_nor_hidden(composition: Composition) -> Iterator[str]:
+    """A locked bucket has versions and a default retention, no role may undo it, and on AWS it is written once."""
+    on_aws = composition.root.parameters["Stage"] != "local"
+    for bucket in composition.of("AWS::S3::Bucket"):
+        lock = bucket.properties.get("ObjectLockConfiguration")
+        if lock is None and not bucket.properties.get("ObjectLockEnabled"):
+            continue
+        retention = ((lock or {}).get("Rule") or {}).get("DefaultRetention") or {}
+        if not bucket.properties.get("ObjectLockEnabled") or not retention.get("Days"):
+            yield f"{bucket.path}: nothing is locked that is written to it"
+        if (bucket.properties.get("VersioningConfiguration") or {}).get("Status") != "Enabled":
+            yield f"{bucket.path}: no versions"
+        if composition.root.parameters["Stage"] == "prod" and retention.get("Mode") != "COMPLIANCE":
+            yield f"{bucket.path}: in production somebody could bypass the lock"
+        if on_aws and not _is_written_once(composition, bucket):
+            yield f"{bucket.path}: a second version or a delete marker could be put over a locked one"
+    for resource, statement in _statements(composition):
+        if found := UNLOCKING & set(as_list(statement["Action"])):
+            yield f"{resource.path}: {statement.get('Sid')} allows {sorted(found)}"
+
+
+def _is_written_once(composition: Composition, bucket: Resource) -> bool:
+    denied = {
+        action: statement.get("Condition")
+        for policy in composition.of("AWS::S3::BucketPolicy")
+        for statement in policy.properties["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and as_list(statement["Resource"]) == [f"{bucket.arn}/*"]
+        for action in as_list(statement["Action"])
+    }
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+    conditional = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+    return denied.get("s3:PutObject") == conditional and denied.get("s3:DeleteObject", conditional) is None
+
+
 @rule
 def plain_http_is_refused_on_aws(composition: Composition) -> Iterator[str]:
     """By topics, queues and buckets; the local engine speaks nothing else."""
@@ -429,7 +496,7 @@ def plain_http_is_refused_on_aws(composition: Composition) -> Iterator[str]:
         target
         for policy in composition.of("AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy")
         for statement in policy.properties["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        if statement["Effect"] == "Deny" and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
         for target in as_list(statement["Resource"])
     }
     for resource in composition.of(TOPIC, QUEUE, "AWS::S3::Bucket"):

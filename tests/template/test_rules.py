@@ -120,6 +120,38 @@ def test_dispatch_hears_of_every_alarm_and_knows_which_are_its_own() -> None:
     assert all("AlarmName" not in alarm.properties for alarm in composition.of("AWS::CloudWatch::Alarm"))
 
 
+@pytest.mark.parametrize(
+    ("stage", "mode", "days"),
+    [
+        ("default", "GOVERNANCE", 1),
+        ("local", "GOVERNANCE", 1),
+        ("staging", "GOVERNANCE", 7),
+        ("prod", "COMPLIANCE", 3653),
+    ],
+)
+def test_a_stage_locks_its_audit_trail_as_samconfig_says(stage: str, mode: str, days: int) -> None:
+    [bucket] = [each for each in whole(stage).of("AWS::S3::Bucket") if each.path == "AuditLogs/TrailBucket"]
+    retention = bucket.properties["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    assert (retention["Mode"], int(retention["Days"])) == (mode, days)
+
+
+@pytest.mark.parametrize(
+    ("paths", "accepted"),
+    [
+        ("", True),
+        ("source_ip", True),
+        ("**.password,after.card.number", True),
+        ("a..b", False),
+        ("a,", False),
+        (".a", False),
+        ("a, b", False),
+    ],
+)
+def test_sensitive_fields_that_the_functions_would_not_understand_are_refused(paths: str, accepted: bool) -> None:
+    pattern = load(ROOT / "usecases/audit_logs/template.yaml")["Parameters"]["SensitiveFields"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, paths)) == accepted
+
+
 @pytest.mark.parametrize("folder", USE_CASES, ids=lambda folder: folder.name)
 def test_a_use_case_switched_off_leaves_nothing_behind(folder: Path) -> None:
     name = "".join(part.title() for part in folder.name.split("_"))
@@ -154,6 +186,7 @@ TEAM_EVENTS = ROOT / "usecases" / "team_events" / "template.yaml"
 REGISTRATION = ROOT / "usecases" / "user_registration" / "template.yaml"
 LOGS = ROOT / "usecases" / "application_logs" / "template.yaml"
 ALERTS = ROOT / "usecases" / "system_alerts" / "template.yaml"
+AUDIT = ROOT / "usecases" / "audit_logs" / "template.yaml"
 KEY = ROOT / "platform" / "encryption_key.yaml"
 
 Change = Callable[[dict[str, Any]], object]
@@ -282,6 +315,38 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         "a_bucket_is_closed",
         LOGS,
         lambda t: _resource(t, "ArchiveBucket")["PublicAccessBlockConfiguration"].pop("BlockPublicAcls"),
+    ),
+    (
+        "order_is_kept_from_a_fifo_topic_to_its_dead_letters",
+        AUDIT,
+        lambda t: _resource(t, "RecordInbox")["Parameters"].pop("Fifo"),
+    ),
+    (
+        "order_is_kept_from_a_fifo_topic_to_its_dead_letters",
+        INBOX,
+        lambda t: _resource(t, "DeadLetterQueue").pop("FifoQueue"),
+    ),
+    (
+        "order_is_kept_from_a_fifo_topic_to_its_dead_letters",
+        INBOX,
+        lambda t: _resource(t, "Queue").pop("FifoThroughputLimit"),
+    ),
+    *(
+        ("what_is_preserved_can_be_neither_changed_nor_hidden", AUDIT, change)
+        for change in (
+            lambda t: _resource(t, "TrailBucket").pop("ObjectLockEnabled"),
+            lambda t: _resource(t, "TrailBucket")["ObjectLockConfiguration"].pop("Rule"),
+            lambda t: _resource(t, "TrailBucket").pop("VersioningConfiguration"),
+            lambda t: _resource(t, "TrailBucket")["ObjectLockConfiguration"]["Rule"]["DefaultRetention"].update(
+                Mode="GOVERNANCE"
+            ),
+            lambda t: _resource(t, "TrailBucketPolicy")["PolicyDocument"]["Statement"].pop(1),
+            lambda t: _resource(t, "TrailBucketPolicy")["PolicyDocument"]["Statement"].pop(2),
+            lambda t: _resource(t, "TrailBucketPolicy")["PolicyDocument"]["Statement"][1]["Condition"].pop("Null"),
+            lambda t: _resource(t, "PreserveRole")["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"].append(
+                "s3:BypassGovernanceRetention"
+            ),
+        )
     ),
     ("plain_http_is_refused_on_aws", TEAM_EVENTS, lambda t: t["Resources"].pop("TeamEventsPolicy")),
     ("a_function_has_a_role_of_its_own", TEAM_EVENTS, lambda t: _resource(t, "TeamAFunction").pop("Role")),

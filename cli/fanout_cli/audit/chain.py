@@ -11,19 +11,24 @@ _MOST_COMPARED = 200
 
 
 class ChainWalk:
-    """One walk along a chain, entry by entry. Afterwards it knows what was wrong."""
+    """One walk along a chain, entry by entry. When it is finished it knows what was wrong."""
 
-    def __init__(self, tenant: str, passes_through: Head | None = None) -> None:
+    def __init__(self, tenant: str, head: Head, passes_through: Head | None = None) -> None:
+        """head: the chain's as it was before the walk. passes_through: an entry that an earlier verification saw."""
         self.findings: list[Finding] = []
         self.entries = 0
         self.last = Head(0, BEFORE_THE_FIRST)
+        """The entry that was met last."""
         self.gaps: list[tuple[int, int]] = []
         """First and last of entries that are not there."""
         self.broken: dict[int, Entry | None] = {}
         """What stands in places where something else should; None where it cannot even be read."""
         self._tenant = tenant
-        self._previous: Entry | None = None
+        self._head = head
         self._known = passes_through
+        self._previous: Entry | None = None
+        self._end: dict[int, Entry | None] = {}
+        """What stands in the head's place and in those behind it."""
 
     def walk(self, items: Iterator[Mapping[str, Any]]) -> Iterator[tuple[int, Entry, bool]]:
         """Yield (place, entry, whether it is what was recorded there) for every entry that can be read."""
@@ -33,35 +38,49 @@ class ChainWalk:
                 self._find("added", None, f"nothing that record writes has the key {item.get('sk')!r}")
                 continue
             self.entries += 1
-            follows_directly = place == self.last.sequence + 1
-            if not follows_directly:
-                self._miss(self.last.sequence + 1, place - 1)
+            if place > self.last.sequence + 1:
+                self.gaps.append((self.last.sequence + 1, place - 1))
             entry = entry_from(item)
-            is_true = entry is not None and self._judge(place, entry, follows_directly)
+            is_true = entry is not None and self._judge(place, entry)
             if not is_true:
                 self.broken[place] = entry
+            if place >= self._head.sequence:
+                self._end[place] = entry
             self._previous = entry
             self.last = Head(place, entry.hash if entry else "")
             if entry is not None:
                 yield place, entry, is_true
 
-    def finish(self, before: Head, after: Head) -> None:
-        """Compare where the walk ended with the chain's head, as it was before the walk and after it."""
-        if after == NO_HEAD and self.last.sequence:
+    def finish(self, head: Head) -> None:
+        """Say what was wrong, now that all has been seen. head: the chain's as it is after the walk."""
+        if self.last.sequence < self._head.sequence:
+            self.gaps.append((self.last.sequence + 1, self._head.sequence))
+        if head == NO_HEAD and self.entries:
             self._find("missing", None, "the chain's head is not there, so nobody can tell where the chain ended")
-        elif self.last.sequence < before.sequence:
-            self._miss(self.last.sequence + 1, before.sequence)
         else:
-            for place in range(after.sequence + 1, self.last.sequence + 1):
-                self._doubt(place, "added", "the chain's head stands before it")
-            for head in (before, after):
-                if head.sequence == self.last.sequence and head.hash != self.last.hash:
-                    self._doubt(head.sequence, "altered", "the chain's head holds another hash for it")
+            self._compare_end(head)
+        for first, last in self.gaps:
+            more = f"; nor are those up to {last}" if last > first else ""
+            self._find("missing", first, f"it is not in the chain{more}")
         if self._known is not None and self._known.sequence > self.last.sequence:
             self._find("missing", self._known.sequence, "the chain no longer reaches it")
         self._name_broken()
 
-    def _judge(self, place: int, entry: Entry, follows_directly: bool) -> bool:
+    def _compare_end(self, head: Head) -> None:
+        """Compare where the chain ends with what its head said before the walk, and says now."""
+        end = max(self._head.sequence, head.sequence)
+        for place, entry in self._end.items():
+            if place > end:
+                self.broken[place] = entry
+                self._find("added", place, f"the chain's head says that it ends in {end}", entry)
+        self.gaps = [(first, min(last, end)) for first, last in self.gaps if first <= end]
+        for each in {self._head, head}:
+            entry = self._end.get(each.sequence)
+            if entry and entry.hash != each.hash and each.sequence not in self.broken:
+                self.broken[each.sequence] = entry
+                self._find("altered", each.sequence, "the chain's head holds another hash for it", entry)
+
+    def _judge(self, place: int, entry: Entry) -> bool:
         """Tell whether the entry is what was recorded in its place."""
         if self._known and place == self._known.sequence and entry.hash != self._known.hash:
             self._find("altered", place, "its hash is not the one given: the chain was written anew", entry)
@@ -69,55 +88,42 @@ class ChainWalk:
             return False
         if entry.digest != entry.document_sha256 or entry.linked() != entry.hash:
             return False
-        expected = self._previous.hash if self._previous else BEFORE_THE_FIRST
-        before_is_true = self.last.sequence not in self.broken
-        if follows_directly and before_is_true and entry.previous != expected:
-            if self._previous is None:
-                self._find("altered", place, "the first entry does not begin the chain", entry)
-                return False
+        if place == 1 and entry.previous != BEFORE_THE_FIRST:
+            self._find("altered", place, "the first entry does not begin the chain", entry)
+            return False
+        follows = place == self.last.sequence + 1 and self._previous is not None
+        if follows and place - 1 not in self.broken and entry.previous != self.last.hash:
             # Both are sound by themselves. The later one was linked to what stood there when it was recorded.
-            self.broken[place - 1] = None
+            self.broken[place - 1] = self._previous
             self._find("altered", place - 1, "the next entry was linked to another one in its place", self._previous)
         return True
 
     def _name_broken(self) -> None:
         """Find out of each broken place whether its entry stands elsewhere, or was changed."""
-        readable = {place: entry for place, entry in self.broken.items() if entry}
-        compared = dict(list(readable.items())[:_MOST_COMPARED])
         named = {finding.sequence for finding in self.findings if finding.kind in {"altered", "added"}}
-        for place in sorted(self.broken.keys() - named):
-            entry = self.broken[place]
+        unnamed = {place: entry for place, entry in sorted(self.broken.items()) if place not in named}
+        readable = {place: entry for place, entry in unnamed.items() if entry}
+        compared = dict(list(readable.items())[:_MOST_COMPARED])
+        for place, entry in unnamed.items():
             if entry is None:
                 self._find("altered", place, "it lacks what every entry has, or has it in another form")
                 continue
-            elsewhere = next((other for other in compared if other != place and _moved(place, other, compared)), None)
-            if elsewhere is None:
+            origin = next(
+                (other for other in compared if other != place and _moved(entry, compared[other], other)), None
+            )
+            if origin is None:
                 self._find("altered", place, _what_changed(place, entry), entry)
             else:
-                self._find("reordered", place, f"what stands there was recorded as entry {elsewhere}", entry)
-
-    def _miss(self, first: int, last: int) -> None:
-        self.gaps.append((first, last))
-        more = f"; nor are those up to {last}" if last > first else ""
-        self._find("missing", first, f"it is not in the chain{more}")
-
-    def _doubt(self, place: int, kind: Kind, detail: str) -> None:
-        """Say what is wrong with an entry that is sound by itself, unless something was said already."""
-        if place not in self.broken:
-            self.broken[place] = None
-            self._find(kind, place, detail)
+                self._find("reordered", place, f"what stands there was recorded as entry {origin}", entry)
 
     def _find(self, kind: Kind, place: int | None, detail: str, entry: Entry | None = None) -> None:
         finding = Finding(kind, "chain", place, detail)
         self.findings.append(finding.about(entry.source, entry.id) if entry else finding)
 
 
-def _moved(place: int, other: int, entries: Mapping[int, Entry]) -> bool:
-    """Whether what stands in `place` was recorded as entry `other`: whole, or only what it says."""
-    if place not in entries:
-        return False
-    here, there = entries[place], entries[other]
-    if here.hash == here.linked(sequence=other):
+def _moved(here: Entry, there: Entry, origin: int) -> bool:
+    """Whether what stands here was recorded as entry `origin`, where `there` stands now: whole, or what it says."""
+    if here.hash == here.linked(sequence=origin):
         return True
     content = {"source": here.source, "id": here.id, "document_sha256": here.digest}
     if there.hash in {there.linked(**content), there.linked(**content, recorded_at=here.recorded_at)}:

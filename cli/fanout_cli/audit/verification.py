@@ -31,14 +31,14 @@ class _Verification:
         self._tenant = tenant
         self._stores = stores
         self._progress = progress
-        self._chain = ChainWalk(tenant, passes_through)
+        # First the head, then the bucket, then the chain: whatever is recorded meanwhile is missed by the former and
+        # seen by the latter, and is looked up once more before it is said to be missing.
+        self._head = stores.head()
+        self._chain = ChainWalk(tenant, self._head, passes_through)
         self._findings: list[Finding] = []
         self._unmatched: dict[str, list[Version]] = defaultdict(list)
 
     def run(self) -> Verdict:
-        # First the head, then the bucket, then the chain: whatever is recorded meanwhile is missed by the former and
-        # seen by the latter, and is looked up once more before it is said to be missing.
-        before = self._stores.head()
         preserved = 0
         for version in self._stores.versions():
             self._unmatched[version.name].append(version)
@@ -46,9 +46,9 @@ class _Verification:
         walked = self._chain.walk(self._stores.items())
         while window := list(islice(walked, _WINDOW)):
             self._join(window)
-            self._progress(self._chain.entries, max(before.sequence, self._chain.entries))
+            self._progress(self._chain.entries, max(self._head.sequence, self._chain.entries))
         after = self._stores.head()
-        self._chain.finish(before, after)
+        self._chain.finish(after)
         self._judge_unmatched()
         found = sorted([*self._chain.findings, *self._findings], key=lambda finding: finding.order)
         return Verdict(self._tenant, self._chain.entries, preserved, after, found)

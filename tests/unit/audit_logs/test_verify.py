@@ -66,12 +66,12 @@ CASES: dict[str, tuple[Tamper, tuple[str, str, int | None, str | None]]] = {
     "a number with a fraction": (lambda s: s.chain[key(3)].update(sequence=3.5), ("altered", "chain", 3, None)),
     "an entry replaced by one that is sound": (lambda s: forge(s, 3), ("altered", "chain", 3, "forged")),
     "the first replaced by one that is sound": (lambda s: forge(s, 1), ("altered", "chain", 1, "forged")),
-    "the last replaced by one that is sound": (lambda s: forge(s, 9), ("altered", "chain", 9, None)),
+    "the last replaced by one that is sound": (lambda s: forge(s, 9), ("altered", "chain", 9, "forged")),
     "an entry replaced by a copy of another": (
         lambda s: s.chain.update({key(3): dict(s.chain[key(7)])}),
         ("altered", "chain", 3, "e7"),
     ),
-    "the head's hash": (lambda s: setattr(s, "end", Head(9, "0" * 64)), ("altered", "chain", 9, None)),
+    "the head's hash": (lambda s: setattr(s, "end", Head(9, "0" * 64)), ("altered", "chain", 9, "e9")),
     "the head deleted": (lambda s: setattr(s, "end", NO_HEAD), ("missing", "chain", None, None)),
     "the first deleted": (lambda s: s.chain.pop(key(1)), ("missing", "chain", 1, "e1")),
     "one deleted": (lambda s: s.chain.pop(key(4)), ("missing", "chain", 4, "e4")),
@@ -86,7 +86,16 @@ CASES: dict[str, tuple[Tamper, tuple[str, str, int | None, str | None]]] = {
         ("missing", "chain", 4, "e4"),
     ),
     "everything deleted": (lambda s: (s.chain.clear(), setattr(s, "end", NO_HEAD)), ("missing", "chain", 1, "e1")),
-    "one added at the end": (lambda s: forge(s, 10), ("added", "chain", 10, None)),
+    "one added at the end": (lambda s: forge(s, 10), ("added", "chain", 10, "forged")),
+    "one added at the end that does not even fit": (
+        lambda s: s.chain.update({key(10): dict(s.chain[key(9)], id="forged")}),
+        ("added", "chain", 10, "forged"),
+    ),
+    "one added far behind the end": (
+        lambda s: s.chain.update({key(10**19): entry(10**19, "forged", "0" * 64, "{}")}),
+        ("added", "chain", 10**19, "forged"),
+    ),
+    "something added that cannot be read": (lambda s: s.chain.update({key(10): {}}), ("added", "chain", 10, None)),
     "one added at the end and the head put there": (
         lambda s: (forge(s, 10), setattr(s, "end", Head(10, s.chain[key(10)]["hash"]))),
         ("added", "chain", 10, "forged"),
