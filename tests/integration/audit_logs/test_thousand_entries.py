@@ -104,7 +104,7 @@ def test_the_program_for_auditors_in_the_readme_comes_to_the_same_end_and_finds_
 
     def audit() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", program, application.output("AuditTableName"), bucket(application), tenant],
+            [sys.executable, "-c", program, table(application), bucket(application), tenant],
             env=application.environment(),
             cwd=ROOT,
             capture_output=True,
