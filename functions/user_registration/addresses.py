@@ -1,48 +1,15 @@
-"""E-mail addresses: which of them mail can go to, and the keyed hashes that stand for them wherever they are stored."""
+"""E-mail addresses: the keyed hashes that stand for them wherever they are stored."""
 
 import hashlib
 import hmac
-import re
-import unicodedata
 from functools import cache
 from typing import Literal
 
 import settings
 from fanout import aws
-
-# What a dot-atom and a host name may be (RFC 5321, 4.1.2 and 4.5.3.1). Quoted local parts and address literals are
-# left out: nobody registers with them, and they are where mail systems disagree.
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_LONGEST_LOCAL = 64
-_LONGEST = 254
+from fanout.mail import ascii_domain
 
 _SHORTEST_KEY = 32
-
-
-class MalformedAddressError(ValueError):
-    """No mail can go to this address. The message says what is wrong with it, and does not quote it."""
-
-
-def deliverable(address: str) -> str:
-    """Return the address as SES takes it: ASCII, with an internationalised domain in Punycode.
-
-    Raises MalformedAddressError. https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
-    """
-    local, at, domain = address.rpartition("@")
-    if not at:
-        raise MalformedAddressError("it has no @")
-    if not local.isascii():
-        raise MalformedAddressError("SES takes no other letters than ASCII before the @")
-    if not _LOCAL.fullmatch(local) or len(local) > _LONGEST_LOCAL:
-        raise MalformedAddressError("what stands before the @ is no mailbox name")
-    ascii_domain = _ascii(domain)
-    labels = ascii_domain.split(".")
-    if len(labels) < 2 or labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
-        raise MalformedAddressError("what stands behind the @ is no domain name")
-    if len(local) + 1 + len(ascii_domain) > _LONGEST:
-        raise MalformedAddressError(f"it is longer than {_LONGEST} characters")
-    return f"{local}@{ascii_domain}"
 
 
 def keyed_hash(address: str, purpose: Literal["analytics", "suppression"]) -> str:
@@ -52,17 +19,8 @@ def keyed_hash(address: str, purpose: Literal["analytics", "suppression"]) -> st
     purpose, so that one store's hashes cannot be looked up in another's.
     """
     local, at, domain = address.strip().rpartition("@")
-    canonical = f"{local.lower()}{at}{_ascii(domain)}"
+    canonical = f"{local.lower()}{at}{ascii_domain(domain)}"
     return hmac.new(_key(), f"{purpose}\0{canonical}".encode(), hashlib.sha256).hexdigest()
-
-
-def _ascii(domain: str) -> str:
-    """The domain in lower case, its non-ASCII labels in Punycode (RFC 5890, 2.3.2.1).
-
-    Not Python's own "idna" codec: it follows the rules of 2003, under which straße.de is another domain than today.
-    """
-    labels = unicodedata.normalize("NFC", domain.lower()).split(".")
-    return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
 
 
 @cache

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import mailer
 import settings
 import suppression
 import welcome
-from addresses import MalformedAddressError, deliverable
+from fanout import mail
 from fanout.contracts.user_registration import UserRegistered
 from fanout.effects import at_most_once
 from fanout.event import Event
 from fanout.failures import Discard, Reject
+from fanout.mail import MalformedAddressError, deliverable
 from fanout.subscriber import Outcome, subscriber
 
 
@@ -34,10 +34,13 @@ def handler(event: Event[UserRegistered]) -> Outcome:
             raise Discard("suppressed: mail to this address has bounced or was complained about")
 
     def send() -> Mapping[str, Any]:
-        message_id = mailer.send(mail, recipient)
-        return {"message_id": message_id, "locale": mail.locale, "sent_at": datetime.now(UTC).isoformat()}
+        message_id = mail.send(
+            written, recipient=recipient, sender=sender.sender_address, configuration_set=sender.configuration_set
+        )
+        return {"message_id": message_id, "locale": written.locale, "sent_at": datetime.now(UTC).isoformat()}
 
-    mail = welcome.render(locale=user.locale, name=user.name, plan=user.plan, product=settings.sender().product_name)
+    sender = settings.sender()
+    written = welcome.render(locale=user.locale, name=user.name, plan=user.plan, product=sender.product_name)
     return at_most_once(
         event,
         settings.mail().mail_table,

@@ -9,6 +9,8 @@ from string import Template
 
 import msgspec
 
+from fanout.mail import Mail
+
 _FOLDER = Path(__file__).parent / "mail_templates"
 _FALLBACK = "en"
 
@@ -32,14 +34,11 @@ class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closing: str
 
 
-class Welcome(msgspec.Struct, frozen=True):
-    """A mail ready to be sent."""
+class Welcome(Mail, frozen=True, kw_only=True):
+    """The mail, ready to be sent."""
 
     locale: str
     """The one it is written in."""
-    subject: str
-    text: str
-    html: str
 
 
 def render(*, locale: str, name: str, plan: str, product: str) -> Welcome:

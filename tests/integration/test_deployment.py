@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fanout_cli.deploy import switchable
 from fanout_cli.topology import discover
 from tests.integration.application import BIN, ROOT, Application
 
@@ -15,8 +16,7 @@ from tests.integration.application import BIN, ROOT, Application
 ONLY_TEAM_EVENTS = [
     "Stage=local",
     "Runtime=python3.11",
-    "DeployUserRegistration=false",
-    "DeployApplicationLogs=false",
+    *(f"{parameter}={str(name == 'team_events').lower()}" for name, parameter in switchable(ROOT).items()),
 ]
 LEAVE_OUT = shutil.ignore_patterns(".git", ".venv", ".fanout", ".aws-sam", "*_cache", ".hypothesis")
 

@@ -64,6 +64,7 @@ def test_it_holds_with_every_option_switched_on() -> None:
         "OperatorEmail": "operator@example.com",
         "AlertTopicArn": "arn:aws:sns:us-east-1:111122223333:alerts",
         "SourceLogGroup": "/aws/lambda/shop",
+        "PaymentProviderSecretArn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:payments-AbCdEf",
         "MonitoringLevel": "full",
     }
     composition = Composition(ROOT_TEMPLATE, overrides("prod") | options)

@@ -1,9 +1,10 @@
 """Effects that happen once although events are delivered at least once.
 
-Three cases. The effect is one item whose key holds the event's identity: `put_once`. The effect is any other write to
-DynamoDB: `transact_once` writes a marker with the identity in the same transaction. The effect is outside and has no
-idempotency key (a mail, a chat message): `at_most_once` records the intent, then acts; where nobody can know whether it
-happened, a person decides.
+Four cases. The effect is one item whose key holds the event's identity: `put_once`. The effect is a state whose own
+condition tells whether an event has had its turn (the latest wins, a step follows another): `transact`. The effect is
+any other write to DynamoDB: `transact_once` writes a marker with the identity in the same transaction. The effect is
+outside and has no idempotency key (a mail, a chat message): `at_most_once` records the intent, then acts; where nobody
+can know whether it happened, a person decides.
 """
 
 import math
@@ -81,6 +82,30 @@ def put_once(table: str, item: Mapping[str, Any]) -> Outcome:
     return Outcome.PROCESSED
 
 
+def transact(actions: Sequence[Mapping[str, Any]]) -> None:
+    """Write up to 100 TransactWriteItems entries in one transaction, for effects whose own conditions make them happen
+    once. A conflict with another transaction is tried again for up to a second.
+
+    Raises ConditionFailedError if an action's condition did not hold, and what DynamoDB raises otherwise; nothing is
+    written then. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    waits = iter(_CONFLICT_WAITS)
+    while True:
+        try:
+            aws.client("dynamodb").transact_write_items(TransactItems=list(actions))
+        except Exception as error:
+            codes = _cancellation_codes(error)
+            failed = [number for number, code in enumerate(codes) if code == "ConditionalCheckFailed"]
+            if failed:
+                raise ConditionFailedError(failed) from None
+            wait = next(waits, None)
+            if "TransactionConflict" not in codes or wait is None:
+                raise
+            time.sleep(random.uniform(0, wait))  # noqa: S311 - jitter keeps no secret
+        else:
+            return
+
+
 def transact_once(event: Event[Any], table: str, actions: Sequence[Mapping[str, Any]]) -> Outcome:
     """Write `actions` and the event's marker (in `table`, keys `pk` and `sk`) in one transaction.
 
@@ -105,24 +130,15 @@ def transact_batch_once(
     Returns each event's outcome, in order. Raises as `transact_once` does, and nothing is written then.
     """
     fresh = list(events)
-    waits = iter(_CONFLICT_WAITS)
     while fresh:
         markers = [_marker(event, table) for event in fresh]
         try:
-            aws.client("dynamodb").transact_write_items(TransactItems=[*markers, *actions(fresh)])
-        except Exception as error:
-            codes = _cancellation_codes(error)
-            refused = [code == "ConditionalCheckFailed" for code in codes]
-            if any(refused[: len(fresh)]):
-                fresh = [event for event, is_duplicate in zip(fresh, refused, strict=False) if not is_duplicate]
-                continue
-            if any(refused):
-                failed = [number for number, is_refused in enumerate(refused[len(fresh) :]) if is_refused]
-                raise ConditionFailedError(failed) from None
-            wait = next(waits, None)
-            if "TransactionConflict" not in codes or wait is None:
-                raise
-            time.sleep(random.uniform(0, wait))  # noqa: S311 - jitter keeps no secret
+            transact([*markers, *actions(fresh)])
+        except ConditionFailedError as error:
+            duplicates = {number for number in error.failed if number < len(fresh)}
+            if not duplicates:
+                raise ConditionFailedError([number - len(fresh) for number in error.failed]) from None
+            fresh = [event for number, event in enumerate(fresh) if number not in duplicates]
         else:
             break
     written = {event.identity for event in fresh}

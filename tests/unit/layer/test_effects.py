@@ -10,7 +10,15 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from fanout import aws, effects
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.deadline import Deadline, DeadlineReached
-from fanout.effects import ConditionFailedError, at_most_once, put_once, to_item, transact_batch_once, transact_once
+from fanout.effects import (
+    ConditionFailedError,
+    at_most_once,
+    put_once,
+    to_item,
+    transact,
+    transact_batch_once,
+    transact_once,
+)
 from fanout.event import Event
 from fanout.failures import Reject, Retry
 from fanout.subscriber import Outcome
@@ -90,6 +98,15 @@ def test_a_batch_whose_effect_is_refused_leaves_nothing_and_says_which_action_it
         transact_batch_once([EVENT, OTHER], table, lambda _: [add_one(table, "attribute_exists(opened)")])
     assert refused.value.failed == [0]
     assert items(table) == []
+
+
+def test_a_transaction_without_a_marker_writes_all_or_says_which_action_was_refused(table: str, items: Items) -> None:
+    transact([add_one(table)])
+    refused = add_one(table, "attribute_exists(opened)")
+    refused["Update"]["Key"] = to_item({"pk": "another", "sk": "-"})
+    with pytest.raises(ConditionFailedError) as raised:
+        transact([add_one(table), refused])
+    assert (raised.value.failed, hits(items)) == ([1], 1)
 
 
 def test_a_condition_of_the_effect_that_fails_leaves_neither_effect_nor_marker(table: str, items: Items) -> None:
@@ -217,12 +234,12 @@ def test_a_transaction_that_meets_another_one_is_tried_again(
     table: str, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = aws.client("dynamodb")
-    transact, failures = client.transact_write_items, [conflict("None", "TransactionConflict")] * 2
+    write, failures = client.transact_write_items, [conflict("None", "TransactionConflict")] * 2
 
     def busy(**parameters: Any) -> Any:
         if failures:
             raise failures.pop()
-        return transact(**parameters)
+        return write(**parameters)
 
     monkeypatch.setattr(client, "transact_write_items", busy)
     assert transact_once(EVENT, table, [add_one(table)]) is Outcome.PROCESSED

@@ -1,4 +1,4 @@
-"""Addresses: which ones mail can go to, and what stands for them in the stores."""
+"""Addresses: what stands for them in the stores."""
 
 import hashlib
 import hmac
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fanout.mail import MalformedAddressError, deliverable
 from fanout.testing import REGION
 
 from ..conftest import Queues, spy
@@ -21,75 +22,17 @@ def addresses(account: Queues, function_module: Callable[[str, str], ModuleType]
     return function_module("user_registration", "addresses")
 
 
-@pytest.mark.parametrize(
-    ("typed", "taken"),
-    [
-        ("ada@example.org", "ada@example.org"),
-        ("Ada.Lovelace+news@Example.ORG", "Ada.Lovelace+news@example.org"),
-        ("o'brien_1/x@mail.example.co.uk", "o'brien_1/x@mail.example.co.uk"),
-        ("info@münchen.example", "info@xn--mnchen-3ya.example"),
-        (
-            "info@straße.example",
-            "info@xn--strae-oqa.example",
-        ),  # not strasse.example, as the rules of 2003 would have it
-        ("info@例え.テスト", "info@xn--r8jz45g.xn--zckzah"),
-        ("a@" + "b" * 63 + ".example", "a@" + "b" * 63 + ".example"),
-        ("a" * 64 + "@example.org", "a" * 64 + "@example.org"),
-    ],
-)
-def test_an_address_becomes_what_ses_takes(addresses: ModuleType, typed: str, taken: str) -> None:
-    assert addresses.deliverable(typed) == taken
-
-
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "",
-        "ada",
-        "@",
-        "ada@",
-        "@example.org",
-        "ada@localhost",
-        "ada@example..org",
-        "ada@-example.org",
-        "ada@example.org.",
-        "ada@example.123",
-        "ada@[192.0.2.1]",
-        "ada lovelace@example.org",
-        " ada@example.org",
-        "ada@example.org ",
-        "ada@example.org\n",
-        "ada@example.org\r\nBcc: eve@example.org",
-        "ada@example.org,eve@example.org",
-        "eve@example.org ada@example.org",
-        "Ada <ada@example.org>",
-        '"ada"@example.org',
-        ".ada@example.org",
-        "a..b@example.org",
-        "äda@example.org",
-        "a" * 65 + "@example.org",
-        "a@" + "b" * 64 + ".example",
-        "a@" + "b.b" * 84 + ".example",
-    ],
-)
-def test_what_mail_cannot_go_to_is_refused_without_being_quoted(addresses: ModuleType, typed: str) -> None:
-    with pytest.raises(addresses.MalformedAddressError) as raised:
-        addresses.deliverable(typed)
-    assert str(raised.value)
-    assert len(typed) < 2 or typed not in str(raised.value)
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text() | st.builds("{}@{}".format, st.text(), st.text()))
 def test_whatever_passes_is_one_plain_ascii_address(addresses: ModuleType, typed: str) -> None:
     try:
-        taken = addresses.deliverable(typed)
-    except addresses.MalformedAddressError:
+        taken = deliverable(typed)
+    except MalformedAddressError:
         return
     assert taken.isascii()
     assert taken.count("@") == 1
     assert not set(taken) & set(' \r\n\t,;:<>()[]"\\')
-    assert addresses.deliverable(taken) == taken
+    assert deliverable(taken) == taken
     assert addresses.keyed_hash(taken, "suppression") == addresses.keyed_hash(typed, "suppression")
 
 

@@ -1,0 +1,140 @@
+"""An order's way from PENDING to CONFIRMED or CANCELLED: what is known, what follows from it. No I/O.
+
+    placed ──────────────┐
+    payment authorized ──┼─ all three ─────────────────────────────▶ CONFIRMED
+    stock reserved ──────┘
+    placed, and payment declined or stock unavailable ─────────────▶ CANCELLED
+    placed, and payment or stock are about another order ──────────▶ CANCELLED
+    placed, and its deadline has passed ───────────────────────────▶ CANCELLED
+
+The three arrive in any order, more than once, and some never. Facts are kept from the first moment, decided is once
+the order itself is known, and what is decided stays.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from fanout.contracts.order_workflow import (
+    CancellationReason,
+    OrderCancelled,
+    OrderConfirmed,
+    OrderPlaced,
+    PaymentAuthorized,
+    PaymentDeclined,
+    PaymentRefunded,
+    StockReserved,
+    StockUnavailable,
+)
+from fanout.event import Event
+from fanout.failures import Reject
+
+WORKFLOW = "order_workflow/workflow"
+"""Who decides, whichever function runs: the deciding event's source and id follow from it."""
+
+Fact = OrderPlaced | PaymentAuthorized | PaymentDeclined | PaymentRefunded | StockReserved | StockUnavailable
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of one order."""
+
+    order_id: str
+    state: Literal["PENDING", "CONFIRMED", "CANCELLED"] = "PENDING"
+    placed: Event[OrderPlaced] | None = None
+    """None: an outcome was faster than the order itself."""
+    deadline: datetime | None = None
+    authorized: PaymentAuthorized | None = None
+    declined: PaymentDeclined | None = None
+    refunded: PaymentRefunded | None = None
+    reserved: StockReserved | None = None
+    unavailable: StockUnavailable | None = None
+    reason: CancellationReason | None = None
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    """The id of the event that was missing for the decision; None: the deadline decided."""
+    announced: bool = False
+    """The decision is known to be published."""
+
+    def after(self, event: Event[Fact], now: datetime, patience: timedelta) -> "Order":
+        """Return the order with what the event tells; the same order if it tells nothing new.
+
+        Raises Reject if it contradicts what is known.
+        """
+        name = _FIELDS[type(event.data)]
+        known, told = getattr(self, name), event if name == "placed" else event.data
+        if known is not None:
+            if (known.data if name == "placed" else known) != event.data:
+                raise Reject(f"conflict: {event.type} says otherwise than an earlier one about the same order")
+            return self
+        if _OPPOSITES.get(name) and getattr(self, _OPPOSITES[name]) is not None:
+            raise Reject(f"conflict: {event.type} contradicts an earlier outcome of the same order")
+        learned = msgspec.structs.replace(self, **{name: told})
+        if name == "placed":
+            learned = msgspec.structs.replace(learned, deadline=now + patience)
+        return learned._decided(now, event.id)
+
+    def overdue(self, now: datetime) -> "Order":
+        """Return the order as its deadline leaves it: cancelled if that has passed and nothing was decided before."""
+        if self.state == "PENDING" and self.deadline is not None and now >= self.deadline:
+            return msgspec.structs.replace(self, state="CANCELLED", reason="deadline_passed", decided_at=now)
+        return self
+
+    def decision(self) -> Event[OrderConfirmed | OrderCancelled] | None:
+        """Return the event that tells what was decided: the same document however often it is asked for."""
+        if self.placed is None or self.state == "PENDING":
+            return None
+        told: dict[str, Any] = {name: getattr(self.placed.data, name) for name in self.placed.data.__struct_fields__}
+        data: OrderConfirmed | OrderCancelled
+        if self.state == "CONFIRMED" and self.authorized is not None:
+            data = OrderConfirmed(**told, payment_provider=self.authorized.provider)
+        else:
+            data = OrderCancelled(**told, reason=self.reason or "deadline_passed")
+        event = self.placed.caused(data, by=WORKFLOW, time=self.decided_at)
+        return msgspec.structs.replace(event, causationid=self.decided_by or self.placed.id)
+
+    def _decided(self, now: datetime, event_id: str) -> "Order":
+        if self.state != "PENDING" or self.placed is None:
+            return self
+        reason: CancellationReason | None = None
+        if self.declined is not None:
+            reason = "payment_declined"
+        elif self.unavailable is not None:
+            reason = "stock_unavailable"
+        elif not self._is_one_story(self.placed.data):
+            reason = "conflict"
+        elif self.authorized is None or self.reserved is None:
+            return self
+        return msgspec.structs.replace(
+            self,
+            state="CANCELLED" if reason else "CONFIRMED",
+            reason=reason,
+            decided_at=now,
+            decided_by=event_id,
+        )
+
+    def _is_one_story(self, order: OrderPlaced) -> bool:
+        """Tell whether payment and stock, as far as known, are about this very order.
+
+        They are not if a producer gave two orders one id, and payment met the one first and inventory the other. Then
+        nothing is confirmed, and the cancellation gives money and stock back.
+        """
+        if self.authorized and (self.authorized.amount, self.authorized.currency) != (order.total, order.currency):
+            return False
+        return not self.reserved or {each.sku: each.quantity for each in self.reserved.items} == order.quantities()
+
+
+_OPPOSITES = {
+    "authorized": "declined",
+    "declined": "authorized",
+    "reserved": "unavailable",
+    "unavailable": "reserved",
+}
+_FIELDS: dict[type, str] = {
+    OrderPlaced: "placed",
+    PaymentAuthorized: "authorized",
+    PaymentDeclined: "declined",
+    PaymentRefunded: "refunded",
+    StockReserved: "reserved",
+    StockUnavailable: "unavailable",
+}

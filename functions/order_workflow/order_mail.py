@@ -1,0 +1,111 @@
+"""The mail that tells a customer how an order ended: its words by locale, filled in so that text stays text."""
+
+import html
+from functools import cache
+from pathlib import Path
+from string import Template
+
+import msgspec
+
+from fanout.contracts.order_workflow import CancellationReason, OrderCancelled, OrderConfirmed
+from fanout.mail import Mail
+
+_FOLDER = Path(__file__).parent / "mail_templates"
+_FALLBACK = "en"
+
+# Currencies whose minor unit is no hundredth (ISO 4217).
+_WITHOUT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
+
+
+class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a locale's file holds: plain text with $order, $total, $reason."""
+
+    decimal_sign: str
+    confirmed_subject: str
+    confirmed: list[str]
+    cancelled_subject: str
+    cancelled: list[str]
+    reasons: dict[CancellationReason, str]
+    sandbox: str
+    line: str
+    """With $quantity, $article, $price."""
+    total: str
+    closing: str
+
+
+class OrderMail(Mail, frozen=True, kw_only=True):
+    """The mail, ready to be sent."""
+
+    locale: str
+    """The one it is written in."""
+
+
+def render(order: OrderConfirmed | OrderCancelled) -> OrderMail:
+    """Return the mail about an order, in its locale, else in the locale's language, else in English."""
+    tag = order.locale
+    written_in = next(each for each in (tag, tag.split("-", maxsplit=1)[0], _FALLBACK) if each in _locales())
+    words = _words(written_in)
+    facts = {"order": order.order_id, "total": money(order.total, order.currency, words.decimal_sign)}
+    if isinstance(order, OrderConfirmed):
+        subject, paragraphs = words.confirmed_subject, [*words.confirmed]
+        if order.payment_provider == "sandbox":
+            paragraphs.append(words.sandbox)
+    else:
+        subject, paragraphs = words.cancelled_subject, [*words.cancelled]
+        facts["reason"] = words.reasons[order.reason]
+    opening = [_filled(text, facts) for text in paragraphs]
+    lines = [
+        _filled(
+            words.line,
+            {
+                "quantity": str(line.quantity),
+                "article": " ".join(line.description.split()) or line.sku,
+                "price": money(line.quantity * line.unit_price, order.currency, words.decimal_sign),
+            },
+        )
+        for line in order.lines
+    ]
+    total, closing = _filled(words.total, facts), words.closing
+    subject = _filled(subject, facts)
+    return OrderMail(
+        locale=written_in,
+        subject=subject,
+        text="\n\n".join([*opening, "\n".join([*lines, total]), closing]) + "\n",
+        html=_layout().substitute(
+            lang=written_in,
+            title=html.escape(subject),
+            opening="\n".join(f"    <p>{html.escape(text)}</p>" for text in opening),
+            lines="\n".join(f"      <li>{html.escape(text)}</li>" for text in lines),
+            total=html.escape(total),
+            closing=html.escape(closing),
+        ),
+    )
+
+
+def money(amount: int, currency: str, decimal_sign: str) -> str:
+    """Return an amount of minor units as people write it: 1234 EUR cents are `12.34 EUR`, 1234 yen `1234 JPY`."""
+    if currency in _WITHOUT:
+        return f"{amount} {currency}"
+    digits = 3 if currency in _THOUSANDTHS else 2
+    whole, rest = divmod(amount, 10**digits)
+    return f"{whole}{decimal_sign}{rest:0{digits}} {currency}"
+
+
+def _filled(text: str, facts: dict[str, str]) -> str:
+    return Template(text).substitute(facts)
+
+
+@cache
+def _locales() -> frozenset[str]:
+    return frozenset(file.stem for file in _FOLDER.glob("*.json"))
+
+
+@cache
+def _words(locale: str) -> _Words:
+    return msgspec.json.decode((_FOLDER / f"{locale}.json").read_bytes(), type=_Words)
+
+
+@cache
+def _layout() -> Template:
+    return Template((_FOLDER / "layout.html").read_text("utf-8"))

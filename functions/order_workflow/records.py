@@ -1,0 +1,94 @@
+"""Records: one document per order in a table, changed only by who has seen its latest version.
+
+Deliveries of one order meet at its record at any moment, twice or in any order. Each reads it, works out what it must
+become, and writes it if nobody has been faster; otherwise it starts again from what it finds. So every change is made
+to a state that was really there. (Optimistic locking:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/BestPractices_ImplementingVersionControl.html)
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from fanout import aws
+from fanout.effects import from_item, to_item
+from fanout.failures import Retry
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+# Deliveries of one order that meet at its record are a handful: placed, four outcomes, a few duplicates, the schedule.
+_ATTEMPTS = 10
+
+
+class Records(Generic[R]):
+    """The records of one kind in one table: item `pk` = order#<id>, `sk` = kind, `document` = the record as JSON."""
+
+    def __init__(
+        self,
+        table: str,
+        kind: str,
+        new: Callable[[str], R],
+        attributes: Callable[[R], Mapping[str, Any]],
+    ) -> None:
+        """new: makes the record of an order that has none yet.
+
+        attributes: what of it stands beside the document, for indexes and for people.
+        """
+        self._table = table
+        self._kind = kind
+        self._new = new
+        self._attributes = attributes
+        self._decode = msgspec.json.Decoder(type(new(""))).decode
+
+    def read(self, order_id: str) -> tuple[R, int]:
+        """Return an order's record as it is now, and its version; a new one has version 0."""
+        answer = aws.client("dynamodb").get_item(
+            TableName=self._table, Key=to_item(self._key(order_id)), ConsistentRead=True
+        )
+        if "Item" not in answer:
+            return self._new(order_id), 0
+        item = from_item(answer["Item"])
+        return self._decode(item["document"]), int(item["version"])
+
+    def put(self, order_id: str, record: R, version: int) -> dict[str, Any]:
+        """Return the parameters of a Put of the record in place of that version of it, and of no other."""
+        item = {
+            **self._key(order_id),
+            **self._attributes(record),
+            "document": msgspec.json.encode(record).decode(),
+            "version": version + 1,
+        }
+        first = {"ConditionExpression": "attribute_not_exists(pk)"}
+        later = {
+            "ConditionExpression": "version = :seen",
+            "ExpressionAttributeValues": to_item({":seen": version}),
+        }
+        return {"TableName": self._table, "Item": to_item(item), **(later if version else first)}
+
+    def write(self, order_id: str, record: R, version: int) -> bool:
+        """Write the record in place of that version of it. False if that version is no longer there."""
+        try:
+            aws.client("dynamodb").put_item(**self.put(order_id, record, version))
+        except Exception as error:
+            if aws.error_code(error) == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def update(self, order_id: str, change: Callable[[R], R]) -> tuple[R, bool]:
+        """Make the record what `change` returns of it; return it, and whether that is a change.
+
+        `change` may be called several times, and what it raises is raised. Raises Retry if others are always faster.
+        """
+        for _ in range(_ATTEMPTS):
+            record, version = self.read(order_id)
+            changed = change(record)
+            if changed == record:
+                return record, False
+            if self.write(order_id, changed, version):
+                return changed, True
+        raise Retry("contended: others keep changing this order's record", after=1)
+
+    def _key(self, order_id: str) -> dict[str, str]:
+        return {"pk": f"order#{order_id}", "sk": self._kind}

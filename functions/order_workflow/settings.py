@@ -1,0 +1,77 @@
+"""What the template gives the functions of order_workflow, to each what it needs."""
+
+from functools import cache
+from typing import Annotated
+
+import msgspec
+
+from fanout import settings
+
+
+class TopicSettings(msgspec.Struct, frozen=True):
+    """Environment variables of whoever publishes."""
+
+    new_order_topic_arn: str
+
+
+class OrderSettings(msgspec.Struct, frozen=True):
+    """Environment variables of workflow and deadlines."""
+
+    order_table: str
+    order_deadline_seconds: Annotated[int, msgspec.Meta(ge=1)] = 900
+    """How long an order may wait for payment and stock, counted from when the workflow recorded it."""
+
+
+class PaymentSettings(msgspec.Struct, frozen=True):
+    """Environment variables of payment."""
+
+    payment_table: str
+    payment_provider_secret_arn: str = ""
+    """The secret with the provider's URL and key; empty: the sandbox provider."""
+    payment_provider_on_loopback: bool = False
+    """Whether a provider on this very machine may be asked without TLS."""
+
+
+class StockSettings(msgspec.Struct, frozen=True):
+    """Environment variables of inventory."""
+
+    stock_table: str
+
+
+class NotificationSettings(msgspec.Struct, frozen=True):
+    """Environment variables of notification."""
+
+    notification_table: str
+    sender_address: str
+    configuration_set: str = ""
+    """SES's configuration set; empty: none."""
+
+
+@cache
+def topic() -> TopicSettings:
+    """Return the settings; like all below raises SettingsError naming what is missing."""
+    return settings.load(TopicSettings)
+
+
+@cache
+def orders() -> OrderSettings:
+    """Return the settings."""
+    return settings.load(OrderSettings)
+
+
+@cache
+def payment() -> PaymentSettings:
+    """Return the settings."""
+    return settings.load(PaymentSettings)
+
+
+@cache
+def stock() -> StockSettings:
+    """Return the settings."""
+    return settings.load(StockSettings)
+
+
+@cache
+def notification() -> NotificationSettings:
+    """Return the settings."""
+    return settings.load(NotificationSettings)

@@ -1,0 +1,148 @@
+"""order_workflow: an order from its placing to its confirmation or cancellation. Money is in minor units (cents)."""
+
+from collections import Counter
+from typing import Annotated, Literal
+
+import msgspec
+
+from fanout.contracts import contract
+
+# "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
+_END = r"(?![\s\S])"
+_TOPIC = "NewOrder"
+
+MOST_LINES = 250
+"""So that an order, twice its size in a table included, stays far below the limits of SNS and DynamoDB."""
+
+OrderId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
+CustomerId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
+Sku = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=f"^[!-~]+{_END}")]
+Currency = Annotated[str, msgspec.Meta(pattern=f"^[A-Z]{{3}}{_END}")]
+"""An ISO 4217 code."""
+Amount = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+"""Money in the currency's minor unit: cents, or yen, which has none."""
+Quantity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Locale = Annotated[str, msgspec.Meta(pattern=f"^[a-z]{{2,3}}(-[A-Z][a-z]{{3}})?(-([A-Z]{{2}}|[0-9]{{3}}))?{_END}")]
+Email = Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
+_Code = Annotated[str, msgspec.Meta(pattern=f"^[A-Za-z0-9_.-]{{1,64}}{_END}")]
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """So many of one article, at one price each."""
+
+    sku: Sku
+    quantity: Quantity
+    unit_price: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+    """In the order's currency, minor units. An article may be a gift."""
+    description: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    """What the customer knows the article as."""
+
+
+Lines = Annotated[tuple[Line, ...], msgspec.Meta(min_length=1, max_length=MOST_LINES)]
+
+
+class _Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    order_id: OrderId
+    """The order's own key: whoever tells of it again, under whatever event id, tells of the same order."""
+    customer_id: CustomerId
+    currency: Currency
+    lines: Lines
+    total: Amount
+    """The sum of the lines, tax and shipping being lines of their own."""
+    email: Email | None = None
+    """Where the customer wants to be told; None: nowhere."""
+    locale: Locale = "en"
+    """The customer's language, a BCP 47 tag: en, de-AT."""
+
+    def __post_init__(self) -> None:
+        """Refuse a total that is not that of the lines: one of the two is wrong, and nobody can know which."""
+        lines = sum(line.quantity * line.unit_price for line in self.lines)
+        if lines != self.total:
+            raise ValueError(f"total is {self.total}, its lines come to {lines}")
+
+    def quantities(self) -> dict[str, int]:
+        """Return how many of each article the lines ask for together, in the order of their first mention."""
+        wanted: Counter[str] = Counter()
+        for line in self.lines:
+            wanted[line.sku] += line.quantity
+        return dict(wanted)
+
+
+@contract("order.placed.v1", topic=_TOPIC, filterable=("currency",))
+class OrderPlaced(_Order, frozen=True, kw_only=True, omit_defaults=True):
+    """A customer has placed an order. `total` is the sum of the lines, or the order is refused."""
+
+
+class _Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    order_id: OrderId
+    amount: Amount
+    currency: Currency
+    provider: _Code
+    """Who answered: `sandbox` is not a payment, no money moves."""
+
+
+@contract("payment.authorized.v1", topic=_TOPIC, filterable=("provider",))
+class PaymentAuthorized(_Payment, frozen=True, kw_only=True, omit_defaults=True):
+    """The order's total is secured."""
+
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    """What the provider calls the payment."""
+
+
+@contract("payment.declined.v1", topic=_TOPIC, filterable=("provider", "code"))
+class PaymentDeclined(_Payment, frozen=True, kw_only=True, omit_defaults=True):
+    """The order will not be paid."""
+
+    code: _Code
+    """The provider's own word for it: card_declined, insufficient_funds."""
+
+
+@contract("payment.refunded.v1", topic=_TOPIC, filterable=("provider",))
+class PaymentRefunded(_Payment, frozen=True, kw_only=True, omit_defaults=True):
+    """What had been secured for a cancelled order has been given back, whole."""
+
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    """What the provider calls the refund."""
+
+
+class Reserved(msgspec.Struct, frozen=True, kw_only=True):
+    """So many of one article."""
+
+    sku: Sku
+    quantity: Quantity
+
+
+@contract("stock.reserved.v1", topic=_TOPIC)
+class StockReserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Every line of the order is set aside."""
+
+    order_id: OrderId
+    items: Annotated[tuple[Reserved, ...], msgspec.Meta(min_length=1, max_length=MOST_LINES)]
+
+
+@contract("stock.unavailable.v1", topic=_TOPIC)
+class StockUnavailable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """There is not enough of at least one line, so nothing is set aside."""
+
+    order_id: OrderId
+    missing: Annotated[tuple[Sku, ...], msgspec.Meta(min_length=1, max_length=MOST_LINES)]
+    """The articles there was not enough of."""
+
+
+CancellationReason = Literal["payment_declined", "stock_unavailable", "deadline_passed", "conflict"]
+"""`conflict`: two different orders came under one id."""
+
+
+@contract("order.confirmed.v1", topic=_TOPIC, filterable=("currency", "payment_provider"))
+class OrderConfirmed(_Order, frozen=True, kw_only=True, omit_defaults=True):
+    """The order is paid and set aside: it will be carried out. Final, and never beside `order.cancelled.v1`."""
+
+    payment_provider: _Code
+    """`sandbox` is not a payment, no money moved."""
+
+
+@contract("order.cancelled.v1", topic=_TOPIC, filterable=("currency", "reason"))
+class OrderCancelled(_Order, frozen=True, kw_only=True, omit_defaults=True):
+    """The order will not be carried out. Final, and never beside `order.confirmed.v1`."""
+
+    reason: CancellationReason

@@ -1,0 +1,148 @@
+"""Calls to services outside AWS: one POST of JSON, and an answer that says whether anything can have happened.
+
+Small and safe on purpose: https only, timeouts, no redirects (the secret in a URL goes to nobody but the host that was
+configured), no proxies, and no more of an answer than a person would read. Nothing is retried here: who calls knows
+whether the receiver recognises a call that is made twice.
+"""
+
+import http.client
+import ipaddress
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+_CONNECT_SECONDS = 3.0
+_MOST_READ = 65_536
+_LONGEST_EXCERPT = 200
+
+
+class UnsafeUrlError(ValueError):
+    """A URL that is not called. The message says what is wrong with it, and does not quote it: it may be a secret."""
+
+
+class NotSentError(Exception):
+    """Nothing was sent: there was no connection to the receiver. The call may be made again."""
+
+
+class NoAnswerError(Exception):
+    """The request was on its way and no answer came: nobody knows whether it was carried out."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the receiver said."""
+
+    status: int
+    retry_after: float | None = None
+    """Seconds to wait before the next call, if it asked for that."""
+    body: bytes = b""
+    """The first 64 KiB."""
+
+    @property
+    def is_success(self) -> bool:
+        """Tell whether it was carried out."""
+        return 200 <= self.status < 300
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of the body on one line, to show to a person."""
+        text = self.body.decode("utf-8", "replace")[:_LONGEST_EXCERPT]
+        return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+def post_json(
+    url: str,
+    document: Any,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 8,
+    allow_loopback: bool = False,
+) -> Answer:
+    """Send `document` as JSON and return the answer, whatever its status.
+
+    timeout: seconds to wait for each part of the answer; connecting gets three. allow_loopback: for the local stage,
+    plain http to this machine itself. Raises UnsafeUrlError, NotSentError and NoAnswerError.
+    """
+    parts = _checked(url, allow_loopback=allow_loopback)
+    body = msgspec.json.encode(document)
+    connection = _connection(parts)
+    try:
+        try:
+            connection.connect()
+        except (OSError, UnicodeError) as error:  # refused, unknown host, no route, no valid certificate
+            raise NotSentError(type(error).__name__) from None
+        connection.sock.settimeout(timeout)
+        try:
+            path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+            sent = {"Content-Type": "application/json", "User-Agent": "fanout", "Connection": "close"}
+            connection.request("POST", path, body, {**sent, **(headers or {})})
+            answer = connection.getresponse()
+            return Answer(
+                status=answer.status,
+                retry_after=_seconds(answer.getheader("Retry-After")),
+                body=answer.read(_MOST_READ),
+            )
+        except (OSError, http.client.HTTPException) as error:
+            raise NoAnswerError(type(error).__name__) from None
+    finally:
+        connection.close()
+
+
+def _checked(url: str, *, allow_loopback: bool) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise UnsafeUrlError("it is no URL") from None
+    if not url.isascii() or any(character.isspace() or not character.isprintable() for character in url):
+        raise UnsafeUrlError("it holds characters that no URL has")
+    if not host:
+        raise UnsafeUrlError("it names no host")
+    if parts.username is not None or parts.password is not None:
+        raise UnsafeUrlError("it holds a user name")
+    if parts.scheme == "http" and allow_loopback and _is_loopback(host):
+        return parts
+    if parts.scheme != "https":
+        raise UnsafeUrlError("it does not begin with https://")
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _connection(parts: SplitResult) -> http.client.HTTPConnection:
+    host = parts.hostname or ""
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(host, parts.port, timeout=_CONNECT_SECONDS)
+    return http.client.HTTPSConnection(host, parts.port, timeout=_CONNECT_SECONDS, context=_tls())
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Loading the authorities' certificates takes a while: once per process."""
+    return ssl.create_default_context()
+
+
+def _seconds(value: str | None) -> float | None:
+    """Retry-After, which is a number of seconds or a date (RFC 9110, 10.2.3); None for anything else."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

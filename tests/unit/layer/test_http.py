@@ -1,0 +1,122 @@
+"""Calls to services outside AWS, against a real server: what is called, and what each answer or its absence means."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from fanout.http import Answer, NoAnswerError, NotSentError, UnsafeUrlError, post_json
+from tests.sink import Reply, Sink, sink
+
+
+@pytest.fixture
+def server() -> Iterator[Sink]:
+    with sink() as made:
+        yield made
+
+
+def post(url: str, document: Any = None, **options: Any) -> Answer:
+    return post_json(url, document or {"text": "hello"}, allow_loopback=True, timeout=0.3, **options)
+
+
+def test_the_document_arrives_as_json_with_the_headers_given(server: Sink) -> None:
+    answer = post(f"{server.url}/hook?x=1", {"text": "grüße"}, headers={"Idempotency-Key": "k"})
+    assert answer.is_success
+    [call] = server.calls
+    assert (call.path, call.document) == ("/hook?x=1", {"text": "grüße"})
+    assert call.headers["content-type"] == "application/json"
+    assert call.headers["idempotency-key"] == "k"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7.0), ("0", 0.0), ("soon", None), ("-3", None), ("١", None), ("9" * 40, 999999999.0)]
+)
+def test_the_wait_that_a_receiver_asks_for_is_read(server: Sink, value: str, seconds: float | None) -> None:
+    server.replies = [Reply(429, {"Retry-After": value.encode().decode("latin-1")})]
+    assert post(server.url).retry_after == seconds
+
+
+def test_the_wait_may_be_a_date(server: Sink) -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    server.replies = [Reply(503, {"Retry-After": later}), Reply(503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})]
+    assert 50 < (post(server.url).retry_after or 0) <= 60
+    assert post(server.url).retry_after == 0
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(server: Sink) -> None:
+    with sink() as other:
+        server.replies = [Reply(307, {"Location": f"{other.url}/stolen"})]
+        assert post(server.url).status == 307
+        assert other.calls == []
+
+
+def test_no_more_of_an_answer_is_read_than_a_person_would_read(server: Sink) -> None:
+    server.replies = [Reply(400, body=b"bad\nrequest " + b"x" * 200_000)]
+    answer = post(server.url)
+    assert len(answer.body) == 65_536
+    assert answer.excerpt.startswith("bad request xxx")
+    assert len(answer.excerpt) == 200
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/hook",
+        "http://169.254.170.2/credentials",
+        "http://127.0.0.1.example.com/",
+        "http://0.0.0.0/",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "https://user:word@example.com/",
+        "https:///hook",
+        "https://exa mple.com/",
+        "https://example.com/\r\nX-Header: 1",
+        "https://[::1/",
+        "https://example.com:port/",
+        "example.com/hook",
+        "",
+    ],
+)
+def test_an_unsafe_url_is_not_called_and_not_quoted(url: str) -> None:
+    with pytest.raises(UnsafeUrlError) as raised:
+        post(url)
+    assert not url or url not in str(raised.value)
+
+
+def test_this_machine_is_called_only_where_that_is_allowed(server: Sink) -> None:
+    with pytest.raises(UnsafeUrlError, match="https"):
+        post_json(server.url, {})
+    assert server.calls == []
+
+
+def test_a_receiver_that_cannot_be_reached_was_sent_nothing() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(NotSentError):
+        post(f"http://127.0.0.1:{port}/")
+    with pytest.raises(NotSentError):
+        post(f"https://127.0.0.1:{port}/")
+
+
+def test_a_receiver_without_a_valid_certificate_was_sent_nothing(server: Sink) -> None:
+    with pytest.raises(NotSentError):
+        post(server.url.replace("http://", "https://"))
+    assert server.calls == []
+
+
+def test_a_receiver_that_does_not_answer_in_time_leaves_the_outcome_open(server: Sink) -> None:
+    server.replies = [Reply(200, hang=threading.Event())]
+    with pytest.raises(NoAnswerError):
+        post(server.url)
+    server.release()
+
+
+def test_a_receiver_that_hangs_up_leaves_the_outcome_open(server: Sink) -> None:
+    server.replies = [Reply(0)]
+    with pytest.raises(NoAnswerError):
+        post(server.url)

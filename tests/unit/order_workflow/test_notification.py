@@ -1,0 +1,108 @@
+"""notification: one mail per order, ever, that says how it ended."""
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from fanout import aws
+from fanout.contracts.order_workflow import CancellationReason, Line
+from fanout.event import Event
+
+from .conftest import Account, cancelled, confirmed
+
+
+@pytest.fixture
+def mail(account: Account) -> ModuleType:
+    return account.module("order_mail")
+
+
+def test_the_customer_is_told_once_however_often_the_event_comes(account: Account) -> None:
+    event = confirmed()
+    assert account.deliver("notification", event) == ["processed"]
+    assert account.deliver("notification", event, confirmed()) == ["duplicate", "duplicate"]
+    assert account.mails == ["ada@example.org"]
+    record = account.item("notification", "once#order#o-1", "order_workflow/notification")
+    assert (record["state"], record["details"]["told"]) == ("done", "order.confirmed.v1")
+    assert "expires_at" not in record
+
+
+def test_each_order_has_its_own_mail(account: Account) -> None:
+    account.deliver("notification", confirmed("o-1"), cancelled("o-2"))
+    assert account.mails == ["ada@example.org"] * 2
+
+
+def test_an_order_without_an_address_is_discarded_and_says_why(account: Account) -> None:
+    assert account.reasons("notification", confirmed(email=None))[0].startswith("no-address: ")
+    assert account.mails == []
+
+
+def test_an_address_that_mail_cannot_go_to_is_rejected(account: Account) -> None:
+    assert account.deliver("notification", confirmed(email="ada@@example.org")) == ["rejected"]
+
+
+def test_a_mail_that_may_have_gone_out_is_never_sent_again(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.module("notification")
+    client = aws.client("sesv2", retries=False)
+    send = type(client).send_email
+
+    def lose_the_answer(**request: Any) -> Any:
+        send(client, **request)
+        raise ReadTimeoutError(endpoint_url="https://email.example")
+
+    event = confirmed()
+    with monkeypatch.context() as within:
+        within.setattr(client, "send_email", lose_the_answer)
+        assert account.deliver("notification", event) == ["rejected"]
+    account.item("notification", "once#order#o-1", "order_workflow/notification")
+    assert account.deliver("notification", event) in (["rejected"], ["retrying"])
+    assert account.mails == ["ada@example.org"]
+
+
+def test_the_confirmation_lists_the_order_and_names_a_sandbox(mail: ModuleType) -> None:
+    event = confirmed(lines=(Line(sku="MUG", quantity=2, unit_price=1250, description="Blue  mug\n& <saucer>"),))
+    written = mail.render(event.data)
+    assert written.subject == "Your order o-1 is confirmed"
+    assert "2 × Blue mug & <saucer>: 25.00 EUR\nTotal: 25.00 EUR" in written.text
+    assert "Blue mug &amp; &lt;saucer&gt;" in written.html
+    assert "sandbox" not in written.text
+    sandboxed = mail.render(type(event.data)(**{**_fields(event), "payment_provider": "sandbox"}))
+    assert "paid in a sandbox: it is a test, and no money was taken" in sandboxed.text
+    assert "sandbox" in sandboxed.html
+
+
+def _fields(event: Event[Any]) -> dict[str, Any]:
+    return {name: getattr(event.data, name) for name in event.data.__struct_fields__}
+
+
+@pytest.mark.parametrize("reason", CancellationReason.__args__)
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_a_cancellation_says_why_in_every_language(mail: ModuleType, locale: str, reason: CancellationReason) -> None:
+    written = mail.render(cancelled(reason=reason, locale=locale).data)
+    assert mail._words(locale).reasons[reason] in written.text
+    assert "$" not in written.subject + written.text + written.html
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"), [("de", "de"), ("de-AT", "de"), ("en-GB", "en"), ("ja", "en"), ("zh-Hant-TW", "en")]
+)
+def test_the_mail_is_written_in_the_nearest_language_there_is(mail: ModuleType, asked: str, got: str) -> None:
+    assert mail.render(confirmed(locale=asked).data).locale == got
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "written"),
+    [
+        (1234, "EUR", "12.34 EUR"),
+        (5, "USD", "0.05 USD"),
+        (100, "EUR", "1.00 EUR"),
+        (1234, "JPY", "1234 JPY"),
+        (1234, "KWD", "1.234 KWD"),
+        (10**15, "EUR", "10000000000000.00 EUR"),
+    ],
+)
+def test_money_is_written_with_the_digits_of_its_currency(
+    mail: ModuleType, amount: int, currency: str, written: str
+) -> None:
+    assert mail.money(amount, currency, ".") == written
