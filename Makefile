@@ -53,10 +53,11 @@ test-engine: setup ## The tests on the local engine: the engine itself, then the
 demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
 	@fanout demo; status=$$?; fanout down; exit $$status
 
-generate: setup ## Write the files that are made from others: contracts, Lambda payloads, command reference
+generate: setup ## Write the files that are made from others: contracts, Lambda payloads, command reference, pictures
 	@python -m fanout_cli.contract_documents docs/contracts
 	@python -m fanout_cli.lambda_payloads .
 	@python -m fanout_cli.command_reference docs/commands.md
+	@python -m fanout_cli.topology_pictures .
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

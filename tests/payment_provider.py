@@ -1,6 +1,6 @@
 """A real payment provider over HTTP, for tests: it remembers keys as the protocol demands, and keeps the books.
 
-The protocol: functions/order_workflow/http_provider.py.
+The protocol: fanout.payments. It takes authorizations, captures and refunds.
 """
 
 import json
@@ -25,6 +25,8 @@ class Provider:
     """Orders whose payment is declined."""
     silent: set[str] = field(default_factory=set)
     """Orders whose payment is carried out, and never answered while they are in here."""
+    is_down: bool = False
+    """It answers every request with 503, and does nothing."""
     slowest: float = 0.0
     """An answer takes a random time, this many seconds at most."""
     authorized: dict[str, int] = field(default_factory=dict)
@@ -44,6 +46,8 @@ class Provider:
         order_id = document["order_id"]
         with self._lock:
             self.requests[resource, order_id] += 1
+            if self.is_down:
+                return 503, {}
             pause = self._chance.uniform(0, self.slowest)
             if key not in self._answers:
                 self._answers[key] = self._carry_out(resource, document)
@@ -56,13 +60,13 @@ class Provider:
 
     def _carry_out(self, resource: str, document: dict[str, Any]) -> tuple[int, dict[str, str]]:
         order_id, amount = document["order_id"], document["amount"]
-        if resource == "authorizations":
+        if resource in {"authorizations", "captures"}:
             if order_id in self.declined:
                 return 402, {"code": "card_declined"}
             if order_id in self.authorized:
                 self.complaints.append(f"{order_id} was charged twice")
             self.authorized[order_id] = amount
-            return 201, {"id": f"auth_{order_id}"}
+            return 201, {"id": f"{resource[:4]}_{order_id}"}
         if self.authorized.get(order_id) != amount or order_id in self.refunded:
             self.complaints.append(f"{order_id} was refunded {amount}, which was not there to be refunded")
             return 422, {"code": "nothing_to_refund"}

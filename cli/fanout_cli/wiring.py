@@ -39,16 +39,23 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[s
 _Loader.add_multi_constructor("!", _short_form)
 
 
+@dataclass(frozen=True)
+class Exit:
+    """One subscription that leads elsewhere: to a queue that no function reads, to e-mail, to a stream."""
+
+    name: str
+    """the subscription's logical id without its ending: Unrouted"""
+    topic: str
+    protocol: str
+    filter_policy: Mapping[str, Any] | None
+
+
 def wires(root: Path, use_case: str) -> list[Wire]:
     """Return the use case's subscriptions to functions, sorted by subscriber. Raises OSError if it has no template."""
-    text = (root / "usecases" / use_case / "template.yaml").read_text(encoding="utf-8")
-    resources: dict[str, Any] = yaml.load(text, Loader=_Loader)["Resources"]  # noqa: S506 - a SafeLoader
-    functions = {name: each for name, each in resources.items() if each["Type"] == "AWS::Serverless::Function"}
+    resources = _resources(root, use_case)
+    functions = _functions(resources)
     found = []
-    for resource in resources.values():
-        if resource["Type"] != "AWS::SNS::Subscription":
-            continue
-        subscription = resource["Properties"]
+    for subscription in _subscriptions(resources).values():
         name, function = _function(functions, subscription["Endpoint"])
         if function is None:
             continue  # a queue that no function reads
@@ -65,6 +72,39 @@ def wires(root: Path, use_case: str) -> list[Wire]:
             )
         )
     return sorted(found, key=lambda wire: (wire.subscriber, wire.topic))
+
+
+def exits(root: Path, use_case: str) -> list[Exit]:
+    """Return the use case's other subscriptions, sorted by name. Raises OSError if it has no template."""
+    resources = _resources(root, use_case)
+    functions = _functions(resources)
+    return sorted(
+        (
+            Exit(
+                name=name.removesuffix("Subscription"),
+                topic=each["TopicArn"]["Ref"],
+                protocol=each["Protocol"],
+                filter_policy=each.get("FilterPolicy"),
+            )
+            for name, each in _subscriptions(resources).items()
+            if _function(functions, each["Endpoint"])[1] is None
+        ),
+        key=lambda each: each.name,
+    )
+
+
+def _resources(root: Path, use_case: str) -> dict[str, Any]:
+    text = (root / "usecases" / use_case / "template.yaml").read_text(encoding="utf-8")
+    resources: dict[str, Any] = yaml.load(text, Loader=_Loader)["Resources"]  # noqa: S506 - a SafeLoader
+    return resources
+
+
+def _functions(resources: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in resources.items() if each["Type"] == "AWS::Serverless::Function"}
+
+
+def _subscriptions(resources: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::SNS::Subscription"}
 
 
 def _function(functions: Mapping[str, Any], endpoint: Mapping[str, str]) -> tuple[str, Mapping[str, Any] | None]:

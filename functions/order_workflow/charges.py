@@ -3,13 +3,9 @@
 A provider does a thing once per key, however often it is asked with that key, and gives the same answer each time.
 """
 
-from datetime import timedelta
 from typing import Protocol
 
 import msgspec
-
-KEY_LIFETIME = timedelta(hours=24)
-"""How long a provider must remember a key. Later, it may take a repetition for a new request."""
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,13 +9,10 @@ import msgspec
 
 from fanout.contracts.order_workflow import CancellationReason, OrderCancelled, OrderConfirmed
 from fanout.mail import Mail
+from fanout.money import money
 
 _FOLDER = Path(__file__).parent / "mail_templates"
 _FALLBACK = "en"
-
-# Currencies whose minor unit is no hundredth (ISO 4217).
-_WITHOUT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
 
 
 class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,15 +78,6 @@ def render(order: OrderConfirmed | OrderCancelled) -> OrderMail:
             closing=html.escape(closing),
         ),
     )
-
-
-def money(amount: int, currency: str, decimal_sign: str) -> str:
-    """Return an amount of minor units as people write it: 1234 EUR cents are `12.34 EUR`, 1234 yen `1234 JPY`."""
-    if currency in _WITHOUT:
-        return f"{amount} {currency}"
-    digits = 3 if currency in _THOUSANDTHS else 2
-    whole, rest = divmod(amount, 10**digits)
-    return f"{whole}{decimal_sign}{rest:0{digits}} {currency}"
 
 
 def _filled(text: str, facts: dict[str, str]) -> str:

@@ -8,10 +8,11 @@ import announcing
 import http_provider
 import sandbox_provider
 import settings
-from charges import KEY_LIFETIME, Charge, Provider
+from charges import Charge, Provider
 from fanout.contracts.order_workflow import OrderCancelled, OrderPlaced
 from fanout.event import Event
 from fanout.failures import Discard, Reject
+from fanout.payments import KEY_LIFETIME
 from fanout.subscriber import Outcome, subscriber
 from payments import Payment, records
 

@@ -1,5 +1,6 @@
 """The stock SAM CLI on the local engine, as typed: build, validate, deploy, change, delete, and refuse."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fanout import contracts
+from fanout.identity import new_id
 from fanout_cli.deploy import switchable
 from fanout_cli.topology import discover
 from tests.integration.application import BIN, ROOT, Application
@@ -118,14 +121,21 @@ def test_what_is_deployed_can_be_deleted(checkout: Checkout) -> None:
     assert left == []
 
 
-def test_a_use_case_deploys_alone(checkout: Checkout) -> None:
-    config = str(checkout.folder / "samconfig.toml")
+@pytest.mark.parametrize("use_case", sorted(switchable(ROOT)))
+def test_a_use_case_deploys_alone(checkout: Checkout, use_case: str) -> None:
+    config, stack = str(checkout.folder / "samconfig.toml"), f"fanout-{use_case.replace('_', '-')}"
     built = checkout.sam(
-        "build", "-t", "usecases/team_events/template.yaml", "--config-file", config, "--config-env", "local"
+        "build", "-t", f"usecases/{use_case}/template.yaml", "--config-file", config, "--config-env", "local"
     )
     assert built.returncode == 0, built.stderr
-    deployed = checkout.sam("deploy", "--config-env", "local", "--stack-name", "fanout-team-events")
+    deployed = checkout.sam("deploy", "--config-env", "local", "--stack-name", stack)
     assert deployed.returncode == 0, deployed.stderr
-    alone = Application(checkout.application.state, stack_name="fanout-team-events", root=checkout.folder)
-    message_id = alone.publish_text("TeamEvents", "alone")
-    assert set(alone.outcomes(message_id).values()) == {"processed"}
+    alone = Application(checkout.application.state, stack_name=stack, root=checkout.folder)
+    assert alone.topology.use_cases == [use_case]
+    schemas = contracts.load(use_case)
+    for sample in sorted(ROOT.glob(f"events/{use_case}/valid/ordinary*.json")):
+        event = {**json.loads(sample.read_text("utf-8")), "id": new_id()}
+        alone.publish_text(contracts.contract_of(schemas[event["type"]]).topic, json.dumps(event))
+        outcomes = set(alone.outcomes(event["id"], within=60).values())
+        assert "processed" in outcomes, sample.name
+        assert outcomes <= {"processed", "filtered", "discarded"}, sample.name

@@ -1,0 +1,25 @@
+"""What the template gives the functions of user_interactions."""
+
+from functools import cache
+
+import msgspec
+
+from fanout import settings
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Environment variables."""
+
+    interactions_table: str
+    counter_shards: int = 16
+    """Items that a post's counters are spread over. See `counters`."""
+    trending_hours: int = 24
+    """How long a minute's score is kept."""
+    blocked_words_parameter: str = ""
+    """The parameter in Systems Manager with the words that a comment is held for; empty: none is held."""
+
+
+@cache
+def load() -> Settings:
+    """Return the settings; raises SettingsError naming what is missing."""
+    return settings.load(Settings)
