@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,15 @@ def handler(event, context):
     events = aws.logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
     lines = [event["message"] for event in events if not event["message"].startswith(("START", "END", "REPORT"))]
     assert lines == ["line 0", "unfinished", "line 1", "unfinished", "line 2", "unfinished"]
+
+
+def test_a_busy_engine_loses_no_line(aws: Aws) -> None:
+    name = aws.function("def handler(event, context): print('line', event)")
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(lambda number: answer(aws, name, number), range(600)))
+    pages = aws.logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+    found = [event["message"] for page in pages for event in page["events"] if event["message"].startswith("line")]
+    assert sorted(found) == sorted(f"line {number}" for number in range(600))
 
 
 def test_code_is_unpacked_once_for_all_workers(aws: Aws) -> None:

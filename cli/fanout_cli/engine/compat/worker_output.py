@@ -5,7 +5,8 @@ invocation show up in the next one's log, or never.
 Cause: `lambda_runtime.Worker._drain_stderr_bounded` cannot know when a worker's output is over: it waits
 50 ms for a first line and 5 ms of silence after it.
 Patch: the worker ends each invocation's output with a marker, before it answers; the drain reads to the
-marker.
+marker. While the worker lives the marker is on its way, however long a busy engine takes to read it; giving
+up early would also leave it in the queue, where it cuts off the output of every later invocation.
 It can go when upstream marks the end of the output.
 """
 
@@ -17,6 +18,7 @@ from ministack.core import lambda_runtime
 from fanout_cli.engine.compat._text import replace_once
 
 _MARKER = "\x1efanout:end"
+_PATIENCE_SECONDS = 10.0
 _SCRIPT_START = "    _real_stdout = sys.stdout\n"
 _SCRIPT_END = '"trace": traceback.format_exc()}) + "\\n")\n        _real_stdout.flush()\n'
 
@@ -35,7 +37,8 @@ def apply() -> None:
 def _drain(worker: "lambda_runtime.Worker", *_waits: float, hard_cap: float = 0.25) -> str:
     """What the worker printed until the marker; a worker that died has none and is read to the cap."""
     lines: list[str] = []
-    deadline = time.monotonic() + hard_cap
+    lives = worker._proc is not None and worker._proc.poll() is None
+    deadline = time.monotonic() + (_PATIENCE_SECONDS if lives else hard_cap)
     while True:
         try:
             line = worker._stderr_queue.get(timeout=max(0.0, deadline - time.monotonic()))
