@@ -38,6 +38,7 @@ WILDCARDS = {
     r"<.*ArchiveBucket\.Arn>/logs/\*": {"s3:PutObject": "the archive's keys hold service, day and hour"},
     r"<.*TrailBucket\.Arn>/documents/\*": {
         "s3:GetObject": "the trail's keys hold tenant and event",
+        "s3:GetObjectVersion": "the trail's keys hold tenant and event",
         "s3:PutObject": "the trail's keys hold tenant and event",
     },
 }

@@ -95,17 +95,18 @@ def test_every_chain_and_every_document_is_that_of_the_plain_reference_computati
         assert verify(application, tenant, "--passes-through", f"{len(events)}:{previous}", expected=0)["ok"]
 
 
-def test_the_program_for_auditors_in_the_readme_comes_to_the_same_end_and_finds_an_altered_entry(
+def test_the_program_in_the_readme_needs_no_more_than_an_auditor_may_and_finds_an_altered_entry(
     application: Application, trails: Trails
 ) -> None:
     tenant, events = list(trails.items())[2]
     readme = (ROOT / "usecases" / "audit_logs" / "README.md").read_text("utf-8")
     [program] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    auditor = new_auditor(application)
 
     def audit() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", program, table(application), bucket(application), tenant],
-            env=application.environment(),
+            env=auditor,
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -118,6 +119,20 @@ def test_the_program_for_auditors_in_the_readme_comes_to_the_same_end_and_finds_
     with restored(application, last):
         put(application, last | {"recorded_at": "2020-01-01T00:00:00.000Z"})
         assert f"entry {len(events)} was altered" in audit().stderr
+    remove = ["aws", "s3api", "delete-object", "--bucket", bucket(application), "--key", document_key(events[0])]
+    refused = subprocess.run(remove, env=auditor, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "AccessDenied" in refused.stderr
+
+
+def new_auditor(application: Application) -> dict[str, str]:
+    """The environment of somebody who has the managed policy for auditors, and nothing else."""
+    iam, user = application.client("iam"), f"auditor-{new_id()[-12:]}"
+    iam.create_user(UserName=user)
+    iam.attach_user_policy(UserName=user, PolicyArn=application.output("AuditorPolicyArn"))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    inherited = {name: value for name, value in application.environment().items() if name != "AWS_PROFILE"}
+    return inherited | keys
 
 
 @contextmanager
