@@ -248,6 +248,10 @@ def a_direct_subscriber_has_one_dead_letter_queue_for_everything(composition: Co
 @rule
 def order_is_kept_from_a_fifo_topic_to_its_dead_letters(composition: Composition) -> Iterator[str]:
     """Another kind of queue loses the order, and as a dead-letter queue SNS does not accept it."""
+    for topic in composition.of(TOPIC):
+        # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/681
+        if topic.properties.get("FifoTopic") is True and not topic.properties.get("TopicName", "").endswith(".fifo"):
+            yield f"{topic.path}: CloudFormation would make up a name that no FIFO topic may have"
     for subscription in composition.of(SUBSCRIPTION):
         topic = composition.by_arn(subscription.properties["TopicArn"])
         if topic is None or topic.properties.get("FifoTopic") is not True:
@@ -631,7 +635,7 @@ def everything_a_person_sets_or_reads_is_described(composition: Composition) -> 
 
 @rule
 def nothing_has_a_name_of_ours(composition: Composition) -> Iterator[str]:
-    """So that two deployments fit in one account. One exception: platform/inbox.yaml says why."""
+    """So that two deployments fit in one account. Where AWS forces one, the stack's id makes it unique."""
     names = ("FunctionName", "TableName", "BucketName", "TopicName", "QueueName", "RoleName", "LogGroupName", "Name")
     kinds = (
         FUNCTION,
@@ -645,5 +649,6 @@ def nothing_has_a_name_of_ours(composition: Composition) -> Iterator[str]:
     )
     for resource in composition.of(*kinds):
         given = [name for name in names if name in resource.properties]
-        if given and not (resource.stack.file.name == "inbox.yaml" and "id-of-" in resource.properties[given[0]]):
+        forced = resource.stack.file.name == "inbox.yaml" or resource.properties.get("FifoTopic") is True
+        if given and not (forced and "id-of-" in resource.properties[given[0]]):
             yield f"{resource.path}: {given[0]} is given"

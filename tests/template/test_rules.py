@@ -319,6 +319,12 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "order_is_kept_from_a_fifo_topic_to_its_dead_letters",
         AUDIT,
+        lambda t: _resource(t, "AuditLogs").pop("TopicName"),
+    ),
+    ("nothing_has_a_name_of_ours", AUDIT, lambda t: _resource(t, "AuditLogs").update(TopicName="audit.fifo")),
+    (
+        "order_is_kept_from_a_fifo_topic_to_its_dead_letters",
+        AUDIT,
         lambda t: _resource(t, "RecordInbox")["Parameters"].pop("Fifo"),
     ),
     (

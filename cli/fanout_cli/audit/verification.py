@@ -39,6 +39,7 @@ class _Verification:
         self._unmatched: dict[str, list[Version]] = defaultdict(list)
 
     def run(self) -> Verdict:
+        self._progress(0, self._head.sequence)
         preserved = 0
         for version in self._stores.versions():
             self._unmatched[version.name].append(version)
