@@ -145,7 +145,7 @@ def test_an_event_of_a_known_type_that_is_not_handled_is_discarded(queues: Queue
 
 
 def test_an_error_of_aws_that_a_library_wraps_in_its_own_is_named(queues: Queues, lines: Lines) -> None:
-    run(obey, sqs_record(event("wrapped")))
+    run(obey, queues.put(encode(event("wrapped")).decode()))
     assert outcomes(lines) == [("retrying", "LookupError (AccessDeniedException)")]
 
 
