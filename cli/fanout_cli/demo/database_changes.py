@@ -10,6 +10,7 @@ from fanout.contracts.database_changes import REPLICA, RowChanged, key_text, tab
 from fanout_cli import sql_replica
 from fanout_cli.demo.definition import Event, UseCaseDemo
 from fanout_cli.errors import UserError
+from fanout_cli.replicas import canonical
 
 # A stream shows a change within a second or so.
 _STREAM_SECONDS = 30.0
@@ -91,7 +92,7 @@ class Demo(UseCaseDemo):
         name = event["data"]["key"]["pk"]["S"]
         if version > event["data"]["version"]:
             return f"{where} holds a later version of {name}"
-        if version != event["data"]["version"] or found != row:
+        if version != event["data"]["version"] or _same(found) != _same(row):
             return ""
         return f"{where} holds a tombstone of {name}" if row is None else f"{where} holds {name}: {len(row)} attributes"
 
@@ -115,6 +116,10 @@ class Demo(UseCaseDemo):
                 [event["data"]["table"], key_text(event["data"]["key"])],
             ).fetchone()
         return (found[0], found[1]) if found else ("", None)
+
+
+def _same(row: Mapping[str, Any] | None) -> Any:
+    return None if row is None else canonical(row)
 
 
 def _event(record: Mapping[str, Any]) -> Event:
