@@ -213,7 +213,7 @@ def canonical(row: Row) -> dict[str, Any]:
 def _canonical(value: Mapping[str, Any]) -> tuple[str, Any]:
     """The same for one value in DynamoDB's JSON: {"S": ...}, {"NS": [...]}, {"M": {...}}, ..."""
     ((kind, content),) = value.items()
-    same = {
+    same: Callable[[Any], Any] | None = {
         "N": _number,
         "NS": lambda numbers: sorted(map(_number, numbers)),
         "B": _text,

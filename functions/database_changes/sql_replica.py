@@ -10,7 +10,7 @@ from convergence import outdated
 from fanout import aws
 from fanout.contracts.database_changes import RowChanged
 from fanout.event import Event
-from fanout.failures import Retry
+from fanout.failures import Reject, Retry
 from fanout.subscriber import Outcome
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Secret(msgspec.Struct, frozen=True):
 def apply(event: Event[RowChanged]) -> Outcome:
     """Bring the row to this version if it has an older one.
 
-    Returns PROCESSED or DUPLICATE. Raises Discard if the replica is beyond it, Retry while it cannot be reached.
+    Returns PROCESSED or DUPLICATE. Raises Discard if the replica is beyond it, Retry while it cannot be reached, Reject
+    for what it cannot hold.
     """
     import psycopg  # noqa: PLC0415 - loaded with the first event: a cold start need not wait for libpq
 
@@ -82,6 +83,8 @@ def apply(event: Event[RowChanged]) -> Outcome:
             connection.close()
         _connection.cache_clear()  # the next attempt asks for the DSN again, too: it may have changed
         raise Retry(f"unreachable: the SQL replica ({_what(error)})") from error
+    except psycopg.DataError as error:
+        raise Reject(f"refused: PostgreSQL does not take the row or its event's id ({_what(error)})") from None
     return outdated(change.version, present)
 
 
@@ -90,13 +93,16 @@ def _connection() -> "Connection[Any]":
     """The process's connection, with the schema there."""
     import psycopg  # noqa: PLC0415 - see apply
 
-    connection = psycopg.connect(
-        _dsn(),
-        autocommit=True,
-        connect_timeout=_CONNECT_SECONDS,
-        options=f"-c statement_timeout={_STATEMENT_MILLISECONDS}",
-        application_name="fanout database_changes/replicate_to_sql",
-    )
+    try:
+        connection = psycopg.connect(
+            _dsn(),
+            autocommit=True,
+            connect_timeout=_CONNECT_SECONDS,
+            options=f"-c statement_timeout={_STATEMENT_MILLISECONDS}",
+            application_name="fanout database_changes/replicate_to_sql",
+        )
+    except psycopg.ProgrammingError:  # its message quotes the DSN
+        raise Retry("misconfigured: the SQL replica's DSN is not to be understood") from None
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
         [present] = connection.execute("SELECT to_regclass('replicated_rows')").fetchone() or [None]

@@ -1,4 +1,4 @@
-"""The use case as its tests see it: a primary table to write to, replicas to look at, and one that can be switched off."""
+"""The use case as its tests see it: a primary table to write to, replicas to look at, one that can be switched off."""
 
 import json
 from collections.abc import Iterator, Mapping
