@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -213,22 +213,26 @@ def canonical(row: Row) -> dict[str, Any]:
 def _canonical(value: Mapping[str, Any]) -> tuple[str, Any]:
     """The same for one value in DynamoDB's JSON: {"S": ...}, {"NS": [...]}, {"M": {...}}, ..."""
     ((kind, content),) = value.items()
-    same: Callable[[Any], Any] | None = {
-        "N": _number,
-        "NS": lambda numbers: sorted(map(_number, numbers)),
-        "B": _text,
-        "SS": sorted,
-        "BS": lambda texts: sorted(map(_text, texts)),
-        "M": canonical,
-        "L": lambda values: list(map(_canonical, values)),
-    }.get(kind)
-    return kind, same(content) if same else content
+    return kind, _SAME[kind](content) if kind in _SAME else content
 
 
 def _number(text: str) -> str:
-    return str(Decimal(text).normalize())
+    return str(Decimal(text).normalize(_NUMBERS))
 
 
 def _text(content: str | bytes) -> str:
     """boto3 gives binary as bytes, JSON as base64."""
     return base64.b64encode(content).decode() if isinstance(content, bytes) else content
+
+
+# DynamoDB's numbers have up to 38 digits.
+_NUMBERS = Context(prec=38)
+_SAME: Mapping[str, Callable[[Any], Any]] = {
+    "N": _number,
+    "NS": lambda numbers: sorted(map(_number, numbers)),
+    "B": _text,
+    "SS": sorted,
+    "BS": lambda texts: sorted(map(_text, texts)),
+    "M": canonical,
+    "L": lambda values: list(map(_canonical, values)),
+}
