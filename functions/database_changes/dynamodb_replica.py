@@ -12,7 +12,7 @@ from fanout import aws
 from fanout.contracts.database_changes import REPLICA, RowChanged
 from fanout.effects import marker_expiry, to_item
 from fanout.event import Event
-from fanout.failures import Reject
+from fanout.failures import Discard, Reject
 from fanout.subscriber import Outcome
 
 VERSION = f"{REPLICA}version"
@@ -23,9 +23,12 @@ EXPIRES_AT = f"{REPLICA}expires_at"
 def apply(event: Event[RowChanged]) -> Outcome:
     """Bring the row to this version if it has an older one.
 
-    Returns PROCESSED or DUPLICATE. Raises Discard if the replica is beyond it, Reject for a row that cannot be held.
+    Returns PROCESSED or DUPLICATE. Raises Discard for a row of another table and where the replica is beyond it, Reject
+    for a row that cannot be held.
     """
     change = event.data
+    if change.table != settings.dynamodb().primary_table:
+        raise Discard("another-table: this is the replica of one table, and the row is not in it")
     try:
         aws.client("dynamodb").put_item(
             TableName=settings.dynamodb().replica_table,

@@ -18,6 +18,8 @@ class CaptureSettings(msgspec.Struct, frozen=True):
 class DynamoDbSettings(msgspec.Struct, frozen=True):
     """Environment variables of replicate_to_dynamodb."""
 
+    primary_table: str
+    """The one table that the replica is of."""
     replica_table: str
 
 

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ _USER = "fanout"
 _START_SECONDS = "30"
 _PORTS_TRIED = 3
 _LOG_LINES_SHOWN = 10
+# They see at once that their server has gone.
+_CHILDREN_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 # A replica on a laptop takes little memory. TCP, because a socket's path must be shorter than many a folder's is.
 _CONFIGURATION = f"""
 listen_addresses = '{LOOPBACK}'
@@ -109,6 +113,7 @@ def _initialise(places: _Places) -> None:
 
 def _start(places: _Places) -> int:
     """Start it on a free port. Somebody may take the port in between: then on another one."""
+    _forget_zombie(places)
     for _ in range(_PORTS_TRIED):
         with socket.socket() as free:
             free.bind((LOOPBACK, 0))
@@ -119,6 +124,33 @@ def _start(places: _Places) -> int:
     lines = places.log.read_text(encoding="utf-8", errors="replace").splitlines() if places.log.exists() else []
     last = "\n".join(f"  {line}" for line in lines[-_LOG_LINES_SHOWN:])
     raise UserError(f"PostgreSQL did not start. The end of its log ({places.log}):\n{last or '  (empty)'}")
+
+
+def _forget_zombie(places: _Places) -> None:
+    """Delete the file of a server that was killed and that nobody collects, as happens in containers.
+
+    PostgreSQL takes such a process for a running server and does not start. One that has really gone it sees itself;
+    one whose children still work on the data is left to it, too.
+    """
+    try:
+        if psutil.Process(_pid(places)).status() != psutil.STATUS_ZOMBIE:
+            return
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return
+    deadline = time.monotonic() + _CHILDREN_SECONDS
+    while _children_at_work(places):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(_POLL_SECONDS)
+    (places.data / "postmaster.pid").unlink()
+
+
+def _children_at_work(places: _Places) -> bool:
+    for process in psutil.process_iter(["name"]):
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.info["name"] == "postgres" and process.cwd() == str(places.data):
+                return True
+    return False
 
 
 def _end(places: _Places, process: psutil.Process) -> None:
@@ -135,11 +167,14 @@ def _end(places: _Places, process: psutil.Process) -> None:
 def _process(places: _Places) -> psutil.Process | None:
     """The running server's process: the one its own file names, if that is still a server on this folder."""
     try:
-        pid = int((places.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
-        process = psutil.Process(pid)
+        process = psutil.Process(_pid(places))
         return process if str(places.data) in process.cmdline() else None
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
+
+
+def _pid(places: _Places) -> int:
+    return int((places.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[0])
 
 
 def _port(places: _Places) -> int | None:

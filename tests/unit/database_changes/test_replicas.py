@@ -122,6 +122,14 @@ def test_a_tombstone_in_dynamodb_expires_and_a_row_does_not(account: Account) ->
     assert {item["pk"]["S"]: "replica:expires_at" in item for item in items} == {"ada": True, "maya": False}
 
 
+def test_a_row_of_another_table_is_none_of_the_dynamodb_replicas(
+    account: Account, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRIMARY_TABLE", "orders")
+    assert account.deliver(DYNAMODB, change("ada", 1, {})) == ["discarded"]
+    assert rows(DYNAMODB, sql) == {}
+
+
 def test_rows_of_different_tables_are_different_rows_in_sql(account: Account, sql: Connection, postgres: str) -> None:
     account.set_dsn(postgres)
     event = change("ada", 1, {})
