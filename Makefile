@@ -28,7 +28,7 @@ $(VENV)/.installed: requirements/bootstrap.txt requirements/dev.txt requirements
 	@touch $@
 
 lock: setup ## Resolve requirements/*.in into the locked *.txt
-	@for name in bootstrap dev engine layer; do \
+	@for name in bootstrap dev engine layer postgresql; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 

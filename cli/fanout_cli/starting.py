@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from fanout_cli import environment
+from fanout_cli import environment, sql_replica
 from fanout_cli.deploy import Deployment, changed, chosen, sam, warm
 from fanout_cli.engine import process
 from fanout_cli.errors import UserError
 from fanout_cli.output import note, step
+from fanout_cli.postgres import server
 from fanout_cli.state import checkout, state_folder
 from fanout_cli.target import STACK_NAME, Target, enter, resolve
 from fanout_cli.topology import Topology
@@ -32,6 +33,7 @@ def start(
     Deployment(root, state, engine, target.stack_name).run(use_cases)
     enter(state, engine)
     topology = target.topology()
+    sql_replica.provide(state, target.client, topology)
     warm(target.client("lambda"), [topology.subscribers[name] for name in sorted(topology.subscribers)])
     return target, topology
 
@@ -52,3 +54,5 @@ def ensure_up() -> None:
     if changed(checkout(), state):
         note("The checkout has changed since it was deployed: deploying it again.")
         start(topology.use_cases)
+    elif sql_replica.SUBSCRIBER in topology.subscribers and not server.running(state):
+        sql_replica.provide(state, target.client, topology)

@@ -4,11 +4,15 @@ In: requirements.txt beside this file (the locked requirements), the package `fa
 (python3.13) and FANOUT_ARCHITECTURE (arm64 or x86_64). Out: ARTIFACTS_DIR/python, which Lambda puts on the
 import path.
 
+Or a function that ships packages of its own: `python build.py ARTIFACTS_DIR --function FOLDER --requirements FILE`.
+Out: ARTIFACTS_DIR, the folder's code with the packages beside it.
+
 The compiled packages are those of the target, whatever machine builds. Only for the local engine those of
 its own interpreter lie beside them: their file names carry the ABI, so one folder serves both.
 See docs/decisions/0003-layer-build.md.
 """
 
+import argparse
 import fcntl
 import hashlib
 import json
@@ -96,25 +100,64 @@ def _engine_runs() -> bool:
 
 def build(artifacts: Path, environment: Mapping[str, str]) -> None:
     """Fill ARTIFACTS/python. Raises BuildError."""
-    target = Target.of(environment)
-    host = (
-        _interpreter(ENGINE_PYTHON if ENGINE_PYTHON.exists() else Path(sys.executable))
-        if for_local_engine(environment)
-        else None
-    )
-    compilers = _compilers(target, host)
-    recipe = [Path(__file__).read_bytes(), repr((target, host, compilers)).encode()]
-    requirements = _cached(
-        [*recipe, REQUIREMENTS.read_bytes()], lambda folder: _install(folder, target, host, compilers)
-    )
+    tools = Tools.of(environment)
+    requirements = tools.packages(REQUIREMENTS, "/opt/python")
     sources = [part for file in _sources() for part in (str(file.relative_to(PACKAGE)).encode(), file.read_bytes())]
-    package = _cached([*recipe, *sources], lambda folder: _copy_package(folder, compilers))
+    package = _cached([*tools.recipe, *sources], lambda folder: _copy_package(folder, tools.compilers))
     for tree in (requirements, package):
         shutil.copytree(tree, artifacts / "python", copy_function=_link, dirs_exist_ok=True)
     LAST_BUILD.parent.mkdir(exist_ok=True)
     LAST_BUILD.write_text(os.urandom(16).hex(), encoding="ascii")
-    added = f", and for Python {host.version} of the local engine" if host else ""
-    print(f"Common layer for Python {target.version} on {target.architecture}{added}")  # noqa: T201
+    print(f"Common layer for {tools}")  # noqa: T201
+
+
+def build_function(artifacts: Path, folder: Path, requirements: Path, environment: Mapping[str, str]) -> None:
+    """Fill ARTIFACTS with a function's folder, as SAM CLI copies those without packages, and the packages beside it.
+
+    Raises BuildError.
+    """
+    tools = Tools.of(environment)
+    packages = tools.packages(requirements, "/var/task")
+    shutil.copytree(folder, artifacts, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    shutil.copytree(packages, artifacts, copy_function=_link, dirs_exist_ok=True)
+    print(f"Packages of {requirements.stem} for {tools}")  # noqa: T201
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Who a build is for, and with what it is made."""
+
+    target: Target
+    host: "Interpreter | None"
+    """The local engine's interpreter, if the build is for it too."""
+    compilers: "list[Interpreter]"
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Tools":
+        """Find them. Raises BuildError."""
+        target = Target.of(environment)
+        host = (
+            _interpreter(ENGINE_PYTHON if ENGINE_PYTHON.exists() else Path(sys.executable))
+            if for_local_engine(environment)
+            else None
+        )
+        return cls(target, host, _compilers(target, host))
+
+    @property
+    def recipe(self) -> list[bytes]:
+        """What the result of every build depends on, besides what goes in."""
+        return [Path(__file__).read_bytes(), repr((self.target, self.host, self.compilers)).encode()]
+
+    def packages(self, requirements: Path, place: str) -> Path:
+        """Return a folder with locked requirements as they lie at `place` on Lambda. Raises BuildError."""
+        return _cached(
+            [*self.recipe, place.encode(), requirements.read_bytes()],
+            lambda folder: _install(folder, requirements, place, self),
+        )
+
+    def __str__(self) -> str:
+        added = f", and for Python {self.host.version} of the local engine" if self.host else ""
+        return f"Python {self.target.version} on {self.target.architecture}{added}"
 
 
 @dataclass(frozen=True)
@@ -149,20 +192,25 @@ def _compilers(target: Target, host: Interpreter | None) -> list[Interpreter]:
     return []
 
 
-def _install(folder: Path, target: Target, host: Interpreter | None, compilers: list[Interpreter]) -> None:
-    _fetch(folder, target)
-    if host:
+def _install(folder: Path, requirements: Path, place: str, tools: Tools) -> None:
+    _fetch(folder, requirements, tools.target)
+    if tools.host:
         with tempfile.TemporaryDirectory(dir=folder.parent) as other:
-            _fetch(Path(other), host)
+            _fetch(Path(other), requirements, tools.host)
             for file in _files(Path(other)):
-                if file.suffix in COMPILED:
+                if _is_compiled(file):
                     _put_beside(file, folder / file.relative_to(other))
     _strip(folder)
-    _compile(folder, compilers)
+    _compile(folder, place, tools.compilers)
 
 
-def _fetch(folder: Path, runs_on: Target | Interpreter) -> None:
-    """Install the locked requirements for a target or for an interpreter of this machine."""
+def _is_compiled(file: Path) -> bool:
+    """Modules, and the libraries that wheels bring along for them: psycopg_binary.libs/libpq-1234abcd.so.5.17."""
+    return any(suffix in COMPILED for suffix in file.suffixes)
+
+
+def _fetch(folder: Path, requirements: Path, runs_on: Target | Interpreter) -> None:
+    """Install locked requirements for a target or for an interpreter of this machine."""
     common = [
         "--quiet",
         "--target",
@@ -171,7 +219,7 @@ def _fetch(folder: Path, runs_on: Target | Interpreter) -> None:
         "--only-binary",
         ":all:",
         "-r",
-        str(REQUIREMENTS),
+        str(requirements),
     ]
     uv = next(
         (found for found in (ROOT / ".venv/bin/uv", shutil.which("uv")) if found and Path(found).exists()),
@@ -209,7 +257,7 @@ def _put_beside(file: Path, place: Path) -> None:
     if place.exists() and place.read_bytes() != file.read_bytes():
         raise BuildError(
             f"{place.name} has one name for two platforms, so it cannot lie beside the target's. "
-            f"Leave its package out of requirements/layer.in, or teach layers/common/build.py another way."
+            f"Leave its package out of requirements/*.in, or teach layers/common/build.py another way."
         )
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(file, place)
@@ -239,13 +287,13 @@ def _copy_package(folder: Path, compilers: list[Interpreter]) -> None:
         place = folder / PACKAGE.name / file.relative_to(PACKAGE)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, place)
-    _compile(folder, compilers)
+    _compile(folder, "/opt/python", compilers)
 
 
-def _compile(folder: Path, compilers: list[Interpreter]) -> None:
+def _compile(folder: Path, place: str, compilers: list[Interpreter]) -> None:
     """Write .pyc files: they halve a cold start. Unchecked: no time stamp survives the way to Lambda."""
     for interpreter in compilers:
-        flags = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", "/opt/python"]
+        flags = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", place]
         _run([interpreter.path, "-I", "-m", "compileall", *flags, str(folder)])
 
 
@@ -291,8 +339,21 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-if __name__ == "__main__":
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("artifacts", type=Path)
+    parser.add_argument("--function", type=Path)
+    parser.add_argument("--requirements", type=Path)
+    given = parser.parse_args()
+    what = f"the packages of {given.function}" if given.function else "the common layer"
     try:
-        build(Path(sys.argv[1]), os.environ)
+        if given.function:
+            build_function(given.artifacts, given.function, given.requirements, os.environ)
+        else:
+            build(given.artifacts, os.environ)
     except BuildError as error:
-        sys.exit(f"The common layer cannot be built. {error}")
+        sys.exit(f"{what[0].upper()}{what[1:]} cannot be built. {error}")
+
+
+if __name__ == "__main__":
+    _main()

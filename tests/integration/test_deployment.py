@@ -11,6 +11,7 @@ import pytest
 
 from fanout import contracts
 from fanout.identity import new_id
+from fanout_cli import sql_replica
 from fanout_cli.deploy import switchable
 from fanout_cli.topology import discover
 from tests.integration.application import BIN, ROOT, Application
@@ -132,6 +133,7 @@ def test_a_use_case_deploys_alone(checkout: Checkout, use_case: str) -> None:
     assert deployed.returncode == 0, deployed.stderr
     alone = Application(checkout.application.state, stack_name=stack, root=checkout.folder)
     assert alone.topology.use_cases == [use_case]
+    sql_replica.provide(alone.state, alone.client, alone.topology)  # what `fanout up` does for database_changes
     schemas = contracts.load(use_case)
     for sample in sorted(ROOT.glob(f"events/{use_case}/valid/ordinary*.json")):
         event = {**json.loads(sample.read_text("utf-8")), "id": new_id()}

@@ -146,8 +146,17 @@ class Stack:
         declared = self.template["Resources"].get(logical_id)
         return declared is not None and ("Condition" not in declared or self.condition(declared["Condition"]))
 
+    def _is_mapping(self, logical_id: str) -> bool:
+        """Whether SAM makes the resource of a function's event: `CaptureFunction` + `Changes`."""
+        return any(
+            self.exists(name) and logical_id == f"{name}{event}"
+            for name, declared in self.template["Resources"].items()
+            if declared["Type"] == FUNCTION
+            for event in declared["Properties"].get("Events", {})
+        )
+
     def _reference(self, logical_id: str, attribute: str = "") -> Any:
-        if not self.exists(logical_id):
+        if not self.exists(logical_id) and not self._is_mapping(logical_id):
             raise BrokenTemplateError(f"{self.path or 'root'} refers to {logical_id}, which is not there")
         if attribute.startswith("Outputs."):
             child = self.child(logical_id)

@@ -26,6 +26,7 @@ WILDCARDS = {
     r"\*": {
         "xray:PutTraceSegments": "X-Ray has no resources that a policy could name",
         "xray:PutTelemetryRecords": "X-Ray has no resources that a policy could name",
+        "dynamodb:ListStreams": "a mapping lists streams, and IAM lets that be granted for all of them only",
     },
     r"arn:aws:logs:.*:log-group:<.+>:log-stream:\*": {
         "logs:CreateLogStream": "the Lambda runtime names the log streams",
@@ -41,9 +42,16 @@ WILDCARDS = {
         "s3:GetObjectVersion": "the trail's keys hold tenant and event",
         "s3:PutObject": "the trail's keys hold tenant and event",
     },
+    r"<.*UnpublishedBucket\.Arn>/changes/\*": {"s3:PutObject": "the keys hold table and sequence number"},
+    r"<.*UnpublishedBucket\.Arn>/aws/lambda/\*": {"s3:PutObject": "Lambda names the objects: mapping, shard, day"},
 }
 # Actions with a wildcard that AWS's own documentation asks for.
 WILDCARD_ACTIONS = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
+
+# What is in these is nobody's data and not worth keeping: ids of messages in a queue, and how often each was tried.
+WORKING_MEMORY = "AttemptsTable"
+# More often than a message of a FIFO queue can be received while it waits: nine before it in its batch, ten tries each.
+NEVER_REACHED = 1000
 
 
 def rule(check: Callable[[Composition], Iterator[str]]) -> Rule:
@@ -308,10 +316,57 @@ def function_and_inbox_agree_on_the_number_of_attempts(composition: Composition)
         policy = (queue.properties.get("RedrivePolicy") or {}) if queue else {}
         received = policy.get("maxReceiveCount", 0)
         told = function.properties["Environment"]["Variables"].get("FANOUT_MAX_ATTEMPTS")
+        if queue is not None and queue.properties.get("FifoQueue"):
+            # There SQS counts receives that were no attempts; the runtime counts those, and gives up itself.
+            table = function.properties["Environment"]["Variables"].get("FANOUT_ATTEMPTS_TABLE")
+            if table != f"<{queue.path.removesuffix('Queue')}AttemptsTable>":
+                yield f"{function.path}: FANOUT_ATTEMPTS_TABLE is not that of its inbox"
+            if received != NEVER_REACHED:
+                yield f"{queue.path}: SQS gives a message up after {received} receives, before the runtime does"
+            received = queue.stack.parameters["MaxReceiveCount"]
         if received < 5:
             yield f"{function.path}: a dead letter after {received} attempts"
         if str(told) != str(received):
             yield f"{function.path}: FANOUT_MAX_ATTEMPTS is {told}, maxReceiveCount {received}"
+
+
+@rule
+def a_fifo_topic_has_fifo_subscribers_only(composition: Composition) -> Iterator[str]:
+    """Inbox and dead-letter queue: a standard queue loses the order, and takes no dead letter of a FIFO one."""
+    for subscription in composition.of(SUBSCRIPTION):
+        topic = composition.by_arn(subscription.properties["TopicArn"])
+        if topic is None:
+            continue
+        fifo = bool(topic.properties.get("FifoTopic"))
+        redriven = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
+        for arn in (subscription.properties["Endpoint"], redriven):
+            queue = composition.by_arn(arn)
+            if fifo != bool(queue is not None and queue.properties.get("FifoQueue")):
+                yield f"{subscription.path}: only one of {arn} and its topic is FIFO"
+
+
+@rule
+def a_function_on_a_stream_loses_nothing(composition: Composition) -> Iterator[str]:
+    """Its failures come one by one, what is given up is kept with an alarm, and before the stream forgets it."""
+    for function in composition.of(FUNCTION):
+        for event in (function.properties.get("Events") or {}).values():
+            if event["Type"] != "DynamoDB":
+                continue
+            mapping = event["Properties"]
+            if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+                yield f"{function.path}: one failure fails the whole batch"
+            bucket = composition.by_arn(
+                ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
+            )
+            if bucket is None or bucket.type != "AWS::S3::Bucket":
+                yield f"{function.path}: what Lambda gives up is not kept whole"
+            if mapping.get("StartingPosition") != "TRIM_HORIZON":
+                yield f"{function.path}: changes before the deployment's end are skipped"
+            if not 0 < mapping.get("MaximumRecordAgeInSeconds", -1) < 86_400 or "MaximumRetryAttempts" in mapping:
+                yield f"{function.path}: it must be tried for nearly the day that the stream keeps records"
+            metrics = {alarm.properties["MetricName"] for alarm in composition.of(ALARM)}
+            if not {"OnFailureDestinationDeliveredEventCount", "IteratorAge"} <= metrics:
+                yield f"{function.path}: nobody is told that it is behind, or that something was given up"
 
 
 @rule
@@ -409,6 +464,8 @@ def topics_and_queues_are_encrypted(composition: Composition) -> Iterator[str]:
 def stored_data_is_encrypted_with_our_key(composition: Composition) -> Iterator[str]:
     """Tables, buckets and secrets."""
     for resource in composition.of("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"):
+        if resource.path.endswith(f"/{WORKING_MEMORY}"):
+            continue
         text = json.dumps(resource.properties)
         keys = [key.arn for key in composition.of("AWS::KMS::Key")]
         if not any(key in text for key in keys):
@@ -419,6 +476,8 @@ def stored_data_is_encrypted_with_our_key(composition: Composition) -> Iterator[
 def data_stays_when_its_stack_goes(composition: Composition) -> Iterator[str]:
     """Deletion and replacement both."""
     for resource in composition.of(*DATA):
+        if resource.path.endswith(f"/{WORKING_MEMORY}"):
+            continue
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
             if resource.declared.get(policy) != "Retain":
                 yield f"{resource.path}: {policy} is not Retain"

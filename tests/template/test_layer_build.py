@@ -4,6 +4,7 @@ import ast
 import importlib.machinery
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -132,6 +133,58 @@ def test_the_engine_gets_it_compiled(for_engine: Path) -> None:
     assert len(cached) == len(modules) > 0
     for file in cached:
         assert int.from_bytes(file.read_bytes()[4:8], "little") == 0b01, f"{file.name} is checked at start"
+
+
+FUNCTION = ROOT / "functions" / "database_changes"
+
+
+def build_function(folder: Path, environment: dict[str, str]) -> Path:
+    """Build the one function with packages of its own, as `sam build` does: make, in a copy of its code."""
+    scratch, artifacts = folder / "scratch", folder / "function"
+    artifacts.mkdir(parents=True)
+    shutil.copytree(FUNCTION, scratch)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FANOUT_"))}
+    command = ["make", "--makefile", str(FUNCTION / "Makefile"), "build-ReplicateToSqlFunction"]
+    done = subprocess.run(
+        command,
+        cwd=scratch,
+        env=kept | {"ARTIFACTS_DIR": str(artifacts)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return artifacts
+
+
+def test_a_function_with_packages_has_its_code_the_layers_mark_and_the_packages_of_its_target(tmp_path: Path) -> None:
+    built = build_function(tmp_path, FOR_AWS)
+    assert {file.name for file in FUNCTION.glob("*.py")} <= {file.name for file in built.glob("*.py")}
+    assert (built / ".layer" / "fanout" / "subscriber.py").is_file(), "so that a layer's change is one of the package"
+    assert not (built / ".layer").is_symlink()
+    found = [file for file in built.rglob("*") if ".so" in file.suffixes]
+    assert any(file.name.startswith("_psycopg.cpython-313-aarch64") for file in found)
+    assert any(file.name.startswith("libpq-") for file in found)
+    assert {machine(file) for file in found} == {"arm64"}
+
+
+def test_the_engine_gets_a_function_with_the_packages_of_its_interpreter_beside_them(
+    tmp_path: Path, for_engine: Path
+) -> None:
+    built = build_function(tmp_path, FOR_THE_ENGINE)
+    assert {machine(file) for file in built.rglob("*.so*") if file.is_file()} >= {"arm64"}
+    code = f"""import sys; sys.path[:0] = [{str(built)!r}, {str(for_engine / "python")!r}]
+import psycopg, replicate_to_sql
+print(psycopg.__file__, psycopg.pq.__impl__)"""
+    found = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"FANOUT_SUBSCRIBER": "database_changes/replicate_to_sql"},
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.split() == [str(built / "psycopg" / "__init__.py"), "binary"]
 
 
 HANDLERS = sorted(

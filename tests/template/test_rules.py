@@ -66,6 +66,8 @@ def test_it_holds_with_every_option_switched_on() -> None:
         "AlertTopicArn": "arn:aws:sns:us-east-1:111122223333:alerts",
         "SourceLogGroup": "/aws/lambda/shop",
         "PaymentProviderSecretArn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:payments-AbCdEf",
+        "SqlSubnetIds": "subnet-0a1b2c3d,subnet-0a1b2c3e",
+        "SqlSecurityGroupIds": "sg-0a1b2c3d",
         "MonitoringLevel": "full",
         **PEOPLE,
     }
@@ -181,6 +183,7 @@ def test_the_application_s_own_log_groups_are_refused_by_name() -> None:
 
 
 # ------------------------------------------------------------------------------------------------ rules that can fail
+CHANGES = ROOT / "usecases" / "database_changes" / "template.yaml"
 INBOX = ROOT / "platform" / "inbox.yaml"
 TEAM_EVENTS = ROOT / "usecases" / "team_events" / "template.yaml"
 REGISTRATION = ROOT / "usecases" / "user_registration" / "template.yaml"
@@ -269,6 +272,31 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         TEAM_EVENTS,
         lambda t: _resource(t, "TeamAInbox")["Parameters"].update(MaxReceiveCount=4),
     ),
+    (
+        "function_and_inbox_agree_on_the_number_of_attempts",
+        CHANGES,
+        lambda t: _resource(t, "ReplicateToSqlFunction")["Environment"]["Variables"].pop("FANOUT_ATTEMPTS_TABLE"),
+    ),
+    (
+        "function_and_inbox_agree_on_the_number_of_attempts",
+        INBOX,
+        lambda t: _resource(t, "Queue")["RedrivePolicy"].update(maxReceiveCount={"Ref": "MaxReceiveCount"}),
+    ),
+    (
+        "a_fifo_topic_has_fifo_subscribers_only",
+        CHANGES,
+        lambda t: _resource(t, "ReplicateToSqlInbox")["Parameters"].pop("Fifo"),
+    ),
+    ("a_fifo_topic_has_fifo_subscribers_only", CHANGES, lambda t: _resource(t, "DatabaseChanges").pop("FifoTopic")),
+    *(
+        (
+            "a_function_on_a_stream_loses_nothing",
+            CHANGES,
+            lambda t, name=name: _resource(t, "CaptureFunction")["Events"]["Changes"]["Properties"].pop(name),
+        )
+        for name in ("FunctionResponseTypes", "DestinationConfig", "StartingPosition", "MaximumRecordAgeInSeconds")
+    ),
+    ("a_function_on_a_stream_loses_nothing", CHANGES, lambda t: t["Resources"].pop("GivenUpAlarm")),
     (
         "dead_letters_outlive_the_queue_they_came_from",
         INBOX,

@@ -102,6 +102,10 @@ class Queues:
             for message in found.get("Messages", [])
         ]
 
+    def empty(self) -> None:
+        """Throw away what is in the inbox."""
+        self._sqs.purge_queue(QueueUrl=self.inbox)
+
     def inbox_counts(self) -> tuple[int, int]:
         """How many messages of the inbox are (visible, delayed)."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]

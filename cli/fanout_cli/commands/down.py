@@ -9,6 +9,7 @@ from fanout_cli import environment
 from fanout_cli.engine import process
 from fanout_cli.options import Json, help_text
 from fanout_cli.output import emit_json, note, step
+from fanout_cli.postgres import server
 from fanout_cli.state import state_folder
 
 HELP = help_text(
@@ -31,6 +32,7 @@ def run(
     else:
         with step("Stopping the engine: running functions finish, then it saves what it holds"):
             stopped = process.stop(state, purge=purge)
+    stopped = server.stop(state, purge=purge) or stopped
     environment.remove_profile(state)
     if purge:
         for name in ("aws", "logs"):

@@ -20,6 +20,7 @@ The samples are `events/<use_case>/valid/ordinary*.json`, one event each. Whom a
 subscriptions and their filters. Override, where the use case needs it:
 
 - `prepare()`: a context manager, for what must be there while the demo runs (a server behind a webhook);
+- `bring_about(events)`: where an application's producer publishes the events (a stream), makes it do so;
 - `is_for(event, subscriber)`: False if the subscriber discards it by its data (an audience);
 - `derived(event)`: the events that handling this one publishes, made with `self.caused(...)`; their deliveries become
   rows too, and the `Demo` of the use case that receives them checks their effects;

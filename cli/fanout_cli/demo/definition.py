@@ -43,6 +43,13 @@ class UseCaseDemo(ABC):
     def fresh(self, event: Event, run: str) -> Event:
         """Return the sample with new business keys made from `run`, which no other run and no other sample has."""
 
+    def bring_about(self, events: Sequence[Event]) -> Sequence[Event] | None:  # noqa: ARG002 - as below
+        """Bring the fresh samples about where a producer of the application publishes them, and return its events.
+
+        None: there is no such producer, the demo publishes the samples itself.
+        """
+        return None
+
     @abstractmethod
     def effect(self, event: Event, subscriber: str) -> str:
         """Return what the subscriber ("team_a") has done about the event, as found in its store; "" if nothing."""

@@ -110,9 +110,11 @@ def _run(
     prepared: list[Prepared] = []
     for use_case, demo in demos.items():
         events = _fresh(demo, samples(root, use_case))
-        prepared += prepare([Document(f"sample of {use_case}", event) for event in events], use_case)
-        published += events
-    with step(f"Publishing {len(published)} samples") as progress:
+        brought_about = demo.bring_about(events)
+        if brought_about is None:
+            prepared += prepare([Document(f"sample of {use_case}", event) for event in events], use_case)
+        published += events if brought_about is None else brought_about
+    with step(f"Publishing {len(prepared)} samples") as progress:
         desk = Desk(client, topology, journal)
         desk.check(prepared)
         result = desk.publish(prepared, progress)

@@ -27,6 +27,8 @@ class InboxSettings(msgspec.Struct, frozen=True):
     fanout_dead_letter_url: str
     fanout_max_attempts: int = 10
     fanout_backoff_seconds: float = 15
+    fanout_attempts_table: str = ""
+    """Where a FIFO inbox's attempts are counted; a standard one has none, SQS counts them."""
 
 
 def backoff(attempt: int, first: float) -> float:

@@ -36,6 +36,8 @@ class Failed(msgspec.Struct, frozen=True):
     event_id: str
     code: str
     message: str
+    is_final: bool = False
+    """Whether the event itself is refused: published again as it is, it would be refused again."""
 
 
 class Presentation(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,10 +129,13 @@ class Publisher:
         published: dict[int, Published] = {}
         failed: dict[int, Failed] = {}
         entries: list[_Entry] = []
+        blocked: set[str | None] = set()
         for key, event in enumerate(events):
-            entry = self._prepare(key, event)
+            group = message_group(event) if self._fifo else None
+            entry = _held(event.id) if group in blocked else self._prepare(key, event, group)
             if isinstance(entry, Failed):
                 failed[key] = entry
+                blocked |= {group} if self._fifo else set()
             else:
                 entries.append(entry)
         batches = list(split(entries, self._max_bytes))
@@ -156,7 +161,7 @@ class Publisher:
             published, failed = self._send(self._sns(), ready) if ready else ({}, {})
             blocked |= {entry.group for entry in ready if entry.group is not None and entry.key in failed}
             held = {
-                entry.key: Failed(entry.event_id, "GroupBlocked", "an earlier event of its group was not published")
+                entry.key: _held(entry.event_id)
                 for entry in batch
                 if entry.group in blocked and entry.key not in failed
             }
@@ -165,19 +170,18 @@ class Publisher:
     def _sns(self) -> Any:
         return self._client or aws.client("sns")
 
-    def _prepare(self, key: int, event: Event[Any]) -> _Entry | Failed:
+    def _prepare(self, key: int, event: Event[Any], group: str | None) -> _Entry | Failed:
         presentation = self._present(event) if self._present else None
         body, size = _message(event, presentation)
         if size > self._max_bytes:
             if self._claim_checks is None:
-                return Failed(event.id, "TooLarge", f"{size} bytes, the topic takes {self._max_bytes}")
+                return Failed(event.id, "TooLarge", f"{size} bytes, the topic takes {self._max_bytes}", is_final=True)
             try:
                 body, size = _message(self._claim_checks.park(event), presentation)
             except Exception as error:  # entry by entry: one event that cannot be parked holds up no other
                 return Failed(event.id, aws.error_code(error) or type(error).__name__, "its claim check was not stored")
-        entry = _Entry(key, event.id, body, size, presentation=presentation)
+        entry = _Entry(key, event.id, body, size, group=group, presentation=presentation)
         if self._fifo:
-            entry.group = message_group(event)
             entry.deduplication = hashlib.sha256(event.identity.encode()).hexdigest()
         return entry
 
@@ -205,7 +209,7 @@ class Publisher:
                 entry = waiting[int(refused["Id"])]
                 failure = Failed(entry.event_id, refused["Code"], refused.get("Message", ""))
                 if refused.get("SenderFault"):  # ours: the same entry would be refused again
-                    failed[entry.key] = failure
+                    failed[entry.key] = msgspec.structs.replace(failure, is_final=True)
                     del waiting[entry.key]
                 else:
                     again[entry.key] = failure
@@ -219,6 +223,10 @@ class Publisher:
                 return published, {**failed, **unanswered, **again}
             self._sleep(random.uniform(0.5, 1) * 0.1 * 2 ** (attempt - 1))  # noqa: S311 - jitter
         raise AssertionError("attempts is at least 1")
+
+
+def _held(event_id: str) -> Failed:
+    return Failed(event_id, "GroupBlocked", "an earlier event of its group was not published")
 
 
 def split(entries: Iterable[_Entry], max_bytes: int = MAX_BYTES) -> Iterator[list[_Entry]]:
@@ -248,9 +256,14 @@ def message_group(event: Event[Any]) -> str:
     https://docs.aws.amazon.com/sns/latest/dg/fifo-message-grouping.html
     """
     fields = contracts.contract_of(type(event.data)).group
-    text = "/".join(str(getattr(event.data, name)) for name in fields) or event.source
+    text = "/".join(_group_part(getattr(event.data, name)) for name in fields) or event.source
     plain = len(text) <= 128 and text.isascii() and text.isprintable() and " " not in text
     return text if plain else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _group_part(value: Any) -> str:
+    """A text as it stands; anything else as JSON that is the same whatever order its fields come in."""
+    return value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
 
 
 def _message(event: Event[Any], presentation: Presentation | None) -> tuple[str, int]:

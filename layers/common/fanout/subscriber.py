@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from fanout import contracts, settings
+from fanout import attempts, contracts, settings
 from fanout.claim_check import ClaimChecks
 from fanout.deadline import Deadline, DeadlineReached
 from fanout.delivery import Delivery, Notification, read
@@ -254,15 +254,28 @@ class _Batch:
 
     def _work(self, unit: _Unit) -> None:
         started = time.perf_counter()
-        verdicts = self._judge(unit.parsed)
+        verdicts = self._judge(unit.parsed) if self._count_attempt(unit.deliveries[0]) else _cut_short(unit.parsed)
         for delivery, verdict in zip(unit.deliveries, verdicts, strict=True):
             if verdict.outcome is Outcome.RETRYING and delivery.attempt >= self._settings.fanout_max_attempts:
                 verdict.outcome = Outcome.DEAD_LETTERED
                 verdict.reason = f"gave up after {delivery.attempt} attempts: {verdict.reason}"
             self._act(delivery, verdict)
             self._write_receipt(delivery, verdict, time.perf_counter() - started)
+            if self._counts(delivery) and verdict.outcome is not Outcome.RETRYING:
+                attempts.forget(self._settings.fanout_attempts_table, delivery)
         if len(unit.deliveries) == 1:
             self._slowest = max(self._slowest, time.perf_counter() - started)
+
+    def _counts(self, delivery: Delivery) -> bool:
+        """Whether attempts at a delivery are counted by us: in a FIFO queue SQS's count says nothing about them."""
+        return delivery.group is not None and bool(self._settings.fanout_attempts_table)
+
+    def _count_attempt(self, delivery: Delivery) -> bool:
+        """Make the delivery know its true attempt. False if all it may have were cut short, the last one included."""
+        if not self._counts(delivery):
+            return True
+        delivery.attempt = attempts.begin(self._settings.fanout_attempts_table, delivery)
+        return delivery.attempt <= self._settings.fanout_max_attempts
 
     def _judge(self, parsed: list[Event[Any] | Exception]) -> list[_Verdict]:
         """Hand the events to the handler and say what its answer means for each."""
@@ -404,6 +417,16 @@ class _Batch:
                 fields=contracts.filterable_fields(event.type, event.data) if event and typed else {},
             )
         )
+
+
+def _cut_short(parsed: list[Event[Any] | Exception]) -> list[_Verdict]:
+    """The verdict on a message whose every attempt has ended with the function's end: it is not tried once more."""
+    return [
+        _Verdict(
+            reason=f"the function was ended each time; {_DEADLINE}", event=event if isinstance(event, Event) else None
+        )
+        for event in parsed
+    ]
 
 
 def _seconds_until(instant: datetime | None) -> float:

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.claim_check import ClaimChecks
+from fanout.contracts.database_changes import RowChanged
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, decode, decode_data
 from fanout.failures import Reject
-from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Presentation, Publisher, PublishError, _Entry, split
+from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Presentation, Publisher, PublishError, _Entry, message_group, split
 from fanout.testing import REGION
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -235,3 +236,32 @@ def test_sns_takes_what_people_get(cloud: None) -> None:
     client = boto3.client("sns", region_name=REGION)
     topic = client.create_topic(Name="alerts")["TopicArn"]
     Publisher(topic, present=lambda _: presented("a\nb" * 99)).publish([event()])
+
+
+def test_a_failure_tells_whether_the_event_itself_is_refused() -> None:
+    sns = Sns({0: True, 1: False}, {0: False}, {0: False}, {0: False})
+    with pytest.raises(PublishError) as raised:
+        publisher(sns).publish([event(id="refused"), event(id="throttled"), event("x" * MAX_BYTES, id="large")])
+    final = {failure.event_id: failure.is_final for failure in raised.value.failed}
+    assert final == {"refused": True, "throttled": False, "large": True}
+
+
+def test_on_a_fifo_topic_nothing_overtakes_an_event_that_could_not_even_be_sent() -> None:
+    sns = Sns()
+    large = event("x" * MAX_BYTES, id="2")
+    with pytest.raises(PublishError) as raised:
+        publisher(sns, f"{TOPIC}.fifo").publish([event(id="1"), large, event(id="3")])
+    assert sns.ids(0) == ["1"]
+    assert len(sns.requests) == 1
+    assert {failure.event_id: failure.code for failure in raised.value.failed} == {"2": "TooLarge", "3": "GroupBlocked"}
+
+
+def test_a_group_of_a_structure_is_the_same_whatever_order_its_fields_come_in() -> None:
+    def changed(key: dict[str, dict[str, str]]) -> Event[RowChanged]:
+        data = RowChanged(table="orders", key=key, operation="delete", version="0" * 40)
+        return Event.new(data, source="urn:test")
+
+    one = message_group(changed({"pk": {"S": "a"}, "sk": {"S": "b"}}))
+    assert one == message_group(changed({"sk": {"S": "b"}, "pk": {"S": "a"}}))
+    assert one != message_group(changed({"pk": {"S": "b"}, "sk": {"S": "a"}}))
+    assert len(message_group(changed({"pk": {"S": "a" * 500}}))) <= 128

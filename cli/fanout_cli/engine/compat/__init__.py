@@ -34,6 +34,7 @@ from fanout_cli.engine.compat import (
     schedules,
     sns_to_lambda,
     sns_to_sqs,
+    stream_mappings,
     table_properties,
     topic_properties,
     worker_output,
@@ -54,6 +55,7 @@ _PATCHES = (
     queue_locking,  # after every module that adds an action of queues
     queue_mappings,
     queue_metrics,
+    stream_mappings,  # after queue_mappings, which tells when mappings may be looked at
     sns_to_sqs,
     sns_to_lambda,
     publish_batch,

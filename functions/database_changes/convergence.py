@@ -1,0 +1,11 @@
+"""What both replicas make of a change whose version is not later than theirs."""
+
+from fanout.failures import Discard
+from fanout.subscriber import Outcome
+
+
+def outdated(version: str, present: str) -> Outcome:
+    """Return DUPLICATE for the very change the replica has; raise Discard for one that it is beyond."""
+    if version == present:
+        return Outcome.DUPLICATE
+    raise Discard("superseded: the replica has a later version of the row")

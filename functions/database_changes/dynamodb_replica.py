@@ -1,0 +1,62 @@
+"""The DynamoDB replica: the primary's rows under the primary's keys, each with the version it has.
+
+A deleted row leaves a tombstone, a row of nothing but its key and our attributes, because only a version can tell an
+older update that comes late from a later insert.
+"""
+
+from typing import Any
+
+import settings
+from convergence import outdated
+from fanout import aws
+from fanout.contracts.database_changes import REPLICA, RowChanged
+from fanout.effects import marker_expiry, to_item
+from fanout.event import Event
+from fanout.failures import Discard, Reject
+from fanout.subscriber import Outcome
+
+VERSION = f"{REPLICA}version"
+DELETED = f"{REPLICA}deleted"
+EXPIRES_AT = f"{REPLICA}expires_at"
+
+
+def apply(event: Event[RowChanged]) -> Outcome:
+    """Bring the row to this version if it has an older one.
+
+    Returns PROCESSED or DUPLICATE. Raises Discard for a row of another table and where the replica is beyond it, Reject
+    for a row that cannot be held.
+    """
+    change = event.data
+    if change.table != settings.dynamodb().primary_table:
+        raise Discard("another-table: this is the replica of one table, and the row is not in it")
+    try:
+        aws.client("dynamodb").put_item(
+            TableName=settings.dynamodb().replica_table,
+            Item=_item(change),
+            ConditionExpression="attribute_not_exists(#version) OR #version < :version",
+            ExpressionAttributeNames={"#version": VERSION},
+            ExpressionAttributeValues={":version": {"S": change.version}},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except Exception as error:
+        code = aws.error_code(error)
+        if code == "ConditionalCheckFailedException":
+            return outdated(change.version, _present(error))
+        if code == "ValidationException":  # above all: with our attributes it is larger than an item may be
+            raise Reject("refused: DynamoDB does not take the row with the replica's own attributes") from error
+        raise
+    return Outcome.PROCESSED
+
+
+def _item(change: RowChanged) -> dict[str, Any]:
+    if change.after is None:
+        tombstone = {VERSION: change.version, DELETED: True, EXPIRES_AT: marker_expiry()}
+        return {**change.key, **to_item(tombstone)}
+    if any(name.startswith(REPLICA) for name in change.after):
+        raise Reject(f"reserved: the row has an attribute whose name begins with {REPLICA}")
+    return {**change.after, **to_item({VERSION: change.version})}
+
+
+def _present(error: Exception) -> str:
+    item: dict[str, dict[str, str]] = getattr(error, "response", {}).get("Item", {})
+    return item[VERSION]["S"]

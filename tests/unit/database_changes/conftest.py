@@ -1,0 +1,175 @@
+"""What the use case's functions run against: moto's tables, a topic and a bucket, and a real PostgreSQL."""
+
+import json
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+
+from fanout import publisher
+from fanout.contracts.database_changes import VERSION_DIGITS, RowChanged
+from fanout.event import Event, encode
+from fanout.testing import REGION, LambdaContext, lambda_event
+from fanout_cli.postgres import server
+from tests.unit.conftest import Queues
+
+TABLE = "customers"
+SOURCE = f"arn:aws:dynamodb:{REGION}:123456789012:table/{TABLE}"
+
+Row = dict[str, Any]
+
+
+def key(name: str) -> Row:
+    return {"pk": {"S": name}, "sk": {"S": "profile"}}
+
+
+def change(name: str, version: int, row: Row | None, *, id: str | None = None, **fields: Any) -> Event[RowChanged]:
+    """The event that a row has these values besides its key now, or none."""
+    data = RowChanged(
+        table=TABLE,
+        key=key(name),
+        operation="delete" if row is None else "update",
+        version=str(version).zfill(VERSION_DIGITS),
+        after=None if row is None else {**key(name), **row},
+        **fields,
+    )
+    return Event.new(data, source=SOURCE, id=id or f"change-{name}-{version}")
+
+
+def stream_record(name: str, number: int, *, event_name: str = "INSERT", **values: Any) -> Row:
+    """A record of the primary's stream, as Lambda hands it over."""
+    image = {"NewImage": {**key(name), **values}} if event_name != "REMOVE" else {"OldImage": {**key(name), **values}}
+    return {
+        "eventID": f"event-{number}",
+        "eventName": event_name,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": REGION,
+        "eventSourceARN": f"{SOURCE}/stream/2026-10-08T09:00:00.000",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1791450000 + number,
+            "Keys": key(name),
+            "SequenceNumber": str(100_000_000_000_000_000_000 + number),
+            "SizeBytes": 100,
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+            **image,
+        },
+    }
+
+
+class Sns:
+    """SNS's side of PublishBatch: refuses an event for ever, or not now, by its id."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.refused: set[str] = set()
+        self.down: set[str] = set()
+
+    def publish_batch(self, *, TopicArn: str, PublishBatchRequestEntries: list[Row]) -> Row:  # noqa: N803
+        successful, failed = [], []
+        for entry in PublishBatchRequestEntries:
+            body = json.loads(entry["Message"])
+            if body["id"] in self.refused | self.down:
+                fault = body["id"] in self.refused
+                failed.append({"Id": entry["Id"], "Code": "Refused", "Message": "no", "SenderFault": fault})
+            else:
+                self.bodies.append(body | {"group": entry["MessageGroupId"]})
+                successful.append({"Id": entry["Id"], "MessageId": f"m-{body['id']}"})
+        return {"Successful": successful, "Failed": failed}
+
+    @property
+    def ids(self) -> list[str]:
+        """The events that it took, in order."""
+        return [body["id"] for body in self.bodies]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DSN of a PostgreSQL of the session's own."""
+    state = tmp_path_factory.mktemp("state")
+    try:
+        yield server.start(state)
+    finally:
+        server.stop(state, purge=True)
+
+
+@pytest.fixture
+def sql(postgres: str) -> Iterator["psycopg.Connection[Any]"]:
+    """An empty database, as somebody who looks into it is connected."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS replicated_rows")
+        yield connection
+
+
+class Account:
+    """The functions of the use case, each with what it works on."""
+
+    def __init__(
+        self,
+        queues: Queues,
+        function_module: Callable[[str, str], ModuleType],
+        monkeypatch: pytest.MonkeyPatch,
+        lines: Callable[[str], list[dict[str, Any]]],
+    ) -> None:
+        self.queues = queues
+        self.sns = Sns()
+        self._function_module = function_module
+        self._monkeypatch = monkeypatch
+        self._lines = lines
+
+    def module(self, name: str) -> ModuleType:
+        """A module of the use case, imported as the function of that name would."""
+        self._monkeypatch.setenv("FANOUT_SUBSCRIBER", f"database_changes/{name}")
+        return self._function_module("database_changes", name)
+
+    def receipts(self, name: str, *events: Event[Any] | str) -> list[tuple[str, str]]:
+        """Deliver events in one batch of a FIFO queue; return (outcome, reason) of each receipt, in order."""
+        records = [self._received(event) for event in events]
+        self.module(name).handler(lambda_event(records), LambdaContext())
+        return [(receipt["outcome"], receipt["reason"] or "") for receipt in self._lines("receipt")]
+
+    def _received(self, event: Event[Any] | str) -> Row:
+        """A message of the inbox as Lambda hands it over from a FIFO queue."""
+        group = publisher.message_group(event) if isinstance(event, Event) else "g"
+        record = self.queues.put(event if isinstance(event, str) else encode(event).decode())
+        record["attributes"]["MessageGroupId"] = group
+        return {**record, "eventSourceARN": f"{record['eventSourceARN']}.fifo"}
+
+    def deliver(self, name: str, *events: Event[Any] | str) -> list[str]:
+        """The same, but the outcomes only."""
+        return [outcome for outcome, _ in self.receipts(name, *events)]
+
+    def capture(self, *records: Row) -> list[str]:
+        """Hand records of the stream to capture; return the sequence numbers it wants to go on from."""
+        answer = self.module("capture").handler({"Records": list(records)}, LambdaContext())
+        return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+    def set_dsn(self, dsn: str) -> None:
+        """Put a DSN into the replica's secret."""
+        boto3.client("secretsmanager", region_name=REGION).put_secret_value(
+            SecretId="sql", SecretString=json.dumps({"dsn": dsn})
+        )
+
+
+@pytest.fixture(autouse=True)
+def account(
+    queues: Queues,
+    make_table: Callable[[str], str],
+    function_module: Callable[[str, str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    lines: Callable[[str], list[dict[str, Any]]],
+) -> Account:
+    monkeypatch.setenv("REPLICA_TABLE", make_table("replica"))
+    monkeypatch.setenv("PRIMARY_TABLE", TABLE)
+    secret = boto3.client("secretsmanager", region_name=REGION).create_secret(Name="sql", SecretString="{}")
+    monkeypatch.setenv("SQL_SECRET_ARN", secret["ARN"])
+    monkeypatch.setenv("TOPIC_ARN", f"arn:aws:sns:{REGION}:123456789012:DatabaseChanges.fifo")
+    boto3.client("s3", region_name=REGION).create_bucket(Bucket="unpublished")
+    monkeypatch.setenv("UNPUBLISHED_BUCKET", "unpublished")
+    made = Account(queues, function_module, monkeypatch, lines)
+    monkeypatch.setattr(publisher.Publisher, "_sns", lambda _: made.sns)
+    monkeypatch.setattr(publisher.time, "sleep", lambda _: None)
+    return made
