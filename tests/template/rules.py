@@ -36,6 +36,11 @@ WILDCARDS = {
         "s3:PutObject": "one use case's claim checks; their keys are digests",
     },
     r"<.*ArchiveBucket\.Arn>/logs/\*": {"s3:PutObject": "the archive's keys hold service, day and hour"},
+    r"<.*LakeBucket\.Arn>/(events|rejected)/\*": {
+        "s3:AbortMultipartUpload": "Firehose names the objects",
+        "s3:GetObject": "Firehose names the objects",
+        "s3:PutObject": "Firehose names the objects",
+    },
 }
 # Actions with a wildcard that AWS's own documentation asks for.
 WILDCARD_ACTIONS = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
