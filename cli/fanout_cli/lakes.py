@@ -104,7 +104,9 @@ class Lake:
         return Answer([column["Name"] for column in about], rows(), scanned)
 
 
-_HINT = "The tables: raw data and a view that gives each event once; the use case's README names them and their columns."
+_HINT = (
+    "The tables: raw data and a view that gives each event once; the use case's README names them and their columns."
+)
 
 
 def _values(row: dict[str, Any], about: list[dict[str, Any]]) -> list[Any]:

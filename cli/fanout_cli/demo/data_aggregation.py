@@ -1,4 +1,4 @@
-"""data_aggregation: each event is in the aggregates of its hour and its day, and once in the lake, as Athena sees it."""
+"""data_aggregation: each event is in the aggregates of its hour and day, and Athena finds it once in the lake."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -53,8 +53,9 @@ class Demo(UseCaseDemo):
         """Ask Athena for the events, as nobody but the lake's view can answer."""
         wanted = sorted((event["source"], event["id"]) for event in events)
         days = sorted({f"{datetime.fromisoformat(event['time']).astimezone(UTC):%Y-%m-%d}" for event in events})
+        # The values are days, and UUIDs of our own.
         sql = (
-            "SELECT source, id FROM events "
+            "SELECT source, id FROM events "  # noqa: S608
             f"WHERE dt IN ({_listed(days)}) AND id IN ({_listed(event_id for _, event_id in wanted)})"
         )
         lake = Lake(self.client, self.topology, self.use_case)

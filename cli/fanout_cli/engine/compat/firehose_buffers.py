@@ -216,9 +216,9 @@ def _transform(
 
 def _answered(record: Record, answer: dict[str, Any] | None) -> tuple[Record, _RefusedError | None] | None:
     """What the function says of a record; None if it is to be dropped."""
-    match (answer or {}).get("result"):
+    answer = answer or {}
+    match answer.get("result"):
         case "Ok":
-            assert answer is not None
             keys = (answer.get("metadata") or {}).get("partitionKeys") or {}
             return Record(record.id, base64.b64decode(answer["data"]), record.arrival, keys), None
         case "Dropped":
@@ -264,9 +264,7 @@ def _failure(config: dict[str, Any], record: Record, refusal: _RefusedError) -> 
     return json.dumps(document).encode() + b"\n"
 
 
-def _write(
-    stream: dict[str, Any], config: dict[str, Any], prefix: str, body: bytes, arrival: time.struct_time
-) -> None:
+def _write(stream: dict[str, Any], config: dict[str, Any], prefix: str, body: bytes, arrival: time.struct_time) -> None:
     moment = firehose._java_time("yyyy-MM-dd-HH-mm-ss", arrival)
     gzipped = config.get("CompressionFormat") == "GZIP"
     extension = config.get("FileExtension") or (".gz" if gzipped else "")

@@ -59,8 +59,6 @@ def _deliver(topic: str, subscription: dict[str, Any], text: str) -> None:
     arn = parse_arn(stream)
     record = {"Data": base64.b64encode(f"{text}\n".encode()).decode()}
     with request_scope(arn.account_id, arn.region):
-        status, _, answer = firehose._put_record(
-            {"DeliveryStreamName": stream.rpartition("/")[2], "Record": record}
-        )
-    if status >= 400:  # noqa: PLR2004 - HTTP
+        status, _, answer = firehose._put_record({"DeliveryStreamName": stream.rpartition("/")[2], "Record": record})
+    if status >= 400:
         sns_to_sqs.redrive(topic, subscription["arn"], text, {}, f"Firehose refused it: {answer!r}")
