@@ -76,7 +76,7 @@ class Sources:
         measures = {"contacts": 1, "items_sold": items, f"revenue_{currency}": total}
         return self._told("store", "store.sale.v1", data, at, measures, {"country": country, "store": store})
 
-    def _told(
+    def _told(  # noqa: PLR0917 - every one of them is a part of an event
         self,
         channel: str,
         kind: str,

@@ -23,6 +23,18 @@ WAITING = (
 )
 
 
+BY_HOUR = """
+    SELECT dt, substr(occurred_at, 1, 13) AS hour, type, coalesce(data.country, data.geo.country) AS country,
+           data.currency AS currency, count(*) AS contacts,
+           sum(CASE WHEN type = 'web.pageview.v1' THEN 1 ELSE coalesce(data.screens, 0) END) AS views,
+           sum(coalesce(data.visible_ms, data.end_ms - data.start_ms, 0)) AS engaged_ms,
+           sum(data.item_count) AS items_sold, sum(data.total) AS revenue
+    FROM events
+    WHERE dt IN ({days})
+    GROUP BY dt, substr(occurred_at, 1, 13), type, coalesce(data.country, data.geo.country), data.currency
+"""
+
+
 def days_of_its_own(seed: int) -> datetime:
     """The first hour of days that no other test, and no other run, has events in."""
     return datetime(2024, 2, 1, 22, tzinfo=UTC) + timedelta(days=3 * (seed % 250))
@@ -80,19 +92,7 @@ def ask(application: Application, sql: str) -> list[dict[str, Any]]:
 
 def in_the_lake(application: Application, days: set[str]) -> Amounts:
     """The aggregates by channel and by country, as the lake's view gives them."""
-    rows = ask(
-        application,
-        f"""
-        SELECT dt, substr(occurred_at, 1, 13) AS hour, type, coalesce(data.country, data.geo.country) AS country,
-               data.currency AS currency, count(*) AS contacts,
-               sum(CASE WHEN type = 'web.pageview.v1' THEN 1 ELSE coalesce(data.screens, 0) END) AS views,
-               sum(coalesce(data.visible_ms, data.end_ms - data.start_ms, 0)) AS engaged_ms,
-               sum(data.item_count) AS items_sold, sum(data.total) AS revenue
-        FROM events
-        WHERE dt IN ({", ".join(f"'{day}'" for day in sorted(days))})
-        GROUP BY dt, substr(occurred_at, 1, 13), type, coalesce(data.country, data.geo.country), data.currency
-        """,
-    )
+    rows = ask(application, BY_HOUR.format(days=", ".join(f"'{day}'" for day in sorted(days))))
     found: Amounts = Counter()
     for row in rows:
         assert row["hour"].startswith(row["dt"]), "an event lies in the folder of its day"
