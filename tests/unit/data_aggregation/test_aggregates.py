@@ -141,12 +141,12 @@ def test_any_mixture_of_batches_duplicates_and_orders_gives_the_plain_reference(
 ) -> None:
     chance, sources = random.Random(seed), Sources(seed, NOON, hours=30)
     tell = {"web": sources.pageview, "mobile": sources.session, "store": sources.sale}[FUNCTIONS[kind]]
-    told = [tell() for _ in range(80)]
-    deliveries = told + chance.sample(told, 20)
+    told = [tell() for _ in range(50)]
+    deliveries = told + chance.sample(told, 15)
     chance.shuffle(deliveries)
     module = function(FUNCTIONS[kind])
     while deliveries:
-        size = chance.choice([3, 17, 60])
+        size = chance.choice([3, 17, 40])
         assert deliver(module, *deliveries[:size]) == []
         del deliveries[:size]
     assert totals() == expected(told)
