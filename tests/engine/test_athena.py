@@ -131,8 +131,7 @@ def test_a_view_is_asked_like_a_table(lake: Lake) -> None:
     assert lake.ask("SELECT once.id, s.dt FROM once JOIN sales AS s ON s.id = once.id WHERE once.id = '2'") == [
         ("2", "2026-10-08")
     ]
-    elsewhere = "SELECT o.id FROM {}.once o ORDER BY o.id".format(lake.database)  # noqa: S608, UP032 - a name of ours
-    assert lake.ask(elsewhere, "default") == [("1",), ("2",)]
+    assert lake.ask(f"SELECT o.id FROM {lake.database}.once o ORDER BY o.id", "default") == [("1",), ("2",)]
     assert lake.ask("SELECT id FROM large") == [("2",)]
     assert lake.ask("WITH big AS (SELECT id FROM large) SELECT count(*) FROM big") == [("1",)]
 

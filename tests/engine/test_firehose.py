@@ -3,8 +3,10 @@
 import base64
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
+from fanout_cli.engine import process
 from tests.engine.aws import ACCOUNT, REGION, Aws, allow
 from tests.waiting import until
 
@@ -31,7 +33,7 @@ class Stream:
     """A stream into a bucket of its own."""
 
     def __init__(self, aws: Aws, function: str | None = None, *, may_invoke: bool = True, **config: Any) -> None:
-        self._aws = aws
+        self.aws = aws
         self.bucket = aws.name("lake")
         self.name = aws.name("stream")
         self.arn = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/{self.name}"
@@ -56,13 +58,13 @@ class Stream:
     def put(self, *texts: str) -> None:
         """Put records."""
         records = [{"Data": f"{text}\n".encode()} for text in texts]
-        self._aws.firehose.put_record_batch(DeliveryStreamName=self.name, Records=records)
+        self.aws.firehose.put_record_batch(DeliveryStreamName=self.name, Records=records)
 
     def objects(self) -> dict[str, bytes]:
         """What lies in the bucket."""
-        found = self._aws.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        found = self.aws.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
         return {
-            each["Key"]: self._aws.s3.get_object(Bucket=self.bucket, Key=each["Key"])["Body"].read() for each in found
+            each["Key"]: self.aws.s3.get_object(Bucket=self.bucket, Key=each["Key"])["Body"].read() for each in found
         }
 
     def wait(self, number: int) -> dict[str, bytes]:
@@ -87,6 +89,20 @@ def test_records_wait_for_each_other_and_become_one_compressed_object(aws: Aws) 
     assert gzip.decompress(body) == b"one\ntwo\nthree\n"
     assert key.startswith("events/20")
     assert key.endswith(".jsonl.gz")
+
+
+def test_what_waits_in_a_buffer_survives_a_stop_of_the_engine(tmp_path: Path) -> None:
+    stream = Stream(
+        Aws(process.start(tmp_path, 0)), Prefix="events/", BufferingHints={"IntervalInSeconds": 6, "SizeInMBs": 64}
+    )
+    try:
+        stream.put("one")
+        process.stop(tmp_path)
+        stream.aws = Aws(process.start(tmp_path, 0))
+        ((_, body),) = stream.wait(1).items()
+        assert body == b"one\n"
+    finally:
+        process.stop(tmp_path, purge=True)
 
 
 def test_a_full_buffer_does_not_wait(aws: Aws) -> None:
