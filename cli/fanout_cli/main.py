@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanout_cli.commands import audit, demo, down, env, logs, publish, replicas, status, trace, up
+from fanout_cli.commands import analytics, audit, demo, down, env, logs, publish, replicas, status, trace, up
 from fanout_cli.engine.errors import EngineError
 from fanout_cli.errors import UserError
 from fanout_cli.output import error_console
@@ -41,6 +41,7 @@ for name, command in {
 app.add_typer(logs.app, name="logs")
 app.add_typer(audit.app, name="audit")
 app.add_typer(replicas.app, name="replicas")
+app.add_typer(analytics.app, name="analytics")
 
 
 def main() -> NoReturn:

@@ -72,6 +72,8 @@ class Topology:
     stack_name: str
     topics: tuple[Topic, ...]
     subscribers: Mapping[str, Subscriber]
+    outputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """{use case: what its own stack gives out}"""
 
     @property
     def use_cases(self) -> list[str]:
@@ -125,6 +127,7 @@ def discover(client: Callable[[str], Any], stack_name: str) -> Topology:
             for (stack, logical_id, arn), found in zip(topics, subscriptions, strict=True)
         ),
         subscribers,
+        {use_case_of_stack[stack.arn]: stack.outputs for stack in stacks if stack.arn in use_case_of_stack},
     )
 
 

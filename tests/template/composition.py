@@ -4,6 +4,7 @@ What a reference points to is written as text that names it wherever it is used:
 the ARN of that queue both inside the inbox and in the stack that subscribes it. So a rule compares plain values.
 """
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -203,11 +204,14 @@ class Stack:
                 return self.resolve(operand[1] if self.condition(operand[0]) else operand[2])
             case "Fn::Sub":
                 text, values = operand if isinstance(operand, list) else (operand, {})
-                return re.sub(r"\$\{([^}]+)\}", lambda found: self._substitute(found[1], values), text)
+                text = re.sub(r"\$\{([^!}][^}]*)\}", lambda found: self._substitute(found[1], values), text)
+                return text.replace("${!", "${")  # what is to stand there as it is
             case "Fn::Split":
                 return str(self.resolve(operand[1])).split(operand[0])
             case "Fn::Select":
                 return self.resolve(operand[1])[int(operand[0])]
+            case "Fn::Base64":
+                return base64.b64encode(str(self.resolve(operand)).encode()).decode()
         raise BrokenTemplateError(f"{self.path}: the tests do not know {function}; teach tests/template/composition.py")
 
     def _substitute(self, name: str, values: Mapping[str, Any]) -> str:

@@ -44,6 +44,11 @@ WILDCARDS = {
     },
     r"<.*UnpublishedBucket\.Arn>/changes/\*": {"s3:PutObject": "the keys hold table and sequence number"},
     r"<.*UnpublishedBucket\.Arn>/aws/lambda/\*": {"s3:PutObject": "Lambda names the objects: mapping, shard, day"},
+    r"<.*LakeBucket\.Arn>/(events|rejected)/\*": {
+        "s3:AbortMultipartUpload": "Firehose names the objects",
+        "s3:GetObject": "Firehose names the objects",
+        "s3:PutObject": "Firehose names the objects",
+    },
 }
 # Actions with a wildcard that AWS's own documentation asks for.
 WILDCARD_ACTIONS = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}

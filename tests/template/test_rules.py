@@ -80,7 +80,7 @@ def test_it_holds_with_every_option_switched_on() -> None:
 
 def test_nobody_is_written_or_called_unless_an_address_is_given() -> None:
     protocols = {each.properties["Protocol"] for each in whole("prod").of("AWS::SNS::Subscription")}
-    assert protocols == {"sqs", "lambda"}
+    assert protocols == {"sqs", "lambda", "firehose"}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ COMMANDS = [
     ["demo"],
     ["logs", "read"],
     ["audit", "verify"],
+    ["analytics", "query"],
 ]
 EVENT = {
     "specversion": "1.0",
@@ -50,7 +51,15 @@ def test_every_command_has_help_with_an_example_json_and_its_exit_codes(run: Run
 
 @pytest.mark.parametrize(
     "arguments",
-    [["env"], ["status"], ["trace", "e1"], ["trace", "e1", "--json"], ["logs", "read"], ["env", "--json"]],
+    [
+        ["env"],
+        ["status"],
+        ["trace", "e1"],
+        ["trace", "e1", "--json"],
+        ["logs", "read"],
+        ["env", "--json"],
+        ["analytics", "query", "SELECT 1"],
+    ],
     ids=" ".join,
 )
 def test_without_an_engine_commands_name_the_next_step_and_print_nothing(run: Run, arguments: list[str]) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 from ministack import app
 from ministack.services import sns
 
+from fanout_cli.engine.compat._notifications import Notification, deliver_to
+
 _PATH = "/_fanout/outbox"
 _FILTERS = ("protocol", "to", "topic")
 _PROTOCOLS = ("email", "email-json", "sms")
@@ -26,44 +28,24 @@ _messages: list[dict[str, Any]] = []
 
 def apply() -> None:
     """Keep what is sent, and serve it."""
-    _keep()
+    deliver_to(_PROTOCOLS, _keep)
     _serve()
     _persist()
 
 
-def _keep() -> None:
-    original = sns._fanout
-
-    def fanout(  # noqa: PLR0917 - upstream's signature
-        topic: str,
-        message_id: str,
-        message: str,
-        subject: str,
-        message_structure: str = "",
-        message_attributes: dict[str, Any] | None = None,
-        *rest: Any,
-        **named: Any,
-    ) -> None:
-        original(topic, message_id, message, subject, message_structure, message_attributes, *rest, **named)
-        for subscription in (sns._topic_by_arn_any_scope(topic) or {}).get("subscriptions", []):
-            protocol = subscription["protocol"]
-            if protocol not in _PROTOCOLS or not subscription.get("confirmed"):
-                continue
-            text = sns._resolve_message_for_protocol(message, message_structure, protocol)
-            if sns._matches_filter_policy(subscription, message_attributes or {}, text):
-                _messages.append(
-                    {
-                        "protocol": protocol,
-                        "to": subscription["endpoint"],
-                        "subject": None if protocol == "sms" else subject or _DEFAULT_SUBJECT,
-                        "message": text,
-                        "topic": topic,
-                        "at": time.time(),
-                    }
-                )
-        del _messages[:-_MOST_KEPT]
-
-    sns._fanout = fanout
+def _keep(notification: Notification) -> None:
+    protocol = notification.subscription["protocol"]
+    _messages.append(
+        {
+            "protocol": protocol,
+            "to": notification.subscription["endpoint"],
+            "subject": None if protocol == "sms" else notification.subject or _DEFAULT_SUBJECT,
+            "message": notification.text,
+            "topic": notification.topic,
+            "at": time.time(),
+        }
+    )
+    del _messages[:-_MOST_KEPT]
 
 
 def _serve() -> None:

@@ -1,0 +1,75 @@
+"""Athena guesses what a JSON table looks like.
+
+Symptom: a column that a table declares and no object has makes the query fail (`Binder Error`), and so does a field of
+a struct; an empty table has text where the catalog says struct; types are what the first lines look like.
+Cause: `athena._table_relation` reads JSON with read_json_auto and ignores the table's columns; `athena._duckdb_type`
+knows no struct, array or map.
+Patch: JSON is read line by line with the columns and types of the catalog. A line that is no JSON object fails the
+query, as with the OpenX SerDe, unless the table says `ignore.malformed.json`.
+It can go when upstream reads JSON with the table's columns.
+"""
+
+from typing import Any
+
+from ministack.services import athena
+
+_OPENERS, _CLOSERS = "<(", ">)"
+
+
+def apply() -> None:
+    """Read JSON as the catalog says."""
+    table_relation, duckdb_type = athena._table_relation, athena._duckdb_type
+
+    def relation(table: dict[str, Any], files: list[str]) -> str:
+        columns = (table.get("StorageDescriptor") or {}).get("Columns") or []
+        if athena._data_format(table) != "json" or not columns:
+            return str(table_relation(table, files))
+        types = ", ".join(f"{_text(each['Name'])}: {_text(as_duckdb(each['Type']))}" for each in columns)
+        serde = table["StorageDescriptor"].get("SerdeInfo") or {}
+        lenient = (serde.get("Parameters") or {}).get("ignore.malformed.json") == "true"
+        hive = athena._hive_options(athena._path_partition_keys(table, files))
+        return (
+            f"read_json({athena._sql_list(files)}, format = 'newline_delimited', columns = {{{types}}}, "
+            f"ignore_errors = {str(lenient).lower()}, {hive})"
+        )
+
+    def type_of(column: dict[str, Any]) -> str:
+        declared = str(column.get("Type", "string"))
+        return as_duckdb(declared) if "<" in declared else str(duckdb_type(column))
+
+    athena._table_relation, athena._duckdb_type = relation, type_of
+
+
+def as_duckdb(declared: str) -> str:
+    """Return a Hive type as DuckDB writes it: struct<a:array<int>> is STRUCT("a" INTEGER[])."""
+    name, _, inner = declared.strip().partition("<")
+    inner = inner.removesuffix(">")
+    match name.lower():
+        case "array":
+            return f"{as_duckdb(inner)}[]"
+        case "map":
+            key, value = _split(inner)
+            return f"MAP({as_duckdb(key)}, {as_duckdb(value)})"
+        case "struct":
+            fields = (field.partition(":") for field in _split(inner))
+            return "STRUCT({})".format(", ".join(f'"{field}" {as_duckdb(kind)}' for field, _, kind in fields))
+        case plain if plain.startswith("decimal("):
+            return plain.upper()
+        case plain:
+            return str(athena._DUCKDB_TYPE_BY_ATHENA.get(plain, "VARCHAR"))
+
+
+def _split(text: str) -> list[str]:
+    """Split at the commas that stand in no brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in _OPENERS) - (character in _CLOSERS)
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,75 @@
+"""The table of data_aggregation in moto, and its functions as their queues call them."""
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from moto.dynamodb import models
+from moto.dynamodb.models import DynamoDBBackend, Table
+
+from fanout.testing import LambdaContext, lambda_event, sqs_record
+from tests.three_sources import Amounts, Told
+
+from ..conftest import Queues
+
+TABLE = "aggregates"
+FUNCTIONS = {"web.pageview.v1": "web", "mobile.session.v1": "mobile", "store.sale.v1": "store"}
+Function = Callable[[str], ModuleType]
+
+
+@pytest.fixture(autouse=True)
+def account(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Queues:
+    monkeypatch.setenv("AGGREGATES_TABLE", make_table(TABLE))
+    return queues
+
+
+@pytest.fixture(autouse=True)
+def one_backup_per_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let moto copy the table once per transaction: to roll back with, it does so for every single action."""
+    transact = DynamoDBBackend.transact_write_items
+
+    def with_one_backup(backend: DynamoDBBackend, actions: list[dict[str, Any]]) -> None:
+        backups: dict[int, Any] = {}
+
+        def deepcopy(value: Any, *rest: Any) -> Any:
+            if not isinstance(value, Table):
+                return copy.deepcopy(value, *rest)
+            if id(value) not in backups:  # all are made before the first action is done, so they are all the same
+                backups[id(value)] = copy.deepcopy(value)
+            return backups[id(value)]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(models, "copy", SimpleNamespace(copy=copy.copy, deepcopy=deepcopy))
+            transact(backend, actions)
+
+    monkeypatch.setattr(DynamoDBBackend, "transact_write_items", with_one_backup)
+
+
+@pytest.fixture
+def function(function_module: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> Function:
+    """Import one of the functions ("web"), with the name it is deployed under in the environment."""
+
+    def load(name: str) -> ModuleType:
+        monkeypatch.setenv("FANOUT_SUBSCRIBER", f"data_aggregation/{name}")
+        return function_module("data_aggregation", name)
+
+    return load
+
+
+@pytest.fixture
+def totals(items: Callable[[str], list[dict[str, Any]]]) -> Callable[[], Amounts]:
+    """Read all aggregates, without the markers."""
+    return lambda: Counter({(item["pk"], item["sk"]): int(item["total"]) for item in items(TABLE) if "total" in item})
+
+
+def deliver(module: ModuleType, *told: Told | str, receive_count: int = 1) -> list[int]:
+    """Hand events to a function as one batch; return the positions of those that must come again."""
+    bodies = [each if isinstance(each, str) else json.dumps(each.event) for each in told]
+    records = [sqs_record(body, receive_count=receive_count) for body in bodies]
+    response = module.handler(lambda_event(records), LambdaContext())
+    positions = {record["messageId"]: number for number, record in enumerate(records)}
+    return sorted(positions[failure["itemIdentifier"]] for failure in response["batchItemFailures"])

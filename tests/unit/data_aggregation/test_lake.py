@@ -1,0 +1,166 @@
+"""lake: every event becomes one line that Athena can read, in the folder of its day; nothing else does."""
+
+import base64
+import json
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from fanout import aws
+from fanout.claim_check import ClaimChecks
+from fanout.contracts import data_aggregation
+from fanout.event import Event, decode, decode_data, encode
+from fanout.testing import REGION, LambdaContext
+
+from .conftest import Function
+from .test_aggregates import SALE, SESSION, VIEW
+
+
+@pytest.fixture
+def lake(function: Function) -> ModuleType:
+    return function("lake")
+
+
+def event(kind: str = "web.pageview.v1", data: Any = None, **attributes: Any) -> dict[str, Any]:
+    return {
+        "specversion": "1.0", "id": "e1", "source": "urn:test", "type": kind, "data": data or VIEW, **attributes
+    }  # fmt: skip
+
+
+def put(module: ModuleType, *bodies: str | bytes) -> list[dict[str, Any]]:
+    """Hand records to the function as Firehose does; return its answers with their data decoded."""
+    records = [
+        {
+            "recordId": f"r{number}",
+            "approximateArrivalTimestamp": 1791462600000,
+            "data": base64.b64encode(body if isinstance(body, bytes) else body.encode()).decode(),
+        }
+        for number, body in enumerate(bodies)
+    ]
+    batch = {"invocationId": "i", "deliveryStreamArn": "arn", "region": REGION, "records": records}
+    answers: list[dict[str, Any]] = module.handler(batch, LambdaContext())["records"]
+    assert [answer["recordId"] for answer in answers] == [record["recordId"] for record in records]
+    return [{**answer, "data": base64.b64decode(answer["data"])} for answer in answers]
+
+
+def line(answer: dict[str, Any]) -> dict[str, Any]:
+    """The one line of an answer."""
+    assert answer["result"] == "Ok"
+    assert answer["data"].endswith(b"\n")
+    assert answer["data"].count(b"\n") == 1
+    found: dict[str, Any] = json.loads(answer["data"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("told", "occurred_at", "day"),
+    [
+        (
+            event(data={**VIEW, "viewed_at": "2026-10-09T00:30:00.500000+02:00"}),
+            "2026-10-08T22:30:00.500Z",
+            "2026-10-08",
+        ),
+        (event("mobile.session.v1", SESSION), "2026-10-08T12:30:00.000Z", "2026-10-08"),
+        (
+            event("store.sale.v1", {**SALE, "sold_at": "2026-10-08T20:00:00-05:00"}),
+            "2026-10-09T01:00:00.000Z",
+            "2026-10-09",
+        ),
+    ],
+    ids=["pageview", "session", "sale"],
+)
+def test_a_line_lies_in_the_day_of_its_source_s_clock(
+    lake: ModuleType, told: dict[str, Any], occurred_at: str, day: str
+) -> None:
+    [answer] = put(lake, json.dumps(told))
+    assert answer["metadata"] == {"partitionKeys": {"dt": day}}
+    found = line(answer)
+    assert found["occurred_at"] == occurred_at
+    assert {name: found[name] for name in told} == told
+    assert json.loads(found["raw"]) == told
+
+
+def test_a_body_of_many_lines_is_one_line_of_the_lake_and_stays_as_it_was_in_raw(lake: ModuleType) -> None:
+    body = json.dumps(event(data={**VIEW, "path": "/Größe-42\n👢"}), indent=4, ensure_ascii=False)
+    found = line(put(lake, body + "\n")[0])
+    assert found["raw"] == body
+    assert found["data"]["path"] == "/Größe-42\n👢"
+
+
+def test_names_that_differ_in_nothing_but_capitals_reach_no_column(lake: ModuleType) -> None:
+    told = {**event(data={**VIEW, "Site": "other", "SITE": 1}), "Type": "x", "ID": 7, "extension": {"Data": 1}}
+    found = line(put(lake, json.dumps(told))[0])
+    assert set(found) == {"occurred_at", "specversion", "id", "source", "type", "data", "raw"}
+    assert found["data"] == VIEW
+    assert json.loads(found["raw"]) == told
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        "{broken",
+        "plain text",
+        "",
+        b"\xff\xfe",
+        '"\\ud800"',
+        json.dumps({**event(), "id": ""}),
+        json.dumps(event("web.click.v1")),
+        json.dumps(event("log.entry.v1", {"service": "shop", "level": "INFO", "message": "m"})),
+        json.dumps(event(data={**VIEW, "country": "Germany"})),
+        json.dumps({**event(), "claimcheck": "0" * 64, "data": {"site": "shop"}}),
+    ],
+)
+def test_poison_goes_back_as_it_came_and_takes_nothing_from_its_neighbours(
+    lake: ModuleType, caplog: pytest.LogCaptureFixture, poison: str | bytes
+) -> None:
+    before, bad, after = put(lake, json.dumps(event()), poison, json.dumps(event("store.sale.v1", SALE)))
+    assert (bad["result"], "metadata" in bad) == ("ProcessingFailed", False)
+    assert bad["data"] == (poison if isinstance(poison, bytes) else poison.encode())
+    assert (line(before)["type"], line(after)["type"]) == ("web.pageview.v1", "store.sale.v1")
+    [warning] = [record for record in caplog.records if record.message == "not taken into the lake"]
+    assert warning.__dict__["record_id"] == "r1"
+
+
+def test_what_the_function_makes_of_the_largest_event_is_small_enough_for_its_answer(lake: ModuleType) -> None:
+    """Firehose hands over up to 1 MB (BufferSizeInMBs), and takes up to 6 MB, in base64."""
+    sale = data_aggregation.StoreSale(
+        **{**SALE, "lines": (), "total": 2000, "item_count": 200, "sold_at": data_aggregation._EPOCH.replace(year=2026)}
+        | {"lines": tuple(data_aggregation.SaleLine(sku="\\" * 128, quantity=1, unit_price=10) for _ in range(200))}
+    )
+    body = encode(Event.new(sale, source="urn:test"))
+    [answer] = put(lake, body)
+    assert len(base64.b64encode(answer["data"])) < len(body) * 6
+
+
+class TestClaimChecks:
+    """An event too large for its topic lies in S3."""
+
+    @pytest.fixture
+    def parked(self, lake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        boto3.client("s3", region_name=REGION).create_bucket(Bucket="claims")
+        monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "claims")
+        whole = decode_data(decode(json.dumps(event("store.sale.v1", SALE))), data_aggregation.StoreSale)
+        stub: dict[str, Any] = json.loads(encode(ClaimChecks("claims", "data_aggregation").park(whole)))
+        return stub
+
+    def test_it_is_fetched(self, lake: ModuleType, parked: dict[str, Any]) -> None:
+        found = line(put(lake, json.dumps(parked))[0])
+        assert found["data"]["lines"] == SALE["lines"]
+        assert "claimcheck" not in found
+
+    def test_if_it_is_gone_the_event_is_poison(self, lake: ModuleType, parked: dict[str, Any]) -> None:
+        [answer] = put(lake, json.dumps({**parked, "claimcheck": "0" * 64}))
+        assert answer["result"] == "ProcessingFailed"
+
+    def test_if_s3_cannot_be_reached_firehose_comes_again_with_the_batch(
+        self, lake: ModuleType, parked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(**_: Any) -> None:
+            raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
+
+        monkeypatch.setattr(aws.client("s3"), "get_object", away)
+        with pytest.raises(ClientError):
+            put(lake, json.dumps(parked))
