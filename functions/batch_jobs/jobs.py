@@ -13,6 +13,7 @@ Every change is one conditional write, so whoever is late finds the job where ot
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -187,12 +188,9 @@ def chunks_with_rejects(job_id: str) -> Iterator[int]:
 
 def note_problem(job_id: str, problem: JobProblemError) -> None:
     """Note what makes the job impossible, for whoever ends it. The first problem stays."""
-    try:
-        _update(
-            job_id, {"problem": str(problem)}, unless_over=True, condition="problem = :nothing", values={":nothing": ""}
-        )
-    except JobOverError:
-        pass  # or there is a problem already
+    noted = {"problem": str(problem)}
+    with suppress(JobOverError):  # or there is a problem already
+        _update(job_id, noted, unless_over=True, condition="problem = :nothing", values={":nothing": ""})
 
 
 def completed(job: Job, *, result: str = "", rejects: str = "", also: Sequence[Mapping[str, Any]] = ()) -> Job:
