@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanout_cli.commands import demo, down, env, logs, publish, status, trace, up
+from fanout_cli.commands import demo, down, env, jobs, logs, publish, status, trace, up
 from fanout_cli.engine.errors import EngineError
 from fanout_cli.errors import UserError
 from fanout_cli.output import error_console
@@ -39,6 +39,7 @@ for name, command in {
 }.items():
     app.command(name, help=command.HELP)(command.run)
 app.add_typer(logs.app, name="logs")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> NoReturn:
