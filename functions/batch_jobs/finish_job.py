@@ -31,14 +31,14 @@ _ENDED_BY: dict[str, tuple[FailureReason, str]] = {
 
 
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, str]:
-    """Finish a job ({"job_id"}, {"job_id", "error"}, or EventBridge's event); return its state."""
+    """Finish a job ({"job_id"}, {"job_id", "error"}, or EventBridge's event); return its state and kind."""
     if "detail" in payload:
         return _ended_from_outside(payload["detail"])
     job = jobs.read(payload["job_id"])
     if not job.is_over:
         job = _failed(job, payload["error"]) if "error" in payload else _finished(job)
     announcing.announce(job)
-    return {"state": job.state}
+    return {"state": job.state, "kind": job.requested.kind}
 
 
 def _ended_from_outside(detail: dict[str, Any]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def _ended_from_outside(detail: dict[str, Any]) -> dict[str, str]:
         reason, why = _ENDED_BY[detail["status"]]
         job = _with_problem(job, reason, why)
     announcing.announce(job)
-    return {"state": job.state}
+    return {"state": job.state, "kind": job.requested.kind}
 
 
 def _failed(job: Job, error: dict[str, Any]) -> Job:

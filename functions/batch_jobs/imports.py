@@ -6,14 +6,15 @@
 
 Rows count for nothing until their dataset points to their job, which happens in the very transaction that completes
 the job. So an import that fails half-way, or is killed, was never there; and whoever reads a dataset while the next one
-is coming in reads the last one, whole.
+is coming in reads the last one, whole. Rows of an import that has failed are deleted afterwards, which nobody sees.
 """
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import settings
@@ -27,7 +28,8 @@ _TOGETHER = 25
 _WRITERS = 4
 _ATTEMPTS = 8
 
-Item = dict[str, AttributeValue]
+Request = dict[str, dict[str, dict[str, AttributeValue]]]
+"""One entry of BatchWriteItem."""
 
 
 class ThrottledError(Exception):
@@ -36,14 +38,25 @@ class ThrottledError(Exception):
 
 def write(job_id: str, chunk: int, rows: Iterable[tuple[int, Mapping[str, AttributeValue]]]) -> None:
     """Write the rows (number, values) of a chunk. Writing them again changes nothing."""
-    pk = {"S": f"rows#{job_id}#{chunk:05d}"}
-    items: Iterator[Item] = (
-        {"pk": pk, "sk": {"S": f"row#{number:012d}"}, "row": {"M": dict(values)}} for number, values in rows
-    )
-    aws.client("dynamodb")  # made before the threads: clients may be shared by them, and must not be made by them
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        for _ in pool.map(_write, _batches(items)):
-            pass
+    pk = {"S": _rows_of(job_id, chunk)}
+
+    def item(number: int, values: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
+        return {"pk": pk, "sk": {"S": f"row#{number:012d}"}, "row": {"M": dict(values)}}
+
+    _change({"PutRequest": {"Item": item(number, values)}} for number, values in rows)
+
+
+def discard(job_id: str, chunk: int) -> None:
+    """Delete the rows of a chunk, as many as there are."""
+    pages = aws.client("dynamodb").get_paginator("query")
+    for page in pages.paginate(
+        TableName=settings.imports().import_table,
+        KeyConditionExpression="pk = :rows",
+        ExpressionAttributeValues=to_item({":rows": _rows_of(job_id, chunk)}),
+        ProjectionExpression="pk, sk",
+        ConsistentRead=True,
+    ):
+        _change({"DeleteRequest": {"Key": key}} for key in page["Items"])
 
 
 def show(job: Job) -> dict[str, Any]:
@@ -61,20 +74,22 @@ def show(job: Job) -> dict[str, Any]:
     return {"Put": {"TableName": settings.imports().import_table, "Item": to_item(item)}}
 
 
-def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
-    batch: list[Item] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == _TOGETHER:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _rows_of(job_id: str, chunk: int) -> str:
+    return f"rows#{job_id}#{chunk:05d}"
 
 
-def _write(batch: Sequence[Item]) -> None:
+def _change(requests: Iterable[Request]) -> None:
+    """Put or delete many items, a few batches at a time."""
+    aws.client("dynamodb")  # made before the threads: clients may be shared by them, and must not be made by them
+    waiting = iter(requests)
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        while batches := [batch for _ in range(_WRITERS) if (batch := list(islice(waiting, _TOGETHER)))]:
+            list(pool.map(_send, batches))
+
+
+def _send(batch: Sequence[Request]) -> None:
     table = settings.imports().import_table
-    waiting = {table: [{"PutRequest": {"Item": item}} for item in batch]}
+    waiting = {table: list(batch)}
     for attempt in range(_ATTEMPTS):
         waiting = aws.client("dynamodb").batch_write_item(RequestItems=waiting).get("UnprocessedItems") or {}
         if not waiting:

@@ -22,9 +22,16 @@ from totals import Summed, Totals
 
 
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
-    """Process a chunk ({"job_id", "chunk"}); return how many rows were good and rejected."""
+    """Process a chunk ({"job_id", "chunk"}); return how many rows were good and rejected.
+
+    With "discard", which follows the failure of the job: delete what an import has written of the chunk.
+    """
     chunk = msgspec.convert(payload["chunk"], Chunk)
     job_id = payload["job_id"]
+    if payload.get("discard"):
+        if jobs.read(job_id).state == "FAILED":
+            imports.discard(job_id, chunk.number)
+        return {}
     with step(job_id):
         job = jobs.running(job_id)
         if jobs.is_done(job_id, chunk):
