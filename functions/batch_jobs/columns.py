@@ -20,11 +20,11 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 def _integer(text: str) -> AttributeValue | None:
-    return {"N": text} if _INTEGER.fullmatch(text) else None
+    return {"N": text.removeprefix("+")} if _INTEGER.fullmatch(text) else None
 
 
 def _decimal(text: str) -> AttributeValue | None:
-    return {"N": text} if _DECIMAL.fullmatch(text) else None
+    return {"N": text.removeprefix("+")} if _DECIMAL.fullmatch(text) else None
 
 
 def _date(text: str) -> AttributeValue | None:

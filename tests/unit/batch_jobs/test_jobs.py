@@ -102,11 +102,21 @@ def test_a_job_requested_again_after_step_functions_has_forgotten_its_name_does_
 
 def test_a_start_that_was_interrupted_is_made_up_for(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     event = requested(account.put(SALES), sales())
-    start = account.module("start_job")
-    monkeypatch.setattr(start, "_start", lambda _: (_ for _ in ()).throw(RuntimeError("interrupted")))
-    assert account.deliver(event)[0][0] == "retrying"
-    assert account.executions() == []
-    monkeypatch.undo()
+    account.module("start_job")
+    interrupted(monkeypatch, "stepfunctions", "StartExecution")
+    with pytest.raises(KeyboardInterrupt):
+        account.deliver(event)
+    assert (account.job()["state"], account.executions()) == ("REQUESTED", [])
+    assert account.deliver(event) == [("duplicate", None)]
+    assert len(account.executions()) == 1
+
+
+def test_an_execution_that_is_over_before_its_start_is_known_is_not_started_again(account: Account) -> None:
+    event = requested(account.put(SALES), sales())
+    name = account.module("jobs").execution_name("job-1")
+    account.states.start_execution(stateMachineArn=account.machine, name=name, input="{}")
+    assert account.deliver(event) == [("processed", None)]
+    assert account.executions() == [name]
 
 
 def test_a_poisoned_request_between_good_ones_harms_none_of_them(account: Account) -> None:
