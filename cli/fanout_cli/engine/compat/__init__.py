@@ -18,6 +18,7 @@ from fanout_cli.engine.compat import (
     execution_roles,
     function_properties,
     get_template_urls,
+    interrupted_executions,
     layer_arns,
     log_patterns,
     log_subscriptions,
@@ -62,6 +63,7 @@ _PATCHES = (
     schedules,  # after `rules`, which leaves schedules alone
     execution_roles,
     stopped_executions,
+    interrupted_executions,
     worker_output,
     code_cache,
     log_patterns,
