@@ -1,6 +1,7 @@
 """Executions do what their role may, end when they are stopped, and outlive a restart; rules ask the function.
 
-compat/execution_roles.py, stopped_executions.py, interrupted_executions.py, rules.py
+compat/execution_roles.py, stopped_executions.py, interrupted_executions.py, error_types.py,
+rules.py
 """
 
 import json
@@ -93,6 +94,23 @@ def test_an_execution_calls_a_function_that_its_role_may_call_and_no_other(aws: 
     refused = ended(aws, run(aws, machine(aws, role, Call=calls(aws, other)), queue=queue))
     assert (refused["status"], refused["error"]) == ("FAILED", "Lambda.AWSLambdaException")
     assert len(aws.messages(queue)) == 1
+
+
+def retried(call: dict[str, Any], *errors: str) -> dict[str, Any]:
+    """The same state, tried three times in all, but not again after one of these errors."""
+    never = {"ErrorEquals": list(errors), "MaxAttempts": 0}
+    return {**call, "Retry": [never, {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 2}]}
+
+
+def test_a_state_knows_a_functions_exception_by_its_name(aws: Aws) -> None:
+    queue, _ = aws.queue()
+    function = aws.function(SOURCE, allow("sqs:SendMessage"))
+    role = aws.role(allow("lambda:InvokeFunction"))
+    for named, attempts in (("RuntimeError", 1), ("ValueError", 3)):
+        execution = run(aws, machine(aws, role, Call=retried(calls(aws, function), named)), queue=queue, fail=True)
+        found = ended(aws, execution)
+        assert (found["error"], json.loads(found["cause"])["errorMessage"]) == ("RuntimeError", "on purpose")
+        assert len(aws.messages(queue)) == attempts
 
 
 @pytest.mark.parametrize(
@@ -197,6 +215,15 @@ def test_upstream_still_does_what_the_role_may_not(upstream: Aws) -> None:
     function = upstream.function(SOURCE, allow("sqs:SendMessage"))
     execution = run(upstream, machine(upstream, upstream.role(), Call=calls(upstream, function)), queue=queue)
     assert ended(upstream, execution)["status"] == "SUCCEEDED"
+
+
+def test_upstream_still_calls_every_exception_the_same(upstream: Aws) -> None:
+    queue, _ = upstream.queue()
+    function = upstream.function(SOURCE, allow("sqs:SendMessage"))
+    execution = run(
+        upstream, machine(upstream, upstream.role(), Call=calls(upstream, function)), queue=queue, fail=True
+    )
+    assert ended(upstream, execution)["error"] == "Runtime.HandlerError"
 
 
 def test_upstream_still_starts_the_items_of_a_stopped_execution(upstream: Aws) -> None:

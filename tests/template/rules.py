@@ -36,6 +36,17 @@ WILDCARDS = {
         "s3:PutObject": "one use case's claim checks; their keys are digests",
     },
     r"<.*ArchiveBucket\.Arn>/logs/\*": {"s3:PutObject": "the archive's keys hold service, day and hour"},
+    r"<.*JobBucket\.Arn>/inputs/\*": {"s3:GetObject": "whoever requests a job names its input"},
+    r"<.*JobBucket\.Arn>/(work|results)/\*": {
+        "s3:GetObject": "the keys of a job's files hold the job's id",
+        "s3:PutObject": "the keys of a job's files hold the job's id",
+        "s3:AbortMultipartUpload": "the keys of a job's files hold the job's id",
+    },
+    r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "whoever requests a job names its input"},
+    r"arn:aws:states:.*:execution:<.*JobMachine\.Name>[:/]\*": {
+        "states:DescribeExecution": "a Distributed Map names its executions",
+        "states:StopExecution": "a Distributed Map names its executions",
+    },
 }
 # Actions with a wildcard that AWS's own documentation asks for.
 WILDCARD_ACTIONS = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}

@@ -66,6 +66,7 @@ def test_it_holds_with_every_option_switched_on() -> None:
         "AlertTopicArn": "arn:aws:sns:us-east-1:111122223333:alerts",
         "SourceLogGroup": "/aws/lambda/shop",
         "PaymentProviderSecretArn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:payments-AbCdEf",
+        "InputLocations": "partner-files/incoming/",
         "MonitoringLevel": "full",
         **PEOPLE,
     }
