@@ -197,6 +197,8 @@ class Stack:
                 return re.sub(r"\$\{([^}]+)\}", lambda found: self._substitute(found[1], values), text)
             case "Fn::Split":
                 return str(self.resolve(operand[1])).split(operand[0])
+            case "Fn::Join":
+                return str(operand[0]).join(map(str, self.resolve(operand[1])))
             case "Fn::Select":
                 return self.resolve(operand[1])[int(operand[0])]
         raise BrokenTemplateError(f"{self.path}: the tests do not know {function}; teach tests/template/composition.py")
