@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanout_cli.commands import analytics, audit, demo, down, env, logs, publish, replicas, status, trace, up
+from fanout_cli.commands import analytics, audit, demo, down, env, jobs, logs, publish, replicas, status, trace, up
 from fanout_cli.engine.errors import EngineError
 from fanout_cli.errors import UserError
 from fanout_cli.output import error_console
@@ -42,6 +42,7 @@ app.add_typer(logs.app, name="logs")
 app.add_typer(audit.app, name="audit")
 app.add_typer(replicas.app, name="replicas")
 app.add_typer(analytics.app, name="analytics")
+app.add_typer(jobs.app, name="jobs")
 
 
 def main() -> NoReturn:

@@ -208,6 +208,8 @@ class Stack:
                 return text.replace("${!", "${")  # what is to stand there as it is
             case "Fn::Split":
                 return str(self.resolve(operand[1])).split(operand[0])
+            case "Fn::Join":
+                return str(operand[0]).join(map(str, self.resolve(operand[1])))
             case "Fn::Select":
                 return self.resolve(operand[1])[int(operand[0])]
             case "Fn::Base64":

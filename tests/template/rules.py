@@ -48,6 +48,16 @@ WILDCARDS = {
         "s3:AbortMultipartUpload": "Firehose names the objects",
         "s3:GetObject": "Firehose names the objects",
         "s3:PutObject": "Firehose names the objects",
+    r"<.*JobBucket\.Arn>/inputs/\*": {"s3:GetObject": "whoever requests a job names its input"},
+    r"<.*JobBucket\.Arn>/(work|results)/\*": {
+        "s3:GetObject": "the keys of a job's files hold the job's id",
+        "s3:PutObject": "the keys of a job's files hold the job's id",
+        "s3:AbortMultipartUpload": "the keys of a job's files hold the job's id",
+    },
+    r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "whoever requests a job names its input"},
+    r"arn:aws:states:.*:execution:<.*JobMachine\.Name>[:/]\*": {
+        "states:DescribeExecution": "a Distributed Map names its executions",
+        "states:StopExecution": "a Distributed Map names its executions",
     },
 }
 # Actions with a wildcard that AWS's own documentation asks for.

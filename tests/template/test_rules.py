@@ -68,6 +68,7 @@ def test_it_holds_with_every_option_switched_on() -> None:
         "PaymentProviderSecretArn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:payments-AbCdEf",
         "SqlSubnetIds": "subnet-0a1b2c3d,subnet-0a1b2c3e",
         "SqlSecurityGroupIds": "sg-0a1b2c3d",
+        "InputLocations": "partner-files/incoming/",
         "MonitoringLevel": "full",
         **PEOPLE,
     }

@@ -22,15 +22,30 @@ def struck(
     by: see `striker`. timeout: the function's, in seconds, while the block lasts. On leaving the block the test fails
     if the function was never struck: then nothing was attacked.
     """
-    functions, sqs = application.client("lambda"), application.client("sqs")
+    sqs = application.client("sqs")
     deployed = application.subscriber(subscriber)
-    name = deployed.function_name
+    visibility = sqs.get_queue_attributes(QueueUrl=deployed.inbox_url, AttributeNames=["VisibilityTimeout"])
+    # Longer than an attempt, short enough to wait for: what a killed function held comes back after it.
+    seconds = 2 * (timeout or 2)
+    sqs.set_queue_attributes(QueueUrl=deployed.inbox_url, Attributes={"VisibilityTimeout": str(seconds)})
+    try:
+        with struck_function(application, deployed.function_name, at, folder, by=by, timeout=timeout):
+            yield
+    finally:
+        sqs.set_queue_attributes(QueueUrl=deployed.inbox_url, Attributes=visibility["Attributes"])
+
+
+@contextmanager
+def struck_function(
+    application: Application, name: str, at: str, folder: Path, *, by: str = "kill", timeout: int | None = None
+) -> Iterator[None]:
+    """The same for any function, by its name: one that reads from no inbox."""
+    functions = application.client("lambda")
     before = functions.get_function(FunctionName=name)
     configuration = before["Configuration"]
     with urllib.request.urlopen(before["Code"]["Location"]) as answer:  # noqa: S310 - the engine's own address
         package = answer.read()
     live = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
-    visibility = sqs.get_queue_attributes(QueueUrl=deployed.inbox_url, AttributeNames=["VisibilityTimeout"])
 
     functions.update_function_code(FunctionName=name, ZipFile=_with_striker(package), Publish=False)
     functions.update_function_configuration(
@@ -49,14 +64,11 @@ def struck(
     )
     sabotaged = functions.publish_version(FunctionName=name)["Version"]
     functions.update_alias(FunctionName=name, Name="live", FunctionVersion=sabotaged)
-    # Longer than an attempt, short enough to wait for: what a killed function held comes back after it.
-    seconds = 2 * (timeout or 2)
-    sqs.set_queue_attributes(QueueUrl=deployed.inbox_url, Attributes={"VisibilityTimeout": str(seconds)})
-    # A cold start on a busy machine can take longer than that, so it happens before anything is delivered.
+    # A cold start on a busy machine can take longer than a visibility, so it happens before anything is delivered.
     functions.invoke(FunctionName=name, Qualifier="live", Payload=b'{"Records": []}')
     try:
         yield
-        assert (folder / "struck").exists(), f"{subscriber} was never struck {at}"
+        assert (folder / "struck").exists(), f"{configuration['Handler']} was never struck {at}"
     finally:
         functions.update_alias(FunctionName=name, Name="live", FunctionVersion=live)
         functions.update_function_code(FunctionName=name, ZipFile=package, Publish=False)
@@ -66,7 +78,6 @@ def struck(
             Timeout=configuration["Timeout"],
             Environment={"Variables": configuration["Environment"]["Variables"]},
         )
-        sqs.set_queue_attributes(QueueUrl=deployed.inbox_url, Attributes=visibility["Attributes"])
 
 
 def wait_for_strike(folder: Path) -> None:

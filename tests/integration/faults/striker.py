@@ -63,6 +63,6 @@ _real = getattr(importlib.import_module(_module), _name)
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Call the real handler, and strike before the function can acknowledge if that is the point."""
     response = _real(event, context)
-    if event["Records"]:  # a warm-up call has none
+    if event.get("Records") != []:  # a warm-up call has none
         _strike("before acknowledgement")
     return response

@@ -1,0 +1,268 @@
+"""The record of a job: what was asked for, how far it is, how it ended. Kept for good, longer than Step Functions
+remembers an execution's name (90 days), so that a job requested again after a year still does not run again.
+
+    pk            sk           attributes
+    job#nightly   job          state, request, cause, input, chunks, chunks_done, good, rejected, ...
+    job#nightly   chunk#00017  good, rejected
+
+    REQUESTED ── planned ──▶ RUNNING ── every chunk done ──▶ COMPLETED
+        └────────────────────────┴───────────────────────▶ FAILED
+
+Every change is one conditional write, so whoever is late finds the job where others have left it.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+import settings
+from fanout import aws
+from fanout.contracts.batch_jobs import FailureReason, JobRequested
+from fanout.effects import ConditionFailedError, from_item, to_item, transact
+from fanout.event import Event
+from fanout.failures import Reject
+from problems import JobOverError, JobProblemError
+
+State = Literal["REQUESTED", "RUNNING", "COMPLETED", "FAILED"]
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What the record holds; its names are the attributes."""
+
+    job_id: str
+    state: State
+    request: str
+    """The request's data as JSON."""
+    cause: str
+    """The event that asked for it, without its data: what the outcome follows from."""
+    requested_at: str
+    execution_arn: str = ""
+    etag: str = ""
+    """Which version of the input is read."""
+    header: tuple[str, ...] = ()
+    chunks: int = 0
+    rows: int = 0
+    """Rows found when it was planned, the first one and blank ones left out."""
+    chunks_done: int = 0
+    good: int = 0
+    rejected: int = 0
+    problem: str = ""
+    """The first thing that makes it impossible: `reason: detail`."""
+    finished_at: str = ""
+    reason: str = ""
+    detail: str = ""
+    result: str = ""
+    rejects: str = ""
+    announced: bool = False
+    """How it ended is known to be published."""
+
+    @property
+    def requested(self) -> JobRequested:
+        """The request."""
+        return msgspec.json.decode(self.request, type=JobRequested)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.state in ("COMPLETED", "FAILED")
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the input that one invocation takes: whole rows, from byte `start` up to byte `end`."""
+
+    number: int
+    start: int
+    end: int
+    first_row: int
+    """The number of its first row, as a spreadsheet counts them: the names of the columns are row 1."""
+
+
+def execution_name(job_id: str) -> str:
+    """Return the name of a job's execution: the same for the same job, readable, and within the limits for names.
+
+    80 characters, of which only letters, digits, - and _ do no harm anywhere.
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+    """
+    readable = "".join(each if each.isalnum() or each in "-_" else "-" for each in job_id)[:40]
+    return f"{readable}-{hashlib.sha256(job_id.encode()).hexdigest()[:32]}"
+
+
+def record(event: Event[JobRequested]) -> tuple[Job, bool]:
+    """Record a request; return its job, and whether that is new. Raises Reject if the id is another request's."""
+    job = Job(
+        job_id=event.data.job_id,
+        state="REQUESTED",
+        request=_encode(event.data).decode(),
+        cause=msgspec.json.encode(event.with_data({})).decode(),
+        requested_at=_now(),
+    )
+    item = {**_key(job.job_id), **msgspec.to_builtins(job), "month": job.requested_at[:7]}
+    try:
+        aws.client("dynamodb").put_item(
+            TableName=_table(), Item=to_item(item), ConditionExpression="attribute_not_exists(pk)"
+        )
+    except Exception as error:
+        if aws.error_code(error) != "ConditionalCheckFailedException":
+            raise
+    else:
+        return job, True
+    known = read(job.job_id)
+    if known.request != job.request:
+        raise Reject("conflict: another request has the same job_id")
+    return known, False
+
+
+def read(job_id: str) -> Job:
+    """Return a job as it is now. Raises KeyError if there is none."""
+    answer = aws.client("dynamodb").get_item(TableName=_table(), Key=to_item(_key(job_id)), ConsistentRead=True)
+    item = from_item(answer["Item"])
+    return msgspec.convert({name: int(each) if isinstance(each, Decimal) else each for name, each in item.items()}, Job)
+
+
+def running(job_id: str) -> Job:
+    """Return a job that is under way. Raises JobOverError if it has ended."""
+    job = read(job_id)
+    if job.is_over:
+        raise JobOverError(job_id)
+    return job
+
+
+def planned(job: Job, *, execution_arn: str, etag: str, header: Sequence[str], chunks: int, rows: int) -> None:
+    """Note what was found in the input; the job runs from here on. Raises JobOverError if it has ended meanwhile."""
+    changes = {
+        "state": "RUNNING",
+        "execution_arn": execution_arn,
+        "etag": etag,
+        "header": list(header),
+        "chunks": chunks,
+        "rows": rows,
+    }
+    _update(job.job_id, changes, unless_over=True)
+
+
+def chunk_done(job_id: str, chunk: Chunk, *, good: int, rejected: int) -> bool:
+    """Count a chunk, once. False if it was counted before. Raises JobOverError if the job has ended meanwhile."""
+    marker = {**_chunk_key(job_id, chunk.number), "good": good, "rejected": rejected}
+    count = {
+        "TableName": _table(),
+        "Key": to_item(_key(job_id)),
+        "UpdateExpression": "ADD chunks_done :one, good :good, rejected :rejected",
+        "ConditionExpression": "#state = :running",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": to_item({":one": 1, ":good": good, ":rejected": rejected, ":running": "RUNNING"}),
+    }
+    put = {"TableName": _table(), "Item": to_item(marker), "ConditionExpression": "attribute_not_exists(pk)"}
+    try:
+        transact([{"Put": put}, {"Update": count}])
+    except ConditionFailedError as error:
+        if 0 in error.failed:
+            return False
+        raise JobOverError(job_id) from None
+    return True
+
+
+def is_done(job_id: str, chunk: Chunk) -> bool:
+    """Tell whether a chunk was counted."""
+    key = to_item(_chunk_key(job_id, chunk.number))
+    return "Item" in aws.client("dynamodb").get_item(TableName=_table(), Key=key, ConsistentRead=True)
+
+
+def chunks_with_rejects(job_id: str) -> Iterator[int]:
+    """Yield the numbers of the chunks that hold rejected rows, in order."""
+    pages = aws.client("dynamodb").get_paginator("query")
+    for page in pages.paginate(
+        TableName=_table(),
+        KeyConditionExpression="pk = :job AND begins_with(sk, :chunk)",
+        FilterExpression="rejected > :none",
+        ExpressionAttributeValues=to_item({":job": f"job#{job_id}", ":chunk": "chunk#", ":none": 0}),
+        ConsistentRead=True,
+    ):
+        yield from (int(item["sk"]["S"].removeprefix("chunk#")) for item in page["Items"])
+
+
+def note_problem(job_id: str, problem: JobProblemError) -> None:
+    """Note what makes the job impossible, for whoever ends it. The first problem stays."""
+    noted = {"problem": str(problem)}
+    with suppress(JobOverError):  # or there is a problem already
+        _update(job_id, noted, unless_over=True, condition="problem = :nothing", values={":nothing": ""})
+
+
+def completed(job: Job, *, result: str = "", rejects: str = "", also: Sequence[Mapping[str, Any]] = ()) -> Job:
+    """Complete the job, and do `also` (TransactWriteItems entries) in the same transaction; return it as it is then."""
+    changes = {"state": "COMPLETED", "finished_at": _now(), "result": result, "rejects": rejects}
+    return _ended(job.job_id, changes, also)
+
+
+def failed(job: Job, reason: FailureReason, detail: str, *, rejects: str = "") -> Job:
+    """Fail the job; return it as it is then, which may be that somebody else has ended it otherwise."""
+    changes = {"state": "FAILED", "finished_at": _now(), "reason": reason, "detail": detail[:500], "rejects": rejects}
+    return _ended(job.job_id, changes)
+
+
+def announced(job_id: str) -> None:
+    """Note that how the job ended is published."""
+    _update(job_id, {"announced": True})
+
+
+def _ended(job_id: str, changes: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) -> Job:
+    try:
+        transact([{"Update": _change(job_id, changes, unless_over=True)}, *also])
+    except ConditionFailedError as error:
+        if error.failed != [0]:
+            raise
+    return read(job_id)
+
+
+def _update(job_id: str, changes: Mapping[str, Any], **conditions: Any) -> None:
+    try:
+        aws.client("dynamodb").update_item(**_change(job_id, changes, **conditions))
+    except Exception as error:
+        if aws.error_code(error) == "ConditionalCheckFailedException":
+            raise JobOverError(job_id) from None
+        raise
+
+
+def _change(
+    job_id: str,
+    changes: Mapping[str, Any],
+    *,
+    unless_over: bool = False,
+    condition: str = "attribute_exists(pk)",
+    values: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The parameters of an update of a job's record."""
+    given = {**{f":{name}": value for name, value in changes.items()}, **(values or {})}
+    if unless_over:
+        condition = f"{condition} AND #state IN (:requested, :running)"
+        given |= {":requested": "REQUESTED", ":running": "RUNNING"}
+    names = {f"#{name}": name for name in changes} | ({"#state": "state"} if unless_over else {})
+    return {
+        "TableName": _table(),
+        "Key": to_item(_key(job_id)),
+        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in changes),
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": to_item(given),
+    }
+
+
+def _table() -> str:
+    return settings.job().job_table
+
+
+def _key(job_id: str) -> dict[str, str]:
+    return {"pk": f"job#{job_id}", "sk": "job"}
+
+
+def _chunk_key(job_id: str, number: int) -> dict[str, str]:
+    return {"pk": f"job#{job_id}", "sk": f"chunk#{number:05d}"}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

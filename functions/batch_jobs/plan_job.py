@@ -1,0 +1,103 @@
+"""First step of a job: checks its input and cuts it into chunks of whole rows. See docs/decisions for why not AWS does.
+
+Reads the file once, from one end to the other, and holds a mebibyte of it and the list of chunks in memory.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+import csv_rows
+import files
+import inputs
+import jobs
+import settings
+from csv_rows import Row
+from jobs import Chunk, Job
+from problems import JobProblemError
+from steps import step
+
+MOST_CHUNKS = 50_000
+"""Their list, and Step Functions' own record of them, stays within the limits of both."""
+_CHUNK_BYTES = 8 << 20
+_LONGEST_HEADER = 64 << 10
+
+
+def handler(payload: dict[str, Any], _context: Any) -> dict[str, str]:
+    """Plan a job ({"job_id", "execution_arn"}); return where the list of its chunks lies ({"bucket", "key"})."""
+    job_id = payload["job_id"]
+    with step(job_id):
+        return _plan(jobs.running(job_id), payload["execution_arn"])
+
+
+def _plan(job: Job, execution_arn: str) -> dict[str, str]:
+    requested = job.requested
+    source = inputs.check(requested.input, settings.plan().locations())
+    etag = inputs.version(source)
+    skipped, blocks = _without_bom(inputs.blocks(source, etag))
+    rows = csv_rows.rows(blocks, requested.parameters.delimiter)
+    first = next(rows, None)
+    header = _header(first, requested.wanted)
+    cut = _Cut(skipped)
+    chunks = list(cut.chunks(first.end if first else 0, rows))
+    key = files.manifest(job.job_id)
+    files.write(key, msgspec.json.encode(chunks), files.JSON)
+    jobs.planned(job, execution_arn=execution_arn, etag=etag, header=header, chunks=len(chunks), rows=cut.rows)
+    return {"bucket": settings.bucket().job_bucket, "key": key}
+
+
+def _without_bom(blocks: Iterator[bytes]) -> tuple[int, Iterable[bytes]]:
+    """The blocks without a byte order mark at their beginning, and how many bytes that was."""
+    first = next(blocks, b"")
+    text = first.removeprefix(csv_rows.BOM)
+    return len(first) - len(text), chain([text], blocks)
+
+
+def _header(first: Row | None, wanted: Iterable[str]) -> list[str]:
+    """The names of the columns. Raises JobProblemError if one that is wanted is missing or stands there twice."""
+    if first is None or not (first.fields or first.problem):
+        raise JobProblemError("empty_input", "the input has no first row with the names of its columns")
+    if first.problem:
+        raise JobProblemError("not_csv", f"the first row is {first.problem}")
+    if first.end > _LONGEST_HEADER:
+        raise JobProblemError("not_csv", f"the first row has more than {_LONGEST_HEADER} bytes")
+    try:
+        names = [name.strip() for name in csv_rows.decoded(first.fields)]
+    except UnicodeDecodeError:
+        raise JobProblemError("not_csv", "the first row is not UTF-8") from None
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise JobProblemError("missing_columns", f"the first row lacks {', '.join(missing)}")
+    twice = [name for name in wanted if names.count(name) > 1]
+    if twice:
+        raise JobProblemError("not_csv", f"the first row has more than one {', '.join(twice)}")
+    return names
+
+
+class _Cut:
+    """Cuts rows into chunks, and counts them."""
+
+    def __init__(self, skipped: int) -> None:
+        self._skipped = skipped
+        self._most = settings.plan().chunk_rows
+        self.rows = 0
+
+    def chunks(self, start: int, rows: Iterable[Row]) -> Iterator[Chunk]:
+        """Yield the chunks of the rows after the first one, which ended at `start`."""
+        number, first_row, inside, end = 0, 2, 0, start
+        for row in rows:
+            inside += 1
+            end = row.end
+            self.rows += bool(row.fields or row.problem)
+            if inside == self._most or end - start >= _CHUNK_BYTES:
+                yield self._chunk(number, start, end, first_row)
+                number, first_row, inside, start = number + 1, first_row + inside, 0, end
+        if inside:
+            yield self._chunk(number, start, end, first_row)
+
+    def _chunk(self, number: int, start: int, end: int, first_row: int) -> Chunk:
+        if number >= MOST_CHUNKS:
+            raise JobProblemError("input_too_large", f"the input has more than {MOST_CHUNKS * self._most} rows")
+        return Chunk(number=number, start=self._skipped + start, end=self._skipped + end, first_row=first_row)

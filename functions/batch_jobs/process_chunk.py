@@ -1,0 +1,112 @@
+"""Second step of a job, once for each chunk: takes its rows one by one, and keeps the good ones apart from the bad.
+
+Everything it writes has a name made from job and chunk and is the same whenever it is made again; the chunk is counted
+last, and once. So a chunk that was interrupted anywhere is simply done again.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+import csv_rows
+import files
+import imports
+import inputs
+import jobs
+from columns import AttributeValue, Columns
+from jobs import Chunk, Job
+from rejects import Reject, RejectedRowError, as_csv
+from steps import step
+from totals import Summed, Totals
+
+
+def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
+    """Process a chunk ({"job_id", "chunk"}); return how many rows were good and rejected.
+
+    With "discard", which follows the failure of the job: delete what an import has written of the chunk.
+    """
+    chunk = msgspec.convert(payload["chunk"], Chunk)
+    job_id = payload["job_id"]
+    if payload.get("discard"):
+        if jobs.read(job_id).state == "FAILED":
+            imports.discard(job_id, chunk.number)
+        return {}
+    with step(job_id):
+        job = jobs.running(job_id)
+        if jobs.is_done(job_id, chunk):
+            return {}
+        work = _Work(job, chunk)
+        if job.requested.kind == "csv_import":
+            work.load()
+        else:
+            work.add_up()
+        work.tell_rejects()
+        jobs.chunk_done(job_id, chunk, good=work.good, rejected=len(work.rejects))
+    return {"good": work.good, "rejected": len(work.rejects)}
+
+
+class _Work:
+    """One chunk of one job at work."""
+
+    def __init__(self, job: Job, chunk: Chunk) -> None:
+        self._job = job
+        self._chunk = chunk
+        self._requested = job.requested
+        self.good = 0
+        self.rejects: list[Reject] = []
+
+    def load(self) -> None:
+        """Write the rows into the table, where nothing shows them yet."""
+        columns = Columns(self._requested.parameters.columns, self._job.header)
+
+        def imported() -> Iterator[tuple[int, dict[str, AttributeValue]]]:
+            for number, fields in self._rows():
+                try:
+                    values = columns.imported(fields)
+                except RejectedRowError as error:
+                    self.rejects.append(error.at(number))
+                else:
+                    self.good += 1
+                    yield number, values
+
+        imports.write(self._job.job_id, self._chunk.number, imported())
+
+    def add_up(self) -> None:
+        """Write this chunk's part of the report."""
+        given = self._requested.parameters
+        summed, totals = Summed(given.group_by, given.sum, self._job.header), Totals()
+        for number, fields in self._rows():
+            try:
+                group, numbers = summed.of(fields)
+            except RejectedRowError as error:
+                self.rejects.append(error.at(number))
+            else:
+                self.good += 1
+                totals.add(group, 1, numbers)
+        key = files.totals_of(self._job.job_id, self._chunk.number)
+        files.write(key, msgspec.json.encode(list(totals.lines())), files.JSON)
+
+    def tell_rejects(self) -> None:
+        """Write this chunk's part of the rejects file."""
+        if self.rejects:
+            self.rejects.sort()
+            key = files.rejects_of(self._job.job_id, self._chunk.number)
+            files.write(key, as_csv(self.rejects), files.CSV)
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Number and fields of every row that is as wide as the first one; others are rejected, blank ones nothing."""
+        source = inputs.place(self._requested.input)
+        blocks = inputs.blocks(source, self._job.etag, self._chunk.start, self._chunk.end)
+        width = len(self._job.header)
+        delimiter = self._requested.parameters.delimiter
+        for number, row in enumerate(csv_rows.rows(blocks, delimiter), self._chunk.first_row):
+            if row.problem:
+                self.rejects.append(Reject(number, "", row.problem))
+            elif row.fields and len(row.fields) != width:
+                self.rejects.append(Reject(number, "", f"{len(row.fields)} fields instead of {width}"))
+            elif row.fields:
+                try:
+                    yield number, csv_rows.decoded(row.fields)
+                except UnicodeDecodeError:
+                    self.rejects.append(Reject(number, "", "not UTF-8"))

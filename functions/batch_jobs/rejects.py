@@ -1,0 +1,54 @@
+"""Rows that did not pass, and CSV files that are safe to open.
+
+A spreadsheet takes a cell that begins like a formula for one, whoever wrote it, so what comes from an input never
+begins like one in an output: https://owasp.org/www-community/attacks/CSV_Injection
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+HEADER = ("row", "column", "reason", "value")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
+_LONGEST_VALUE = 100
+
+
+class Reject(NamedTuple):
+    """One row that did not pass, and why."""
+
+    row: int
+    """As a spreadsheet counts: the names of the columns are row 1."""
+    column: str
+    """Empty if it is about the row as a whole."""
+    reason: str
+    value: str = ""
+
+
+class RejectedRowError(Exception):
+    """A row that does not pass. `column`, `reason` and `value` as in `Reject`."""
+
+    def __init__(self, column: str, reason: str, value: str = "") -> None:
+        super().__init__(reason)
+        self.column = column
+        self.reason = reason
+        self.value = value
+
+    def at(self, row: int) -> Reject:
+        """Return what is told of it."""
+        return Reject(row, self.column, self.reason, self.value[:_LONGEST_VALUE])
+
+
+def as_csv(lines: Iterable[Sequence[Any]]) -> bytes:
+    """Return lines of cells as CSV in UTF-8. Texts that begin like a formula get an apostrophe before it."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([_safe(cell) for cell in line] for line in lines)
+    return text.getvalue().encode()
+
+
+def _safe(cell: Any) -> Any:
+    if isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell

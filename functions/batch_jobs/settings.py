@@ -1,0 +1,88 @@
+"""What the template gives the functions of batch_jobs, to each what it needs."""
+
+from functools import cache
+from typing import Annotated
+
+import msgspec
+
+from fanout import settings
+
+
+class JobSettings(msgspec.Struct, frozen=True):
+    """Environment variables of every function."""
+
+    job_table: str
+
+
+class StartSettings(msgspec.Struct, frozen=True):
+    """Environment variables of start_job."""
+
+    state_machine_arn: str
+
+
+class PlanSettings(msgspec.Struct, frozen=True):
+    """Environment variables of plan_job."""
+
+    job_bucket: str
+    input_locations: str = ""
+    """Where else inputs may lie, `bucket/prefix` each, with commas between."""
+    chunk_rows: Annotated[int, msgspec.Meta(ge=1)] = 5000
+
+    def locations(self) -> list[str]:
+        """Every place inputs may lie in, as the beginning of `bucket/key`."""
+        others = [each.strip() for each in self.input_locations.split(",")]
+        return [f"{self.job_bucket}/inputs/", *filter(None, others)]
+
+
+class BucketSettings(msgspec.Struct, frozen=True):
+    """Environment variables of who reads or writes the stack's bucket."""
+
+    job_bucket: str
+
+
+class ImportSettings(msgspec.Struct, frozen=True):
+    """Environment variables of who writes imported rows."""
+
+    import_table: str
+
+
+class OutcomeSettings(msgspec.Struct, frozen=True):
+    """Environment variables of who publishes how a job ended."""
+
+    job_outcomes_topic_arn: str
+
+
+@cache
+def job() -> JobSettings:
+    """Return the settings; like all below raises SettingsError naming what is missing."""
+    return settings.load(JobSettings)
+
+
+@cache
+def start() -> StartSettings:
+    """Return the settings."""
+    return settings.load(StartSettings)
+
+
+@cache
+def plan() -> PlanSettings:
+    """Return the settings."""
+    return settings.load(PlanSettings)
+
+
+@cache
+def bucket() -> BucketSettings:
+    """Return the settings."""
+    return settings.load(BucketSettings)
+
+
+@cache
+def imports() -> ImportSettings:
+    """Return the settings."""
+    return settings.load(ImportSettings)
+
+
+@cache
+def outcomes() -> OutcomeSettings:
+    """Return the settings."""
+    return settings.load(OutcomeSettings)

@@ -1,0 +1,40 @@
+"""Records each requested job and starts its execution: one, however often the job is requested."""
+
+import msgspec
+
+import announcing
+import jobs
+import settings
+from fanout import aws
+from fanout.contracts.batch_jobs import JobRequested
+from fanout.event import Event
+from fanout.failures import Retry
+from fanout.publisher import PublishError
+from fanout.subscriber import Outcome, subscriber
+
+
+@subscriber(JobRequested)
+def handler(event: Event[JobRequested]) -> Outcome:
+    """Record, then start. A job of which it is not known that it has started is started again, under the same name."""
+    job, is_new = jobs.record(event)
+    if job.state == "REQUESTED":
+        _start(job.job_id)
+    elif job.is_over:
+        try:
+            announcing.announce(job)
+        except PublishError as error:
+            raise Retry("not published") from error
+    return Outcome.PROCESSED if is_new else Outcome.DUPLICATE
+
+
+def _start(job_id: str) -> None:
+    try:
+        aws.client("stepfunctions").start_execution(
+            stateMachineArn=settings.start().state_machine_arn,
+            name=jobs.execution_name(job_id),
+            input=msgspec.json.encode({"job_id": job_id}).decode(),
+        )
+    except Exception as error:
+        # Started by an earlier delivery, and over already: while it runs, AWS answers as if it had just been started.
+        if aws.error_code(error) != "ExecutionAlreadyExists":
+            raise

@@ -1,0 +1,136 @@
+"""batch_jobs: work on a whole file, asked for by one event and answered by another.
+
+A request and its answer stand on two topics. Who listens to answers gets no requests, and an answer nobody listens to
+is no event that has lost its way: what became of a job stands in its record.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from fanout.contracts import contract
+
+# "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
+_END = r"(?![\s\S])"
+_REQUESTS = "BatchJobs"
+_OUTCOMES = "JobOutcomes"
+
+JobId = Annotated[str, msgspec.Meta(max_length=128, pattern=f"^[A-Za-z0-9][A-Za-z0-9._-]*{_END}")]
+"""The job's own key, also a part of the names of its files: whoever asks again, under whatever event id, asks for the
+same job."""
+Kind = Literal["csv_import", "report"]
+S3Uri = Annotated[str, msgspec.Meta(max_length=1094, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S")]
+"""s3://bucket/key; a bucket's name has 63 characters at most, a key 1,024."""
+Dataset = Annotated[str, msgspec.Meta(max_length=64, pattern=f"^[a-z][a-z0-9_]*{_END}")]
+ColumnName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an import expects of one column."""
+
+    name: ColumnName
+    """As in the file's first row."""
+    type: Literal["text", "integer", "decimal", "date", "boolean"] = "text"
+    """`date` is 2026-11-22, `boolean` true or false, `decimal` has a point."""
+    required: bool = True
+    """Whether a row without a value is rejected."""
+
+
+Columns = Annotated[tuple[Column, ...], msgspec.Meta(max_length=100)]
+Names = Annotated[tuple[ColumnName, ...], msgspec.Meta(max_length=20)]
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a job needs to know: `dataset` and `columns` for csv_import, `group_by` and `sum` for report."""
+
+    dataset: Dataset | None = None
+    """csv_import: what the rows become, in place of what it was before."""
+    columns: Columns = ()
+    """csv_import: the columns that are imported. Others in the file are left out."""
+    group_by: Names = ()
+    """report: the columns whose values make a line of the report."""
+    sum: Names = ()
+    """report: the columns that are added up within each line."""
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    tolerated_percent: Percent = 0
+    """How many of a hundred rows may be bad; with more of them the job fails whole."""
+
+
+@contract("job.requested.v1", topic=_REQUESTS, filterable=("kind",))
+class JobRequested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody wants a file to be worked on."""
+
+    job_id: JobId
+    kind: Kind
+    input: S3Uri
+    """The CSV file, UTF-8, its first row the names of the columns."""
+    parameters: Parameters
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that do not belong to the kind, or are missing."""
+        given = self.parameters
+        of_import, of_report = bool(given.dataset or given.columns), bool(given.group_by or given.sum)
+        if self.kind == "csv_import" and (of_report or not (given.dataset and given.columns)):
+            raise ValueError("csv_import takes the parameters dataset and columns, and neither group_by nor sum")
+        if self.kind == "report" and (of_import or not given.group_by):
+            raise ValueError("report takes the parameters group_by and sum, and neither dataset nor columns")
+        names = [column.name for column in given.columns] or [*given.group_by, *given.sum]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"columns named twice: {', '.join(twice)}")
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The columns that the file must have."""
+        given = self.parameters
+        return tuple(column.name for column in given.columns) or (*given.group_by, *given.sum)
+
+
+class _Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    job_id: JobId
+    kind: Kind
+    input: S3Uri
+    good: _Count
+    """Rows that passed."""
+    rejected: _Count
+    """Rows that did not; `rejects` says why."""
+    rejects: S3Uri | None = None
+    """A CSV file with number and reason of every rejected row; None if there is none."""
+
+
+@contract("job.completed.v1", topic=_OUTCOMES, filterable=("kind",))
+class JobCompleted(_Outcome, frozen=True, kw_only=True, omit_defaults=True):
+    """The job is done. Final, and never beside `job.failed.v1`."""
+
+    dataset: Dataset | None = None
+    """csv_import: what the rows are now."""
+    result: S3Uri | None = None
+    """report: the CSV file with the totals."""
+
+
+FailureReason = Literal[
+    "forbidden_input",
+    "no_such_input",
+    "unreadable_input",
+    "empty_input",
+    "not_csv",
+    "missing_columns",
+    "input_too_large",
+    "input_changed",
+    "too_many_rejected",
+    "too_many_groups",
+    "aborted",
+    "timed_out",
+    "internal_error",
+]
+
+
+@contract("job.failed.v1", topic=_OUTCOMES, filterable=("kind", "reason"))
+class JobFailed(_Outcome, frozen=True, kw_only=True, omit_defaults=True):
+    """The job has failed, and has changed nothing. Final, and never beside `job.completed.v1`."""
+
+    reason: FailureReason
+    detail: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    """The reason in words, for whoever asked for the job."""

@@ -1,0 +1,314 @@
+"""A job from its request to its outcome, with whatever may happen twice, late, or by half."""
+
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from fanout import aws
+from fanout.contracts.batch_jobs import Column, JobCompleted, JobFailed
+from fanout.identity import derived_id
+from tests.unit.batch_jobs.conftest import BUCKET, Account, people, requested, sales
+
+PEOPLE = "id,name,born\n1,Ada,1990-05-01\n2,Bo,\n\n3,,2001-01-01\n4,Chen,2000-02-30\n5,Élodie,2001-12-31\n"
+SALES = "country,amount\nDE,19.90\nSE,40.40\nDE,0.10\nSE,none\n"
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, service: str, operation: str, after: int = 0) -> None:
+    """Make one call of the layer's client fail, the first unless `after` others may pass, as if the machine died."""
+    calls = 0
+
+    def fail(**_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == after + 1:
+            raise KeyboardInterrupt
+
+    aws.client(service).meta.events.register(f"before-call.{service}.{operation}", fail)
+
+
+def test_good_rows_become_the_dataset_and_each_bad_one_gets_a_reason(account: Account) -> None:
+    job = account.run(requested(account.put(PEOPLE), people()))
+    assert (job["state"], job["good"], job["rejected"], job["rows"]) == ("COMPLETED", 3, 2, 5)
+    assert account.dataset() == [
+        {"id": 1, "name": "Ada", "born": "1990-05-01"},
+        {"id": 2, "name": "Bo"},
+        {"id": 5, "name": "Élodie", "born": "2001-12-31"},
+    ]
+    assert account.table("rejects") == [
+        ["row", "column", "reason", "value"],
+        ["5", "name", "no value", ""],
+        ["6", "born", "no date like 2026-11-22", "2000-02-30"],
+    ]
+
+
+def test_a_report_adds_up_exactly_what_its_chunks_hold(account: Account) -> None:
+    job = account.run(requested(account.put(SALES), sales()))
+    assert (job["state"], job["good"], job["rejected"]) == ("COMPLETED", 3, 1)
+    assert account.table("report") == [
+        ["country", "rows", "total amount"],
+        ["DE", "2", "20.00"],
+        ["SE", "1", "40.40"],
+    ]
+
+
+def test_the_outcome_follows_from_the_request_and_names_what_was_made(account: Account) -> None:
+    uri = account.put(SALES)
+    event = requested(uri, sales())
+    account.run(event)
+    [outcome] = account.published()
+    assert outcome.data == JobCompleted(
+        job_id="job-1",
+        kind="report",
+        input=uri,
+        good=3,
+        rejected=1,
+        result=f"s3://{BUCKET}/results/job-1/report.csv",
+        rejects=f"s3://{BUCKET}/results/job-1/rejects.csv",
+    )
+    expected = derived_id(event.source, event.id, "batch_jobs/finish_job", "job.completed.v1", 0)
+    assert (outcome.id, outcome.causationid, outcome.source) == (expected, event.id, "urn:fanout:batch_jobs/finish_job")
+
+
+def test_a_job_without_bad_rows_has_no_rejects_file(account: Account) -> None:
+    account.run(requested(account.put("country,amount\nDE,1\n"), sales(tolerated_percent=0)))
+    [outcome] = account.published()
+    assert outcome.data.rejects is None
+    found = account.s3.list_objects_v2(Bucket=BUCKET, Prefix="results/")["Contents"]
+    assert [each["Key"] for each in found] == ["results/job-1/report.csv"]
+
+
+def test_a_job_requested_twice_runs_once(account: Account) -> None:
+    uri = account.put(PEOPLE)
+    first, again = requested(uri, people()), requested(uri, people())
+    assert account.deliver(first, first, again) == [("processed", None), ("duplicate", None), ("duplicate", None)]
+    assert len(account.executions()) == 1
+
+
+def test_another_job_of_the_same_id_is_rejected(account: Account) -> None:
+    uri = account.put(PEOPLE)
+    [_, (outcome, reason)] = account.deliver(requested(uri, people()), requested(uri, people(dataset="others")))
+    assert (outcome, reason) == ("rejected", "conflict: another request has the same job_id")
+
+
+def test_a_job_requested_again_after_step_functions_has_forgotten_its_name_does_not_run_again(account: Account) -> None:
+    event = requested(account.put(SALES), sales())
+    account.run(event)
+    account.states.delete_state_machine(stateMachineArn=account.machine)  # whoever starts anything now, fails
+    assert account.deliver(event) == [("duplicate", None)]
+
+
+def test_a_start_that_was_interrupted_is_made_up_for(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = requested(account.put(SALES), sales())
+    account.module("start_job")
+    interrupted(monkeypatch, "stepfunctions", "StartExecution")
+    with pytest.raises(KeyboardInterrupt):
+        account.deliver(event)
+    assert (account.job()["state"], account.executions()) == ("REQUESTED", [])
+    assert account.deliver(event) == [("duplicate", None)]
+    assert len(account.executions()) == 1
+
+
+def test_an_execution_that_is_over_before_its_start_is_known_is_not_started_again(account: Account) -> None:
+    event = requested(account.put(SALES), sales())
+    name = account.module("jobs").execution_name("job-1")
+    account.states.start_execution(stateMachineArn=account.machine, name=name, input="{}")
+    assert account.deliver(event) == [("processed", None)]
+    assert account.executions() == [name]
+
+
+def test_a_poisoned_request_between_good_ones_harms_none_of_them(account: Account) -> None:
+    uri = account.put(SALES)
+    outcomes = account.deliver(
+        requested(uri, sales(), job_id="a"),
+        requested(uri, sales(sum=()), job_id="a"),
+        requested(uri, sales(), job_id="b"),
+    )
+    assert [outcome for outcome, _ in outcomes] == ["processed", "rejected", "processed"]
+    assert len(account.executions()) == 2
+
+
+def test_the_name_of_an_execution_is_readable_unique_and_within_the_limits(
+    function_module: Callable[[str, str], ModuleType], account: Account
+) -> None:
+    name = account.module("jobs").execution_name
+    long = ["x" * 127 + end for end in "ab"]
+    names = [name(each) for each in ("a.b", "a-b", "a_b", *long)]
+    assert len(set(names)) == 5
+    assert all(len(each) <= 80 and each.replace("-", "").replace("_", "").isalnum() for each in names)
+    assert names[0].startswith("a-b-")
+
+
+def test_a_chunk_done_twice_counts_once(account: Account) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    chunks = account.plan("job-1")
+    for chunk in [*chunks, *chunks, chunks[0]]:
+        account.process("job-1", chunk)
+    assert account.finish("job-1") == "COMPLETED"
+    assert (account.job()["good"], account.job()["chunks_done"]) == (3, len(chunks))
+    assert len(account.rows()) == 3
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("dynamodb", "BatchWriteItem"), ("s3", "PutObject"), ("dynamodb", "TransactWriteItems")],
+    ids=["before its rows", "between rows and rejects", "before it is counted"],
+)
+def test_a_chunk_that_was_interrupted_is_done_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch, service: str, operation: str
+) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    chunks = account.plan("job-1")
+    interrupted(monkeypatch, service, operation)
+    touched = 0
+    for chunk in chunks:
+        try:
+            account.process("job-1", chunk)
+        except KeyboardInterrupt:
+            touched += 1
+            account.process("job-1", chunk)
+    assert touched == 1
+    account.finish("job-1")
+    assert (account.job()["good"], account.job()["rejected"]) == (3, 2)
+    assert len(account.rows()) == 3
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("s3", "PutObject"), ("dynamodb", "TransactWriteItems"), ("sns", "PublishBatch"), ("dynamodb", "UpdateItem")],
+    ids=["before its files", "before it is decided", "before it is published", "before that is noted"],
+)
+def test_a_last_step_that_was_interrupted_is_done_again_and_tells_one_outcome(
+    account: Account, monkeypatch: pytest.MonkeyPatch, service: str, operation: str
+) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    for chunk in account.plan("job-1"):
+        account.process("job-1", chunk)
+    interrupted(monkeypatch, service, operation)
+    with pytest.raises(KeyboardInterrupt):
+        account.finish("job-1")
+    assert account.finish("job-1") == "COMPLETED"
+    assert len({event.id for event in account.published()}) == 1
+    assert len(account.dataset()) == 3
+
+
+def test_nothing_of_an_import_shows_before_all_of_it_does(account: Account) -> None:
+    account.run(requested(account.put("id,name,born\n7,Old,\n"), people(), job_id="old"))
+    account.deliver(requested(account.put(PEOPLE), people()))
+    for chunk in account.plan("job-1"):
+        account.process("job-1", chunk)
+        assert [row["name"] for row in account.dataset()] == ["Old"]
+    account.finish("job-1")
+    assert [row["name"] for row in account.dataset()] == ["Ada", "Bo", "Élodie"]
+
+
+def test_more_bad_rows_than_tolerated_fail_the_job_whole(account: Account) -> None:
+    account.run(requested(account.put("id,name,born\n7,Old,\n"), people(), job_id="old"))
+    job = account.run(requested(account.put(PEOPLE), people(tolerated_percent=39.9)))
+    assert (job["state"], job["reason"]) == ("FAILED", "too_many_rejected")
+    assert job["detail"] == "2 of 5 rows are bad; 39.9 % are tolerated"
+    assert [row["name"] for row in account.dataset()] == ["Old"]
+    assert len(account.table("rejects")) == 3
+    [_, outcome] = account.published()
+    assert isinstance(outcome.data, JobFailed)
+    assert (outcome.data.reason, outcome.data.rejected) == ("too_many_rejected", 2)
+
+
+def test_exactly_as_many_bad_rows_as_tolerated_are_tolerated(account: Account) -> None:
+    assert account.run(requested(account.put(PEOPLE), people(tolerated_percent=40)))["state"] == "COMPLETED"
+
+
+def test_the_rows_of_a_failed_import_are_discarded_and_those_of_no_other(account: Account) -> None:
+    account.run(requested(account.put("id,name,born\n7,Old,\n"), people(), job_id="old"))
+    account.run(requested(account.put(PEOPLE), people(tolerated_percent=0)))
+    assert len(account.rows()) == 4
+    for job_id in ("job-1", "old"):
+        for chunk in json.loads(account.text(f"work/{job_id}/chunks.json")):
+            account.process(job_id, chunk, discard=True)
+    assert [row["name"] for row in account.rows().values()] == ["Old"]
+
+
+@pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT", "FAILED"])
+def test_an_execution_that_ended_without_a_word_fails_its_job(account: Account, status: str) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    first, *_ = account.plan("job-1")
+    account.process("job-1", first)
+    [name] = account.executions()
+    detail = {"executionArn": "arn:execution", "name": name, "status": status, "input": '{"job_id": "job-1"}'}
+    finish = account.module("finish_job")
+    for _ in range(2):
+        finish.handler({"detail-type": "Step Functions Execution Status Change", "detail": detail}, None)
+    [outcome] = account.published()
+    reasons = {"ABORTED": "aborted", "TIMED_OUT": "timed_out", "FAILED": "internal_error"}
+    assert outcome.data.reason == reasons[status]
+    assert account.dataset() == []
+
+
+def test_what_is_late_for_a_job_that_has_ended_changes_nothing(account: Account) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    chunks = account.plan("job-1")
+    account.finish("job-1", error={"Error": "States.Timeout", "Cause": ""})
+    before = account.job()
+    for step in (lambda: account.plan("job-1"), lambda: account.process("job-1", chunks[0])):
+        with pytest.raises(Exception, match="job-1") as caught:
+            step()
+        assert type(caught.value).__name__ == "JobOverError"
+    assert account.finish("job-1") == "FAILED"
+    assert account.job() == before
+    assert before["reason"] == "internal_error"
+
+
+def test_an_execution_that_no_request_has_started_fails_no_job(account: Account) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    detail = {"executionArn": "a", "name": "by-hand", "status": "ABORTED", "input": '{"job_id": "job-1"}'}
+    account.module("finish_job").handler({"detail": detail}, None)
+    assert account.job()["state"] == "REQUESTED"
+
+
+def test_a_job_whose_chunks_are_not_all_done_does_not_complete(account: Account) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    account.plan("job-1")
+    with pytest.raises(RuntimeError, match="0 of 2 chunks"):
+        account.finish("job-1")
+    assert account.job()["state"] == "RUNNING"
+
+
+def test_an_outcome_that_never_got_out_is_published_when_the_job_is_requested_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = requested(account.put(SALES), sales())
+    account.deliver(event)
+    for chunk in account.plan("job-1"):
+        account.process("job-1", chunk)
+    interrupted(monkeypatch, "sns", "PublishBatch")
+    with pytest.raises(KeyboardInterrupt):
+        account.finish("job-1")
+    assert account.deliver(event) == [("duplicate", None)]
+    assert [each.type for each in account.published()] == ["job.completed.v1"]
+    assert account.deliver(event) == [("duplicate", None)]
+    assert account.published() == []
+
+
+def test_rows_that_the_table_did_not_take_at_once_are_sent_again(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    chunks = account.plan("job-1")
+    refused: list[Any] = []
+
+    def half(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+        if not refused:
+            request = {"PutRequest": {"Item": {"pk": {"S": "rows#job-1#00000"}, "sk": {"S": "row#late"}}}}
+            parsed["UnprocessedItems"] = {"imports": [request]}
+            refused.append(request)
+
+    aws.client("dynamodb").meta.events.register("after-call.dynamodb.BatchWriteItem", half)
+    account.process("job-1", chunks[0])
+    assert account.item("imports", "rows#job-1#00000", "row#late")
+
+
+def test_a_request_has_columns_that_its_kind_understands(account: Account) -> None:
+    with pytest.raises(ValueError, match="columns named twice: a"):
+        requested("s3://abc/f", people(columns=(Column(name="a"), Column(name="a"))))
