@@ -196,7 +196,7 @@ class Stack:
                 return self._apply(function, operand)
         return {key: item for key, inner in value.items() if (item := self.resolve(inner)) is not _NOTHING}
 
-    def _apply(self, function: str, operand: Any) -> Any:
+    def _apply(self, function: str, operand: Any) -> Any:  # noqa: PLR0911 - one per function
         match function:
             case "Fn::GetAtt":
                 return self._reference(*operand)

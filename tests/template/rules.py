@@ -48,6 +48,7 @@ WILDCARDS = {
         "s3:AbortMultipartUpload": "Firehose names the objects",
         "s3:GetObject": "Firehose names the objects",
         "s3:PutObject": "Firehose names the objects",
+    },
     r"<.*JobBucket\.Arn>/inputs/\*": {"s3:GetObject": "whoever requests a job names its input"},
     r"<.*JobBucket\.Arn>/(work|results)/\*": {
         "s3:GetObject": "the keys of a job's files hold the job's id",
