@@ -251,8 +251,8 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     ),
     (
         "a_fifo_topic_has_fifo_subscribers_only",
-        CHANGES,
-        lambda t: _resource(t, "ReplicateToSqlInbox")["Parameters"].pop("Fifo"),
+        INBOX,
+        lambda t: _resource(t, "DeadLetterQueue").pop("FifoQueue"),
     ),
     ("a_fifo_topic_has_fifo_subscribers_only", CHANGES, lambda t: _resource(t, "DatabaseChanges").pop("FifoTopic")),
     *(
