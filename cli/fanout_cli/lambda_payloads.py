@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from fanout import contracts, testing
-from fanout.event import decode, encode
+from fanout.event import decode, decode_data, encode
+from fanout.publisher import message_group
 from fanout_cli.filter_policy import PartialBody, admits
 from fanout_cli.wiring import Wire, wires
 
@@ -87,10 +88,20 @@ def _record(wire: Wire, sample: _Sample) -> dict[str, Any]:
     body = sample.text
     if wire.delivery == "envelope":
         body = json.dumps(testing.notification(body, topic=sample.topic) | _sent(message_id), ensure_ascii=False)
-    record = testing.sqs_record(body, queue=wire.queue, message_id=_id(wire.subscriber, sample.name))
+    group = _group(sample.text) if wire.queue.endswith(".fifo") else None
+    record = testing.sqs_record(body, queue=wire.queue, group=group, message_id=_id(wire.subscriber, sample.name))
     milliseconds = str(int(_INSTANT.timestamp() * 1000))
     record["attributes"] |= {"SentTimestamp": milliseconds, "ApproximateFirstReceiveTimestamp": milliseconds}
     return record | {"receiptHandle": f"receipt-{_id(wire.subscriber, sample.name)}"}
+
+
+def _group(text: str) -> str:
+    """The message group that the publisher puts an event into."""
+    event = decode(text)
+    schema = contracts.schema_of(event.type)
+    if schema is None:
+        raise ValueError(f"{event.type} is on a FIFO topic and has no contract to name its group")
+    return message_group(decode_data(event, schema))
 
 
 def _sent(message_id: str) -> dict[str, str]:

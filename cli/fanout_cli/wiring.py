@@ -20,7 +20,7 @@ class Wire:
     """the topic's logical id, which is its name: TeamEvents"""
     delivery: Delivery
     queue: str
-    """the name that the inbox's template is given: QueueA"""
+    """the name that the inbox's template is given, with the ending that a FIFO queue's has: QueueA, QueueA.fifo"""
     filter_policy: Mapping[str, Any] | None
 
 
@@ -145,5 +145,6 @@ def _inbox(resources: Mapping[str, Any], function: Mapping[str, Any]) -> str:
     """The name of the queue that the function reads, as given to the inbox's template."""
     for queue in _queues(function):
         name = queue["GetAtt"].split(".")[0]
-        return str(resources[name]["Properties"]["Parameters"]["Name"])
+        given = resources[name]["Properties"]["Parameters"]
+        return f"{given['Name']}{'.fifo' if given.get('Fifo') == 'true' else ''}"
     return ""

@@ -62,7 +62,11 @@ def sqs_record(
         "ApproximateFirstReceiveTimestamp": now,
     }
     if group is not None:
-        system |= {"MessageGroupId": group, "SequenceNumber": "18849496460467696128"}
+        system |= {
+            "MessageGroupId": group,
+            "MessageDeduplicationId": hashlib.sha256(body.encode("utf-8", "replace")).hexdigest(),
+            "SequenceNumber": "18849496460467696128",
+        }
         queue = queue if queue.endswith(".fifo") else f"{queue}.fifo"
     return {
         "messageId": message_id or str(uuid.uuid4()),
