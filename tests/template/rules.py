@@ -306,21 +306,6 @@ def function_and_inbox_agree_on_the_number_of_attempts(composition: Composition)
 
 
 @rule
-def a_fifo_topic_has_fifo_subscribers_only(composition: Composition) -> Iterator[str]:
-    """Inbox and dead-letter queue: a standard queue loses the order, and takes no dead letter of a FIFO one."""
-    for subscription in composition.of(SUBSCRIPTION):
-        topic = composition.by_arn(subscription.properties["TopicArn"])
-        if topic is None:
-            continue
-        fifo = bool(topic.properties.get("FifoTopic"))
-        redriven = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
-        for arn in (subscription.properties["Endpoint"], redriven):
-            queue = composition.by_arn(arn)
-            if fifo != bool(queue is not None and queue.properties.get("FifoQueue")):
-                yield f"{subscription.path}: only one of {arn} and its topic is FIFO"
-
-
-@rule
 def a_function_on_a_stream_loses_nothing(composition: Composition) -> Iterator[str]:
     """Its failures come one by one, what is given up is kept with an alarm, and before the stream forgets it."""
     for function in composition.of(FUNCTION):
@@ -622,7 +607,7 @@ def everything_a_person_sets_or_reads_is_described(composition: Composition) -> 
 
 @rule
 def nothing_has_a_name_of_ours(composition: Composition) -> Iterator[str]:
-    """So that two deployments fit in one account. One exception: platform/inbox.yaml says why."""
+    """So that two deployments fit in one account. Where AWS forces one, the stack's id makes it unique."""
     names = ("FunctionName", "TableName", "BucketName", "TopicName", "QueueName", "RoleName", "LogGroupName", "Name")
     kinds = (
         FUNCTION,
@@ -636,5 +621,6 @@ def nothing_has_a_name_of_ours(composition: Composition) -> Iterator[str]:
     )
     for resource in composition.of(*kinds):
         given = [name for name in names if name in resource.properties]
-        if given and not (resource.stack.file.name == "inbox.yaml" and "id-of-" in resource.properties[given[0]]):
+        forced = resource.stack.file.name == "inbox.yaml" or resource.properties.get("FifoTopic") is True
+        if given and not (forced and "id-of-" in resource.properties[given[0]]):
             yield f"{resource.path}: {given[0]} is given"

@@ -37,8 +37,14 @@ def event(replication: Replication, row: str, version: int, values: dict[str, An
 
 def publish(replication: Replication, *events: Event[RowChanged]) -> None:
     """Publish as somebody does whose every message has a deduplication id of its own, so that SNS takes it for new."""
+    topic = replication.application.topic("DatabaseChanges")
     for each in events:
-        replication.application.publish_text("DatabaseChanges", encode(each).decode(), group=message_group(each))
+        replication.application.client("sns").publish(
+            TopicArn=topic,
+            Message=encode(each).decode(),
+            MessageGroupId=message_group(each),
+            MessageDeduplicationId=new_id(),
+        )
 
 
 def in_both(replication: Replication, row: str) -> list[Any]:
