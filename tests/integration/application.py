@@ -15,7 +15,6 @@ import boto3
 
 from fanout.effects import from_item
 from fanout.event import Event
-from fanout.identity import new_id
 from fanout.publisher import Published, Publisher
 from fanout_cli.engine import process
 from fanout_cli.receipts import Entry, Reader
@@ -112,9 +111,9 @@ class Application:
         return Publisher(self.topic(topic), client=self.client("sns"), workers=4).publish(events)
 
     def publish_text(self, topic: str, text: str, *, group: str = "a-group") -> str:
-        """Publish any text as a foreign client would, on a FIFO topic in a group; return SNS's MessageId."""
+        """Publish any text as a foreign client would; return SNS's MessageId. A FIFO topic wants a message group."""
         arn = self.topic(topic)
-        fifo = {"MessageGroupId": group, "MessageDeduplicationId": new_id()} if arn.endswith(".fifo") else {}
+        fifo = {"MessageGroupId": group} if arn.endswith(".fifo") else {}
         return str(self.client("sns").publish(TopicArn=arn, Message=text, **fifo)["MessageId"])
 
     def outcomes(self, key: str, *, within: float = 90) -> dict[str, str]:

@@ -347,21 +347,6 @@ def function_and_inbox_agree_on_the_number_of_attempts(composition: Composition)
 
 
 @rule
-def a_fifo_topic_has_fifo_subscribers_only(composition: Composition) -> Iterator[str]:
-    """Inbox and dead-letter queue: a standard queue loses the order, and takes no dead letter of a FIFO one."""
-    for subscription in composition.of(SUBSCRIPTION):
-        topic = composition.by_arn(subscription.properties["TopicArn"])
-        if topic is None:
-            continue
-        fifo = bool(topic.properties.get("FifoTopic"))
-        redriven = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
-        for arn in (subscription.properties["Endpoint"], redriven):
-            queue = composition.by_arn(arn)
-            if fifo != bool(queue is not None and queue.properties.get("FifoQueue")):
-                yield f"{subscription.path}: only one of {arn} and its topic is FIFO"
-
-
-@rule
 def a_function_on_a_stream_loses_nothing(composition: Composition) -> Iterator[str]:
     """Its failures come one by one, what is given up is kept with an alarm, and before the stream forgets it."""
     for function in composition.of(FUNCTION):

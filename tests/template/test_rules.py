@@ -283,12 +283,6 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         INBOX,
         lambda t: _resource(t, "Queue")["RedrivePolicy"].update(maxReceiveCount={"Ref": "MaxReceiveCount"}),
     ),
-    (
-        "a_fifo_topic_has_fifo_subscribers_only",
-        CHANGES,
-        lambda t: _resource(t, "ReplicateToSqlInbox")["Parameters"].pop("Fifo"),
-    ),
-    ("a_fifo_topic_has_fifo_subscribers_only", CHANGES, lambda t: _resource(t, "DatabaseChanges").pop("FifoTopic")),
     *(
         (
             "a_function_on_a_stream_loses_nothing",

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from fanout_cli import deploy
 from fanout_cli.commands import status, trace
 from fanout_cli.engine.process import EngineError
+from fanout_cli.postgres import server
 from fanout_cli.target import Target
 from tests.unit.cli.conftest import Result
 
@@ -29,6 +30,7 @@ COMMANDS = [
     ["logs", "read"],
     ["audit", "verify"],
     ["analytics", "query"],
+    ["replicas", "verify"],
 ]
 EVENT = {
     "specversion": "1.0",
@@ -160,6 +162,19 @@ def test_purge_leaves_nothing_of_the_engine_behind(run: Run, tmp_path: Path) -> 
     (state / "deployed.sha256").write_text("x")
     assert run("down", "--purge").exit_code == 0
     assert [path.name for path in state.iterdir() if path.name != "engine.lock"] == []
+
+
+def test_down_stops_the_embedded_postgresql_and_purge_deletes_it(run: Run, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    try:
+        server.start(state)
+        assert json.loads(run("down", "--json").out) == {"stopped": True, "purged": False}
+        assert not server.running(state)
+        assert (state / "postgres" / "data").is_dir()
+        assert run("down", "--purge").exit_code == 0
+        assert not (state / "postgres").exists()
+    finally:
+        server.stop(state, purge=True)
 
 
 def test_a_port_in_use_is_said_by_the_engine_and_ends_with_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The demo: which deliveries it expects, and what it takes for a proof."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fanout_cli.demo.definition import Check, Event, UseCaseDemo, load, samples
 from fanout_cli.demo.run import Report, Row, _by_subscriber, _expected, _fresh
 from fanout_cli.demo.team_events import Demo
 from fanout_cli.errors import UserError
+from fanout_cli.journal import Journal
 from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
 from fanout_cli.tracing import Delivery, Trace
 
@@ -181,3 +183,41 @@ def test_an_effect_is_what_stands_in_the_store_and_nothing_else() -> None:
         {"pk": {"S": "feed#everyone"}, "sk": {"S": "2026-11-22T12:00:00.000+00:00#urn:example:intranet#e1"}}
     ]
     assert Demo("team_events", lambda _: other, topology(*TEAMS)).effect(event(), "broadcast") == ""
+
+
+def test_what_a_producer_of_the_application_publishes_is_not_published_by_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The samples are brought about where the producer looks; the deliveries expected are those of its events."""
+    brought_about: list[str] = []
+
+    class Produced(Demo):
+        def fresh(self, event: Event, run: str) -> Event:
+            return event
+
+        def bring_about(self, events: Sequence[Event]) -> list[Event]:
+            brought_about.extend(each["data"]["text"] for each in events)
+            return [{**each, "id": f"of-the-producer-{number}"} for number, each in enumerate(events)]
+
+        def effect(self, event: Event, subscriber: str) -> str:
+            return "there"
+
+    deployed = topology(*TEAMS[:1])
+    folder = tmp_path / "events" / "team_events" / "valid"
+    folder.mkdir(parents=True)
+    (folder / "ordinary.json").write_text(json.dumps(event()))
+    waited: list[str] = []
+
+    def wait(_: Any, expected: Sequence[Any], __: Any) -> dict[tuple[str, str], Delivery]:
+        waited.extend(each.event["id"] for each in expected)
+        return {
+            (each.event["id"], each.subscriber): Delivery(each.subscriber, "processed", None, 1, 1) for each in expected
+        }
+
+    monkeypatch.setattr(demo_run, "_wait", wait)
+    monkeypatch.setattr(demo_run, "check_unrouted", lambda *_: [])
+    produced = Produced("team_events", lambda _: None, deployed)
+    report = demo_run._run(lambda _: None, deployed, Journal(tmp_path), tmp_path, {"team_events": produced})
+    assert brought_about == ["Lunch"]
+    assert waited == ["of-the-producer-0"]
+    assert [row.ok for row in report.rows] == [True]

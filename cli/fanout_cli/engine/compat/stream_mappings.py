@@ -93,7 +93,10 @@ def _begin(mapping: Mapping, table: str) -> bool:
         mapping["LastProcessingResult"] = _DENIED.format(action=denied)
         return False
     lambda_svc._init_stream_position(mapping["UUID"], mapping["EventSourceArn"], mapping["StartingPosition"])
-    position = max(_positions()[mapping["UUID"]], dynamodb.stream_start_position(table))
+    horizon = dynamodb.stream_start_position(table)
+    position = max(_positions()[mapping["UUID"]], horizon)
+    if position > dynamodb.stream_end_position(table):
+        position = horizon  # the state is of an engine that kept positions without their records
     batch = dynamodb.stream_records_since(table, position, int(mapping.get("BatchSize", 100)))
     if not batch:
         return False
