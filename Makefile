@@ -45,7 +45,7 @@ types: setup
 test: setup test-unit test-engine ## All tests, the fast ones first
 
 test-unit: setup ## The tests that need no engine: units, contracts, templates
-	@pytest -q tests/unit tests/contract tests/template
+	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template
 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application on it
 	@pytest -q tests/engine tests/integration

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fanout_cli.wiring import Exit, Wire, exits, wires
+from fanout_cli.wiring import Exit, Publication, Wire, exits, publications, wires
 
 BEGIN = "<!-- topology, drawn from template.yaml by make generate -->"
 END = "<!-- end of topology -->"
@@ -19,14 +19,19 @@ _BETWEEN = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 
 def picture(root: Path, use_case: str) -> str:
     """Return the Markdown between the marks, both included. Raises OSError if the use case has no template."""
-    ways_in, ways_out = wires(root, use_case), exits(root, use_case)
-    topics = sorted({each.topic for each in ways_in} | {each.topic for each in ways_out})
+    ways_in, ways_out, back = wires(root, use_case), exits(root, use_case), publications(root, use_case)
+    topics = sorted(
+        {each.topic for each in ways_in} | {each.topic for each in ways_out} | {each.topic for each in back}
+    )
     lines = ["flowchart LR", *(f"    {topic}{{{{{topic}}}}}" for topic in topics)]
     for wire in ways_in:
         lines += _wire(wire)
     for each in ways_out:
         lines += _exit(each)
-    return "\n".join([BEGIN, "```mermaid", *lines, "```", END])
+    for publication in back:
+        lines += _publication(publication)
+    once = dict.fromkeys(lines)  # a function with two subscriptions has one inbox
+    return "\n".join([BEGIN, "```mermaid", *once, "```", END])
 
 
 def drawn(readme: str, picture: str) -> str:
@@ -47,6 +52,10 @@ def _wire(wire: Wire) -> list[str]:
 def _exit(each: Exit) -> list[str]:
     shape = f'[("{each.name}")]' if each.protocol == "sqs" else f'["{each.name} ({each.protocol})"]'
     return [f"    {each.topic} {_arrow(each.filter_policy)} {each.name}{shape}"]
+
+
+def _publication(each: Publication) -> list[str]:
+    return [f'    f_{each.function}["{each.function}"] == "publishes" ==> {each.topic}']
 
 
 def _arrow(policy: Mapping[str, Any] | None) -> str:

@@ -50,6 +50,16 @@ class Exit:
     filter_policy: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True)
+class Publication:
+    """One function that publishes to one topic."""
+
+    function: str
+    """the handler's module: payment"""
+    topic: str
+    """the topic's logical id, or the parameter that names a topic of another stack"""
+
+
 def wires(root: Path, use_case: str) -> list[Wire]:
     """Return the use case's subscriptions to functions, sorted by subscriber. Raises OSError if it has no template."""
     resources = _resources(root, use_case)
@@ -91,6 +101,18 @@ def exits(root: Path, use_case: str) -> list[Exit]:
         ),
         key=lambda each: each.name,
     )
+
+
+def publications(root: Path, use_case: str) -> list[Publication]:
+    """Return which functions publish to which topics, as their environments say, sorted. Raises OSError likewise."""
+    resources = _resources(root, use_case)
+    found = {
+        Publication(function=function["Properties"]["Handler"].partition(".")[0], topic=value["Ref"])
+        for function in _functions(resources).values()
+        for name, value in function["Properties"].get("Environment", {}).get("Variables", {}).items()
+        if name.endswith("TOPIC_ARN") and isinstance(value, Mapping) and "Ref" in value
+    }
+    return sorted(found, key=lambda each: (each.function, each.topic))
 
 
 def _resources(root: Path, use_case: str) -> dict[str, Any]:

@@ -1,18 +1,13 @@
 """The mail that tells a customer how an order ended: its words by locale, filled in so that text stays text."""
 
-import html
-from functools import cache
 from pathlib import Path
-from string import Template
 
 import msgspec
 
 from fanout.contracts.order_workflow import CancellationReason, OrderCancelled, OrderConfirmed
 from fanout.mail import Mail
+from fanout.mail_templates import MailTemplates, filled
 from fanout.money import money
-
-_FOLDER = Path(__file__).parent / "mail_templates"
-_FALLBACK = "en"
 
 
 class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,18 +26,12 @@ class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     closing: str
 
 
-class OrderMail(Mail, frozen=True, kw_only=True):
-    """The mail, ready to be sent."""
-
-    locale: str
-    """The one it is written in."""
+_TEMPLATES = MailTemplates(Path(__file__).parent / "mail_templates", _Words)
 
 
-def render(order: OrderConfirmed | OrderCancelled) -> OrderMail:
+def render(order: OrderConfirmed | OrderCancelled) -> Mail:
     """Return the mail about an order, in its locale, else in the locale's language, else in English."""
-    tag = order.locale
-    written_in = next(each for each in (tag, tag.split("-", maxsplit=1)[0], _FALLBACK) if each in _locales())
-    words = _words(written_in)
+    locale, words = _TEMPLATES.words(order.locale)
     facts = {"order": order.order_id, "total": money(order.total, order.currency, words.decimal_sign)}
     if isinstance(order, OrderConfirmed):
         subject, paragraphs = words.confirmed_subject, [*words.confirmed]
@@ -51,9 +40,8 @@ def render(order: OrderConfirmed | OrderCancelled) -> OrderMail:
     else:
         subject, paragraphs = words.cancelled_subject, [*words.cancelled]
         facts["reason"] = words.reasons[order.reason]
-    opening = [_filled(text, facts) for text in paragraphs]
     lines = [
-        _filled(
+        filled(
             words.line,
             {
                 "quantity": str(line.quantity),
@@ -63,37 +51,5 @@ def render(order: OrderConfirmed | OrderCancelled) -> OrderMail:
         )
         for line in order.lines
     ]
-    total, closing = _filled(words.total, facts), words.closing
-    subject = _filled(subject, facts)
-    return OrderMail(
-        locale=written_in,
-        subject=subject,
-        text="\n\n".join([*opening, "\n".join([*lines, total]), closing]) + "\n",
-        html=_layout().substitute(
-            lang=written_in,
-            title=html.escape(subject),
-            opening="\n".join(f"    <p>{html.escape(text)}</p>" for text in opening),
-            lines="\n".join(f"      <li>{html.escape(text)}</li>" for text in lines),
-            total=html.escape(total),
-            closing=html.escape(closing),
-        ),
-    )
-
-
-def _filled(text: str, facts: dict[str, str]) -> str:
-    return Template(text).substitute(facts)
-
-
-@cache
-def _locales() -> frozenset[str]:
-    return frozenset(file.stem for file in _FOLDER.glob("*.json"))
-
-
-@cache
-def _words(locale: str) -> _Words:
-    return msgspec.json.decode((_FOLDER / f"{locale}.json").read_bytes(), type=_Words)
-
-
-@cache
-def _layout() -> Template:
-    return Template((_FOLDER / "layout.html").read_text("utf-8"))
+    body = [*(filled(text, facts) for text in paragraphs), [*lines, filled(words.total, facts)], words.closing]
+    return _TEMPLATES.mail(locale, filled(subject, facts), body)

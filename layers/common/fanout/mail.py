@@ -33,6 +33,8 @@ class MalformedAddressError(ValueError):
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
     """A mail ready to be sent."""
 
+    locale: str
+    """The one it is written in."""
     subject: str
     text: str
     html: str

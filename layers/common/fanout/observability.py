@@ -101,8 +101,11 @@ def count(subscriber: str, outcomes: Mapping[str, int], oldest_ms: int) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """Return what may be told about an exception: its type and AWS code. Its message may hold what a log may not."""
-    code = error_code(error)
+    """Return what may be told about an exception: its type and AWS code. Its message may hold what a log may not.
+
+    The code is also that of what the exception was raised about: libraries wrap AWS's errors in their own.
+    """
+    code = error_code(error) or (error_code(error.__context__) if error.__context__ else "")
     return f"{type(error).__name__} ({code})" if code else type(error).__name__
 
 

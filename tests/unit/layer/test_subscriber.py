@@ -48,6 +48,11 @@ def obey(event: Event[TeamMessagePosted]) -> Outcome | None:
             raise ValueError("ada@example.com")
         case ["throttled"]:
             raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "ada@example.com"}}, "PutItem")
+        case ["wrapped"]:
+            try:
+                raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetParameter")
+            except ClientError as error:
+                raise LookupError("no parameter") from error
         case ["sleep", seconds]:
             time.sleep(float(seconds))
         case ["duplicate"]:
@@ -137,6 +142,11 @@ def test_an_event_of_a_known_type_that_is_not_handled_is_discarded(queues: Queue
 
     run(obey, sqs_record(Event.new(OtherThing(x=1), source="urn:test")))
     assert outcomes(lines) == [("discarded", "not-handled: this subscriber does not handle other.thing.v1")]
+
+
+def test_an_error_of_aws_that_a_library_wraps_in_its_own_is_named(queues: Queues, lines: Lines) -> None:
+    run(obey, queues.put(encode(event("wrapped")).decode()))
+    assert outcomes(lines) == [("retrying", "LookupError (AccessDeniedException)")]
 
 
 def test_personal_data_in_an_exception_stays_out_of_log_and_dead_letter(

@@ -1,0 +1,66 @@
+"""The words of a mail by locale, and the mail made of them: whatever a person typed stays text in it.
+
+A folder holds `<locale>.json` for each locale, with the words (a struct that the use case defines), and `layout.html`
+with $lang, $title and $body.
+"""
+
+import html
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from string import Template
+from typing import Generic, TypeVar
+
+import msgspec
+
+from fanout.mail import Mail
+
+FALLBACK = "en"
+
+Words = TypeVar("Words")
+
+
+class MailTemplates(Generic[Words]):
+    """The locales in one folder."""
+
+    def __init__(self, folder: Path, words: type[Words]) -> None:
+        """folder: where the files are; English must be among them. words: what a locale's file holds."""
+        self._folder = folder
+        self._type = words
+
+    @cached_property
+    def _words(self) -> dict[str, Words]:
+        decoder = msgspec.json.Decoder(self._type)
+        return {file.stem: decoder.decode(file.read_bytes()) for file in self._folder.glob("*.json")}
+
+    @cached_property
+    def _layout(self) -> Template:
+        return Template((self._folder / "layout.html").read_text("utf-8"))
+
+    def words(self, tag: str) -> tuple[str, Words]:
+        """Return a locale and its words: those of the BCP 47 tag itself, else of its language, else English."""
+        locale = next(each for each in (tag, tag.split("-", maxsplit=1)[0], FALLBACK) if each in self._words)
+        return locale, self._words[locale]
+
+    def mail(self, locale: str, subject: str, body: Sequence[str | Sequence[str]]) -> Mail:
+        """Return the mail. body: its paragraphs in plain text; a sequence among them is a list of lines."""
+        paragraphs = [each if isinstance(each, str) else "\n".join(each) for each in body]
+        return Mail(
+            locale=locale,
+            subject=subject,
+            text="\n\n".join(paragraphs) + "\n",
+            html=self._layout.substitute(
+                lang=locale, title=html.escape(subject), body="\n".join(_element(each) for each in body)
+            ),
+        )
+
+
+def filled(text: str, facts: Mapping[str, str]) -> str:
+    """Return the words with each $name replaced by its fact. Raises KeyError for a name that no fact has."""
+    return Template(text).substitute(facts)
+
+
+def _element(block: str | Sequence[str]) -> str:
+    if isinstance(block, str):
+        return f"    <p>{html.escape(block)}</p>"
+    return "\n".join(["    <ul>", *(f"      <li>{html.escape(line)}</li>" for line in block), "    </ul>"])
