@@ -97,6 +97,11 @@ def test_a_table_has_the_columns_of_the_catalog_whatever_its_lines_have(lake: La
     assert lake.ask(unnested) == [("x", "1.50")]
 
 
+def test_a_partition_is_called_what_its_folder_is_called(lake: Lake) -> None:
+    lake.put("sales/dt=2026%2F10/a", {"id": "1"})
+    assert lake.ask("SELECT id, dt FROM sales WHERE dt = '2026%2F10'") == [("1", "2026%2F10")]
+
+
 def test_a_table_without_objects_has_them_too(lake: Lake) -> None:
     assert lake.ask("SELECT sum(data.total), count(*) FROM sales WHERE data.note IS NULL") == [(None, "0")]
 

@@ -1,18 +1,22 @@
 """Athena guesses what a JSON table looks like.
 
 Symptom: a column that a table declares and no object has makes the query fail (`Binder Error`), and so does a field of
-a struct; an empty table has text where the catalog says struct; types are what the first lines look like.
+a struct; an empty table has text where the catalog says struct; types are what the first lines look like; the folder
+`service=a%2Fb` is the service `a/b`.
 Cause: `athena._table_relation` reads JSON with read_json_auto and ignores the table's columns; `athena._duckdb_type`
-knows no struct, array or map.
-Patch: JSON is read line by line with the columns and types of the catalog. A line that is no JSON object fails the
-query, as with the OpenX SerDe, unless the table says `ignore.malformed.json`.
+knows no struct, array or map; DuckDB decodes what stands in the names of folders.
+Patch: JSON is read line by line with the columns and types of the catalog, and partition keys are what the folders'
+names say, as it stands there. A line that is no JSON object fails the query, as with the OpenX SerDe, unless the table
+says `ignore.malformed.json`.
 It can go when upstream reads JSON with the table's columns.
 """
 
+import re
 from typing import Any
 
 from ministack.services import athena
 
+_FILE = "__fanout_file"
 _OPENERS, _CLOSERS = "<(", ">)"
 
 
@@ -27,17 +31,24 @@ def apply() -> None:
         types = ", ".join(f"{_text(each['Name'])}: {_text(as_duckdb(each['Type']))}" for each in columns)
         serde = table["StorageDescriptor"].get("SerdeInfo") or {}
         lenient = (serde.get("Parameters") or {}).get("ignore.malformed.json") == "true"
-        hive = athena._hive_options(athena._path_partition_keys(table, files))
-        return (
+        keys = "".join(f", {_from_folder(key)}" for key in athena._path_partition_keys(table, files))
+        reader = (
             f"read_json({athena._sql_list(files)}, format = 'newline_delimited', columns = {{{types}}}, "
-            f"ignore_errors = {str(lenient).lower()}, {hive})"
+            f"ignore_errors = {str(lenient).lower()}, hive_partitioning = false, filename = '{_FILE}')"
         )
+        return f"(SELECT * EXCLUDE ({_FILE}){keys} FROM {reader})"  # noqa: S608 - made of what the catalog says
 
     def type_of(column: dict[str, Any]) -> str:
         declared = str(column.get("Type", "string"))
         return as_duckdb(declared) if "<" in declared else str(duckdb_type(column))
 
     athena._table_relation, athena._duckdb_type = relation, type_of
+
+
+def _from_folder(key: dict[str, Any]) -> str:
+    """A partition key as an expression: what stands in the path of the line's file."""
+    pattern = _text(f".*/{re.escape(key['Name'])}=([^/]*)/.*")
+    return f'CAST(regexp_extract({_FILE}, {pattern}, 1) AS {athena._duckdb_type(key)}) AS "{key["Name"]}"'
 
 
 def as_duckdb(declared: str) -> str:
