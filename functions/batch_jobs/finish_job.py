@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 import announcing
+import chunks
 import files
 import imports
 import jobs
@@ -89,7 +90,7 @@ def _write_rejects(job: Job) -> str:
 
     def pieces() -> Iterator[bytes]:
         yield as_csv([HEADER])
-        yield from files.read_all(files.rejects_of(job.job_id, each) for each in jobs.chunks_with_rejects(job.job_id))
+        yield from files.read_all(files.rejects_of(job.job_id, each) for each in chunks.with_rejects(job.job_id))
 
     key = files.result(job.job_id, "rejects.csv")
     files.write_long(key, pieces(), files.CSV)

@@ -14,8 +14,9 @@ import files
 import inputs
 import jobs
 import settings
+from chunks import Chunk
 from csv_rows import Row
-from jobs import Chunk, Job
+from jobs import Job
 from problems import JobProblemError
 from steps import step
 
