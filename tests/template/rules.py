@@ -45,7 +45,7 @@ WILDCARDS = {
     },
     r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "whoever requests a job names its input"},
     r"arn:aws:states:.*:execution:<.*JobMachine\.Name>[:/]\*": {
-        "states:DescribeExecution": "a Distributed Map names its executions",
+        "states:DescribeExecution": "an execution is named after its job, or by a Distributed Map",
         "states:StopExecution": "a Distributed Map names its executions",
     },
 }

@@ -268,6 +268,19 @@ def test_a_job_that_is_planned_again_keeps_its_chunks(account: Account, monkeypa
     assert account.plan("job-1") == chunks
 
 
+def test_a_job_whose_end_nobody_has_told_is_failed_when_it_is_requested_again(account: Account) -> None:
+    event = requested(account.put(PEOPLE), people())
+    account.deliver(event)
+    account.plan("job-1")
+    [name] = account.executions()
+    assert account.deliver(event) == [("duplicate", None)]
+    assert account.job()["state"] == "RUNNING", "its execution is still under way"
+    execution = f"{account.machine.replace(':stateMachine:', ':execution:')}:{name}"
+    account.states.stop_execution(executionArn=execution)
+    assert account.deliver(event) == [("duplicate", None)]
+    assert [each.data.reason for each in account.published()] == ["aborted"]
+
+
 def test_an_execution_that_no_request_has_started_fails_no_job(account: Account) -> None:
     account.deliver(requested(account.put(PEOPLE), people()))
     detail = {"executionArn": "a", "name": "by-hand", "status": "ABORTED", "input": '{"job_id": "job-1"}'}
