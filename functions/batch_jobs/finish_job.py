@@ -13,21 +13,16 @@ from typing import Any
 import msgspec
 
 import announcing
+import chunks
+import endings
 import files
 import imports
 import jobs
-from fanout.contracts.batch_jobs import FailureReason
 from fanout.observability import logger
 from jobs import Job
 from problems import JobProblemError
 from rejects import HEADER, as_csv
 from totals import Line, Totals
-
-_ENDED_BY: dict[str, tuple[FailureReason, str]] = {
-    "ABORTED": ("aborted", "the job's execution was stopped from outside"),
-    "TIMED_OUT": ("timed_out", "the job took longer than it may"),
-    "FAILED": ("internal_error", "the job's execution failed"),
-}
 
 
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, str]:
@@ -46,24 +41,15 @@ def _ended_from_outside(detail: dict[str, Any]) -> dict[str, str]:
     if detail["name"] != jobs.execution_name(job_id):
         logger.warning("an execution ended that no request has started", execution=detail["executionArn"])
         return {}
-    job = jobs.read(job_id)
-    if not job.is_over:
-        reason, why = _ENDED_BY[detail["status"]]
-        job = _with_problem(job, reason, why)
+    job = endings.by_status(jobs.read(job_id), detail["status"])
     announcing.announce(job)
     return {"state": job.state, "kind": job.requested.kind}
 
 
 def _failed(job: Job, error: dict[str, Any]) -> Job:
     """Fail the job for what its steps have noted, else for what Step Functions says of it."""
-    return _with_problem(job, "internal_error", f"a step failed for good: {error.get('Error', 'unknown')}")
-
-
-def _with_problem(job: Job, reason: FailureReason, detail: str) -> Job:
-    if job.problem:
-        noted, _, words = job.problem.partition(": ")
-        reason, detail = msgspec.convert(noted, FailureReason), words
-    return jobs.failed(job, reason, detail)
+    detail = f"a step failed for good: {error.get('Error', 'unknown')}"
+    return endings.by_problem(job, "internal_error", detail)
 
 
 def _finished(job: Job) -> Job:
@@ -89,7 +75,7 @@ def _write_rejects(job: Job) -> str:
 
     def pieces() -> Iterator[bytes]:
         yield as_csv([HEADER])
-        yield from files.read_all(files.rejects_of(job.job_id, each) for each in jobs.chunks_with_rejects(job.job_id))
+        yield from files.read_all(files.rejects_of(job.job_id, each) for each in chunks.with_rejects(job.job_id))
 
     key = files.result(job.job_id, "rejects.csv")
     files.write_long(key, pieces(), files.CSV)

@@ -1,18 +1,18 @@
 """The record of a job: what was asked for, how far it is, how it ended. Kept for good, longer than Step Functions
 remembers an execution's name (90 days), so that a job requested again after a year still does not run again.
 
-    pk            sk           attributes
-    job#nightly   job          state, request, cause, input, chunks, chunks_done, good, rejected, ...
-    job#nightly   chunk#00017  good, rejected
+    pk            sk    attributes
+    job#nightly   job   state, request, cause, chunks, chunks_done, good, rejected, ...
 
     REQUESTED ── planned ──▶ RUNNING ── every chunk done ──▶ COMPLETED
         └────────────────────────┴───────────────────────▶ FAILED
 
-Every change is one conditional write, so whoever is late finds the job where others have left it.
+Every change is one conditional write, so whoever is late finds the job where others have left it. Beside the record
+stands a marker for each chunk that is done, see `chunks`.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -73,16 +73,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in ("COMPLETED", "FAILED")
 
 
-class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the input that one invocation takes: whole rows, from byte `start` up to byte `end`."""
-
-    number: int
-    start: int
-    end: int
-    first_row: int
-    """The number of its first row, as a spreadsheet counts them: the names of the columns are row 1."""
-
-
 def execution_name(job_id: str) -> str:
     """Return the name of a job's execution: the same for the same job, readable, and within the limits for names.
 
@@ -102,10 +92,10 @@ def record(event: Event[JobRequested]) -> tuple[Job, bool]:
         cause=msgspec.json.encode(event.with_data({})).decode(),
         requested_at=_now(),
     )
-    item = {**_key(job.job_id), **msgspec.to_builtins(job), "month": job.requested_at[:7]}
+    item = {**key(job.job_id), **msgspec.to_builtins(job), "month": job.requested_at[:7]}
     try:
         aws.client("dynamodb").put_item(
-            TableName=_table(), Item=to_item(item), ConditionExpression="attribute_not_exists(pk)"
+            TableName=table(), Item=to_item(item), ConditionExpression="attribute_not_exists(pk)"
         )
     except Exception as error:
         if aws.error_code(error) != "ConditionalCheckFailedException":
@@ -120,7 +110,7 @@ def record(event: Event[JobRequested]) -> tuple[Job, bool]:
 
 def read(job_id: str) -> Job:
     """Return a job as it is now. Raises KeyError if there is none."""
-    answer = aws.client("dynamodb").get_item(TableName=_table(), Key=to_item(_key(job_id)), ConsistentRead=True)
+    answer = aws.client("dynamodb").get_item(TableName=table(), Key=to_item(key(job_id)), ConsistentRead=True)
     item = from_item(answer["Item"])
     return msgspec.convert({name: int(each) if isinstance(each, Decimal) else each for name, each in item.items()}, Job)
 
@@ -144,46 +134,6 @@ def planned(job: Job, *, execution_arn: str, etag: str, header: Sequence[str], c
         "rows": rows,
     }
     _update(job.job_id, changes, unless_over=True)
-
-
-def chunk_done(job_id: str, chunk: Chunk, *, good: int, rejected: int) -> bool:
-    """Count a chunk, once. False if it was counted before. Raises JobOverError if the job has ended meanwhile."""
-    marker = {**_chunk_key(job_id, chunk.number), "good": good, "rejected": rejected}
-    count = {
-        "TableName": _table(),
-        "Key": to_item(_key(job_id)),
-        "UpdateExpression": "ADD chunks_done :one, good :good, rejected :rejected",
-        "ConditionExpression": "#state = :running",
-        "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": to_item({":one": 1, ":good": good, ":rejected": rejected, ":running": "RUNNING"}),
-    }
-    put = {"TableName": _table(), "Item": to_item(marker), "ConditionExpression": "attribute_not_exists(pk)"}
-    try:
-        transact([{"Put": put}, {"Update": count}])
-    except ConditionFailedError as error:
-        if 0 in error.failed:
-            return False
-        raise JobOverError(job_id) from None
-    return True
-
-
-def is_done(job_id: str, chunk: Chunk) -> bool:
-    """Tell whether a chunk was counted."""
-    key = to_item(_chunk_key(job_id, chunk.number))
-    return "Item" in aws.client("dynamodb").get_item(TableName=_table(), Key=key, ConsistentRead=True)
-
-
-def chunks_with_rejects(job_id: str) -> Iterator[int]:
-    """Yield the numbers of the chunks that hold rejected rows, in order."""
-    pages = aws.client("dynamodb").get_paginator("query")
-    for page in pages.paginate(
-        TableName=_table(),
-        KeyConditionExpression="pk = :job AND begins_with(sk, :chunk)",
-        FilterExpression="rejected > :none",
-        ExpressionAttributeValues=to_item({":job": f"job#{job_id}", ":chunk": "chunk#", ":none": 0}),
-        ConsistentRead=True,
-    ):
-        yield from (int(item["sk"]["S"].removeprefix("chunk#")) for item in page["Items"])
 
 
 def note_problem(job_id: str, problem: JobProblemError) -> None:
@@ -243,8 +193,8 @@ def _change(
         given |= {":requested": "REQUESTED", ":running": "RUNNING"}
     names = {f"#{name}": name for name in changes} | ({"#state": "state"} if unless_over else {})
     return {
-        "TableName": _table(),
-        "Key": to_item(_key(job_id)),
+        "TableName": table(),
+        "Key": to_item(key(job_id)),
         "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in changes),
         "ConditionExpression": condition,
         "ExpressionAttributeNames": names,
@@ -252,16 +202,14 @@ def _change(
     }
 
 
-def _table() -> str:
+def table() -> str:
+    """Return the name of the table of jobs."""
     return settings.job().job_table
 
 
-def _key(job_id: str) -> dict[str, str]:
+def key(job_id: str) -> dict[str, str]:
+    """Return the key of a job's record."""
     return {"pk": f"job#{job_id}", "sk": "job"}
-
-
-def _chunk_key(job_id: str, number: int) -> dict[str, str]:
-    return {"pk": f"job#{job_id}", "sk": f"chunk#{number:05d}"}
 
 
 def _now() -> str:

@@ -14,8 +14,9 @@ import files
 import inputs
 import jobs
 import settings
+from chunks import Chunk
 from csv_rows import Row
-from jobs import Chunk, Job
+from jobs import Job
 from problems import JobProblemError
 from steps import step
 
@@ -33,6 +34,10 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, str]:
 
 
 def _plan(job: Job, execution_arn: str) -> dict[str, str]:
+    key = files.manifest(job.job_id)
+    place = {"bucket": settings.bucket().job_bucket, "key": key}
+    if job.state == "RUNNING":
+        return place  # planned before, and chunks may be counted already: other ones would not add up with them
     requested = job.requested
     source = inputs.check(requested.input, settings.plan().locations())
     etag = inputs.version(source)
@@ -42,10 +47,9 @@ def _plan(job: Job, execution_arn: str) -> dict[str, str]:
     header = _header(first, requested.wanted)
     cut = _Cut(skipped)
     chunks = list(cut.chunks(first.end if first else 0, rows))
-    key = files.manifest(job.job_id)
     files.write(key, msgspec.json.encode(chunks), files.JSON)
     jobs.planned(job, execution_arn=execution_arn, etag=etag, header=header, chunks=len(chunks), rows=cut.rows)
-    return {"bucket": settings.bucket().job_bucket, "key": key}
+    return place
 
 
 def _without_bom(blocks: Iterator[bytes]) -> tuple[int, Iterable[bytes]]:

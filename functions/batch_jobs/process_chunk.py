@@ -9,13 +9,15 @@ from typing import Any
 
 import msgspec
 
+import chunks
 import csv_rows
 import files
 import imports
 import inputs
 import jobs
+from chunks import Chunk
 from columns import AttributeValue, Columns
-from jobs import Chunk, Job
+from jobs import Job
 from rejects import Reject, RejectedRowError, as_csv
 from steps import step
 from totals import Summed, Totals
@@ -34,7 +36,7 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
         return {}
     with step(job_id):
         job = jobs.running(job_id)
-        if jobs.is_done(job_id, chunk):
+        if chunks.is_done(job_id, chunk):
             return {}
         work = _Work(job, chunk)
         if job.requested.kind == "csv_import":
@@ -42,7 +44,7 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
         else:
             work.add_up()
         work.tell_rejects()
-        jobs.chunk_done(job_id, chunk, good=work.good, rejected=len(work.rejects))
+        chunks.count(job_id, chunk, good=work.good, rejected=len(work.rejects))
     return {"good": work.good, "rejected": len(work.rejects)}
 
 

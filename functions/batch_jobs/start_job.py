@@ -3,6 +3,7 @@
 import msgspec
 
 import announcing
+import endings
 import jobs
 import settings
 from fanout import aws
@@ -11,6 +12,7 @@ from fanout.event import Event
 from fanout.failures import Retry
 from fanout.publisher import PublishError
 from fanout.subscriber import Outcome, subscriber
+from jobs import Job
 
 
 @subscriber(JobRequested)
@@ -19,7 +21,9 @@ def handler(event: Event[JobRequested]) -> Outcome:
     job, is_new = jobs.record(event)
     if job.state == "REQUESTED":
         _start(job.job_id)
-    elif job.is_over:
+    if not is_new:
+        job = _as_it_is(job)
+    if job.is_over:
         try:
             announcing.announce(job)
         except PublishError as error:
@@ -38,3 +42,16 @@ def _start(job_id: str) -> None:
         # Started by an earlier delivery, and over already: while it runs, AWS answers as if it had just been started.
         if aws.error_code(error) != "ExecutionAlreadyExists":
             raise
+
+
+def _as_it_is(job: Job) -> Job:
+    """Return the job, failed if its execution has ended and nobody has told.
+
+    EventBridge tells, at best effort. Who asks for a job again asks, with that, what has become of it.
+    """
+    if job.is_over:
+        return job
+    machine = settings.start().state_machine_arn
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{jobs.execution_name(job.job_id)}"
+    status = aws.client("stepfunctions").describe_execution(executionArn=execution)["status"]
+    return endings.by_status(job, status)

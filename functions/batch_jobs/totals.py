@@ -15,6 +15,8 @@ from rejects import RejectedRowError
 MOST_GROUPS = 50_000
 """All of them are in memory when the report is written. More than that is a table, and no report."""
 
+_LONGEST_GROUP = 1000
+"""Characters, for the same reason."""
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
 # 27 digits of one number, and 30 more for how many numbers there may be: nothing is ever rounded.
 _EXACT = Context(prec=57)
@@ -69,4 +71,7 @@ class Summed:
                     else RejectedRowError(name, "no value")
                 )
             numbers.append(Decimal(text))
-        return tuple(fields[index].strip() for index in self._groups), numbers
+        group = tuple(fields[index].strip() for index in self._groups)
+        if sum(map(len, group)) > _LONGEST_GROUP:
+            raise RejectedRowError("", f"more than {_LONGEST_GROUP} characters to group by", group[0])
+        return group, numbers

@@ -50,14 +50,15 @@ WILDCARDS = {
         "s3:PutObject": "Firehose names the objects",
     },
     r"<.*JobBucket\.Arn>/inputs/\*": {"s3:GetObject": "whoever requests a job names its input"},
-    r"<.*JobBucket\.Arn>/(work|results)/\*": {
+    r"<.*JobBucket\.Arn>/(work|work/maps|results)/\*": {
         "s3:GetObject": "the keys of a job's files hold the job's id",
         "s3:PutObject": "the keys of a job's files hold the job's id",
         "s3:AbortMultipartUpload": "the keys of a job's files hold the job's id",
+        "s3:ListMultipartUploadParts": "a Distributed Map names its files",
     },
     r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "whoever requests a job names its input"},
     r"arn:aws:states:.*:execution:<.*JobMachine\.Name>[:/]\*": {
-        "states:DescribeExecution": "a Distributed Map names its executions",
+        "states:DescribeExecution": "an execution is named after its job, or by a Distributed Map",
         "states:StopExecution": "a Distributed Map names its executions",
     },
 }

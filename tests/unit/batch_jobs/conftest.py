@@ -125,7 +125,7 @@ class Account:
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Every imported row, shown or not: its place -> its values."""
-        found = boto3.resource("dynamodb", region_name=REGION).Table("imports").scan()["Items"]
+        found = [from_item(item) for item in self._dynamodb.scan(TableName="imports")["Items"]]
         return {f"{item['pk']} {item['sk']}": item["row"] for item in found if "row" in item}
 
     def dataset(self, name: str = "people") -> list[dict[str, Any]]:

@@ -155,6 +155,11 @@ def test_a_row_too_large_for_an_item_is_rejected(account: Account) -> None:
     assert account.table("rejects")[1:] == [["2", "", "larger than 300000 bytes", ""]]
 
 
+def test_what_is_too_long_to_group_by_is_rejected(account: Account) -> None:
+    account.run(requested(account.put("country,amount\nDE,1\n" + "x" * 1001 + ",1\n"), sales()))
+    assert account.table("rejects")[1:] == [["3", "", "more than 1000 characters to group by", "x" * 100]]
+
+
 def test_a_report_of_more_lines_than_fit_into_memory_fails(account: Account, function_module: Modules) -> None:
     account.module("totals").MOST_GROUPS = 4  # type: ignore[attr-defined]
     account.deliver(requested(account.put("country,amount\n" + "".join(f"c{n},1\n" for n in range(6))), sales()))

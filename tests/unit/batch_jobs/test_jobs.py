@@ -260,6 +260,27 @@ def test_what_is_late_for_a_job_that_has_ended_changes_nothing(account: Account)
     assert before["reason"] == "internal_error"
 
 
+def test_a_job_that_is_planned_again_keeps_its_chunks(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    chunks = account.plan("job-1")
+    account.process("job-1", chunks[0])
+    account.put("id,name,born\n")
+    assert account.plan("job-1") == chunks
+
+
+def test_a_job_whose_end_nobody_has_told_is_failed_when_it_is_requested_again(account: Account) -> None:
+    event = requested(account.put(PEOPLE), people())
+    account.deliver(event)
+    account.plan("job-1")
+    [name] = account.executions()
+    assert account.deliver(event) == [("duplicate", None)]
+    assert account.job()["state"] == "RUNNING", "its execution is still under way"
+    execution = f"{account.machine.replace(':stateMachine:', ':execution:')}:{name}"
+    account.states.stop_execution(executionArn=execution)
+    assert account.deliver(event) == [("duplicate", None)]
+    assert [each.data.reason for each in account.published()] == ["aborted"]
+
+
 def test_an_execution_that_no_request_has_started_fails_no_job(account: Account) -> None:
     account.deliver(requested(account.put(PEOPLE), people()))
     detail = {"executionArn": "a", "name": "by-hand", "status": "ABORTED", "input": '{"job_id": "job-1"}'}

@@ -1,0 +1,74 @@
+"""The state machine of batch_jobs: its definition is a text, so nothing else reads it before AWS does."""
+
+import ast
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from tests.template.composition import ROOT, Composition
+
+FUNCTIONS = ROOT / "functions" / "batch_jobs"
+
+
+@cache
+def definition() -> dict[str, Any]:
+    """The definition as the root deploys it, numbers of parameters included."""
+    parameters = {"Stage": "prod", "JobTimeoutSeconds": "7200", "ChunkConcurrency": "17"}
+    composition = Composition(ROOT / "template.yaml", parameters)
+    [machine] = composition.of("AWS::StepFunctions::StateMachine")
+    found: dict[str, Any] = json.loads(machine.properties["DefinitionString"])
+    return found
+
+
+def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], set[str]]]:
+    """Every state, with the states beside it; those inside a map too."""
+    for name, state in machine["States"].items():
+        yield name, state, set(machine["States"])
+        if "ItemProcessor" in state:
+            yield from states(state["ItemProcessor"])
+
+
+def exceptions() -> set[str]:
+    """The names of the exceptions that the functions define."""
+    trees = [ast.parse(file.read_text("utf-8")) for file in FUNCTIONS.glob("*.py")]
+    return {each.name for tree in trees for each in ast.walk(tree) if isinstance(each, ast.ClassDef)}
+
+
+def test_every_way_leads_to_a_state_that_is_there() -> None:
+    for name, state, beside in states(definition()):
+        followers = [state, *state.get("Catch", []), *state.get("Choices", [])]
+        ways = {each["Next"] for each in followers if "Next" in each}
+        if "Default" in state:
+            ways.add(state["Default"])
+        assert ways <= beside, name
+        assert ways or state.get("End") or state["Type"] in ("Succeed", "Fail"), f"{name} leads nowhere"
+
+
+def test_what_cannot_succeed_is_not_tried_again_and_everything_else_is() -> None:
+    for name, state, _ in states(definition()):
+        if state["Type"] != "Task":
+            continue
+        *named, last = state["Retry"]
+        assert last["ErrorEquals"] == ["States.ALL"], name
+        assert last["MaxAttempts"] > 1, name
+        for each in named:
+            assert each["MaxAttempts"] == 0, name
+            assert set(each["ErrorEquals"]) <= exceptions(), "an exception by this name would never come"
+
+
+def test_whatever_fails_for_good_before_the_end_fails_the_job() -> None:
+    caught = {name: state["Catch"] for name, state, _ in states(definition()) if "Catch" in state}
+    assert caught.keys() == {"Plan", "Chunks", "Finish", "Discard"}
+    assert {name: [each["Next"] for each in every] for name, every in caught.items()} == {
+        "Plan": ["Fail"],
+        "Chunks": ["Fail"],
+        "Finish": ["Fail"],
+        "Discard": ["Failed"],
+    }
+    assert all(each["ErrorEquals"] == ["States.ALL"] for every in caught.values() for each in every)
+
+
+def test_parameters_become_numbers() -> None:
+    assert definition()["TimeoutSeconds"] == 7200
+    assert [state["MaxConcurrency"] for _, state, _ in states(definition()) if state["Type"] == "Map"] == [17, 17]
