@@ -31,6 +31,8 @@ COMMANDS = [
     ["audit", "verify"],
     ["analytics", "query"],
     ["replicas", "verify"],
+    ["jobs", "watch"],
+    ["jobs", "list"],
 ]
 EVENT = {
     "specversion": "1.0",
