@@ -14,7 +14,7 @@ from tests.integration.application import Application
 from tests.integration.system_alerts.conftest import Channels
 from tests.waiting import until
 
-WINDOW = 120  # longer than the storm takes on a busy machine
+WINDOW = 75  # longer than the storm takes on a busy machine
 ALERTS, FINGERPRINTS, DUPLICATES = 1_000, 10, 100
 
 
