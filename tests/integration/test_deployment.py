@@ -135,9 +135,12 @@ def test_a_use_case_deploys_alone(checkout: Checkout, use_case: str) -> None:
     assert alone.topology.use_cases == [use_case]
     sql_replica.provide(alone.state, alone.client, alone.topology)  # what `fanout up` does for database_changes
     schemas = contracts.load(use_case)
+    seen: set[str] = set()
     for sample in sorted(ROOT.glob(f"events/{use_case}/valid/ordinary*.json")):
         event = {**json.loads(sample.read_text("utf-8")), "id": new_id()}
         alone.publish_text(contracts.contract_of(schemas[event["type"]]).topic, json.dumps(event))
         outcomes = set(alone.outcomes(event["id"], within=60).values())
-        assert "processed" in outcomes, sample.name
+        # A channel that no webhook is configured for discards.
         assert outcomes <= {"processed", "filtered", "discarded"}, sample.name
+        seen |= outcomes
+    assert "processed" in seen
