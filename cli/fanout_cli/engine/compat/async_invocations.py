@@ -1,10 +1,11 @@
 """Asynchronous invocations are not those of AWS.
 
 Symptom: the retry and destination settings of an alias are ignored; a throttled event counts as failed
-and is given up within seconds; the record that a destination gets lacks version, timestamp and request
-id; a dead-letter queue gets that record instead of the event; the role needs no permission to send; a
-stop of the engine forgets events that wait for their retry; and a burst of a thousand events starts a thousand
-workers, which this machine does not have.
+and is given up within seconds (AWS does so only, and at once, where the function's reserved concurrency is
+zero); the record that a destination gets lacks version, timestamp and request id; a dead-letter queue gets
+that record instead of the event; the role needs no permission to send; a stop of the engine forgets events
+that wait for their retry; and a burst of a thousand events starts a thousand workers, which this machine does
+not have.
 Cause: `lambda_svc.invoke_async_with_retry` and `_route_async_failure`.
 Patch: asynchronous invocation as AWS documents it. Retries follow after one and two seconds, not
 minutes. A function handles a few events at a time, the others wait (AWS takes up to a thousand at once, and lets
@@ -111,21 +112,25 @@ def _attempt(invocation: Invocation) -> float | None:
         return 0.0  # the worker was ended with the engine: not the function's failure
     if not result.get("error"):
         return None
+    condition = ""
     if result.get("throttle"):
+        if _reserved_concurrency(invocation.function) == 0:
+            condition = "ZeroReservedConcurrency"
         invocation.throttles += 1
         delay = min(2.0 ** (invocation.throttles - 1), _LONGEST_THROTTLE_SECONDS)
     else:
         invocation.attempts += 1
         retries = int(settings.get("MaximumRetryAttempts", _DEFAULT_RETRIES))
         if invocation.attempts > retries:
-            _give_up(invocation, "RetriesExhausted", result, settings, config)
-            return None
+            condition = "RetriesExhausted"
         delay = _RETRY_SECONDS[min(invocation.attempts, len(_RETRY_SECONDS)) - 1]
     age = time.time() - invocation.accepted + delay
     if age > int(settings.get("MaximumEventAgeInSeconds", _DEFAULT_AGE_SECONDS)):
-        _give_up(invocation, "EventAgeExceeded", result, settings, config)
-        return None
-    return delay
+        condition = condition or "EventAgeExceeded"
+    if not condition:
+        return delay
+    _give_up(invocation, condition, result, settings, config)
+    return None
 
 
 def _settings(function: str) -> dict[str, Any]:
@@ -135,6 +140,13 @@ def _settings(function: str) -> dict[str, Any]:
     names = (qualifier,) if qualifier else ("", "$LATEST")
     found = (lambda_svc._event_invoke_config(base or {}, name) for name in names)
     return next((settings for settings in found if settings), {})
+
+
+def _reserved_concurrency(function: str) -> int | None:
+    """What is set on the function; it holds for all its versions."""
+    base, _, _ = lambda_svc._get_base_func_record_for_ref(function)
+    reserved: int | None = (base or {}).get("concurrency")
+    return reserved
 
 
 def _give_up(
@@ -168,7 +180,7 @@ def _failure_record(
     qualified = invocation.function
     if qualified.count(":") == 6:
         qualified += ":$LATEST"
-    return {
+    record = {
         "version": "1.0",
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "requestContext": {
@@ -178,6 +190,11 @@ def _failure_record(
             "approximateInvokeCount": invocation.attempts,
         },
         "requestPayload": invocation.event,
+    }
+    if condition == "ZeroReservedConcurrency":
+        return record  # nothing was invoked, so nothing answered
+    return {
+        **record,
         "responseContext": {
             "statusCode": 200,
             "executedVersion": config.get("Version", "$LATEST"),
