@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanout_cli.commands import demo, down, env, logs, publish, status, trace, up
+from fanout_cli.commands import demo, dlq, down, env, logs, pause, publish, resume, status, trace, up
 from fanout_cli.engine.errors import EngineError
 from fanout_cli.errors import UserError
 from fanout_cli.output import error_console
@@ -35,9 +35,12 @@ for name, command in {
     "env": env,
     "publish": publish,
     "trace": trace,
+    "pause": pause,
+    "resume": resume,
     "demo": demo,
 }.items():
     app.command(name, help=command.HELP)(command.run)
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(logs.app, name="logs")
 
 
