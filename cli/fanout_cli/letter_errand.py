@@ -156,10 +156,11 @@ def about_unseen(subscriber: Subscriber, found: Selected) -> str:
         being = "is" if found.unseen.held == 1 else "are"
         parts.append(f"{letters(found.unseen.held)} of {subscriber.name} {being} being looked at by somebody else")
     if found.unseen.visible:
-        parts.append(
-            f"{letters(found.unseen.visible)} of {subscriber.name} cannot be seen yet: "
-            "of each group, a FIFO queue shows the first ten only"
+        fifo = subscriber.dead_letter_url.endswith(".fifo")
+        why = (
+            "of each group, a FIFO queue shows the first ten only" if fifo else "they are too many for this connection"
         )
+        parts.append(f"{letters(found.unseen.visible)} of {subscriber.name} cannot be seen yet: {why}")
     return "; ".join(parts) + "."
 
 

@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 
 Message = Mapping[str, Any]
 
-# How long a killed command hides what it held: a minute, and more only where the walk itself takes longer.
+# How long a killed command hides what it held: a minute, and more only where the walk itself may take longer.
 _HOLD_SECONDS = 60
-_MESSAGES_PER_SECOND = 50  # slower than any walk
+_MESSAGES_PER_SECOND = 10  # over a slow line
 _LONGEST_HOLD = 43_200  # SQS's limit
 # The most that SQS gives, deletes or hides in one call.
 BATCH = 10
@@ -117,6 +117,7 @@ class Walk:
         self._hold = min(_LONGEST_HOLD, _HOLD_SECONDS + depth.total // _MESSAGES_PER_SECOND)
         self._held: dict[str, Message] = {}
         self._seen: set[str] = set()
+        self._overtaken = False
 
     @property
     def expected(self) -> int:
@@ -136,8 +137,9 @@ class Walk:
         while True:
             batch = self._receive(most())
             new = [each for each in batch if each["MessageId"] not in self._seen]
-            # The same again: the hold of the first ones is over, so everything has been seen.
             if not new:
+                # The same again: the hold of the first ones was over before we came to the last.
+                self._overtaken = bool(batch)
                 return
             self._seen |= {each["MessageId"] for each in new}
             yield new
@@ -159,9 +161,15 @@ class Walk:
         return len(self._seen) >= self._expected and self._queue.depth().visible == 0
 
     def unseen(self) -> Depth:
-        """Return what is in the queue and was not seen: behind others of its group, or in somebody else's hands."""
+        """Return what is in the queue and was not seen: not reached, or in somebody else's hands.
+
+        Not reached is what is behind others of a FIFO group, and what the walk was too slow for.
+        """
         depth = self._queue.depth()
-        return Depth(depth.visible, max(0, depth.held - len(self._held)))
+        if self._overtaken:
+            return Depth(max(0, self._expected - len(self._seen)), 0)
+        # What else is visible has only just arrived.
+        return Depth(depth.visible if self._queue.is_fifo else 0, max(0, depth.held - len(self._held)))
 
     def forget(self, message_ids: Collection[str]) -> None:
         """Tell it of deleted messages."""

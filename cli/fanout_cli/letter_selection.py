@@ -47,7 +47,7 @@ class Selected:
     letters: list[DeadLetter]
     seen: int
     unseen: Depth
-    """visible: behind others of a FIFO group; held: in somebody else's hands"""
+    """visible: not reached; held: in somebody else's hands"""
 
 
 def select(
@@ -73,8 +73,7 @@ def select(
                 on_seen(walk.seen, walk.expected)
             unseen, seen = walk.unseen(), walk.seen
         if not unseen.held or time.monotonic() > deadline:
-            behind = unseen.visible if queue.is_fifo else 0
-            return Selected(letters, seen, Depth(behind, unseen.held))
+            return Selected(letters, seen, unseen)
         time.sleep(_AGAIN_SECONDS)
 
 

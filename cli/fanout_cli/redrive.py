@@ -47,7 +47,7 @@ class Summary:
 
 
 class Work(Protocol):
-    """What is done with letters."""
+    """What is done with letters, in the order in which they are given: a FIFO queue gives each group's in order."""
 
     def settle(self, messages: Sequence[Message]) -> tuple[list[Settled], Collection[str]]:
         """Do it; return what became of each, and the ids of the messages that have left the queue."""
@@ -102,7 +102,7 @@ def work_off(
                 ours = [message for message in batch if message["MessageId"] in remaining]
                 if not ours:
                     continue
-                settled, gone = work.settle(_in_order(ours))
+                settled, gone = work.settle(ours)
                 walk.forget(gone)
                 remaining -= {message["MessageId"] for message in ours}
                 pace.passed(len(ours))
@@ -119,11 +119,6 @@ def work_off(
             time.sleep(_AGAIN_SECONDS)
     summary.missing += len(remaining)
     return remaining
-
-
-def _in_order(messages: Sequence[Message]) -> list[Message]:
-    """As they were sent: only a FIFO queue numbers its messages, with numbers of equal length."""
-    return sorted(messages, key=lambda each: each.get("Attributes", {}).get("SequenceNumber", "").zfill(40))
 
 
 class Deletion:
@@ -157,7 +152,7 @@ class Redrive:
         entries: list[dict[str, Any]] = []
         for message in messages:
             letter = read(message)
-            entry = as_first_seen(message, letter)
+            entry = as_first_seen(message, letter, fifo=self._queue.is_fifo)
             if entry is None:
                 why = "Lambda's record of an invocation that SNS did not make: nothing that the inbox could take"
                 results[letter.message_id] = Settled(letter, "skipped", why)
@@ -200,7 +195,7 @@ class Redrive:
         return requests
 
 
-def as_first_seen(message: Message, letter: DeadLetter) -> dict[str, Any] | None:
+def as_first_seen(message: Message, letter: DeadLetter, *, fifo: bool) -> dict[str, Any] | None:
     """Return the entry of a batch that puts a letter into its subscriber's inbox; None if it is nothing for an inbox.
 
     The body is what the subscriber first saw, or for a direct delivery the notification as SNS puts it into a queue.
@@ -225,7 +220,7 @@ def as_first_seen(message: Message, letter: DeadLetter) -> dict[str, Any] | None
     entry: dict[str, Any] = {"Id": message["MessageId"], "MessageBody": body, "MessageAttributes": attributes}
     if group := system.get("MessageGroupId"):
         entry["MessageGroupId"] = group
-    if "SequenceNumber" in system:
+    if fifo:
         # Not the original's, which SQS may still remember and swallow; the same for the same letter, so that one
         # redriven twice by a crash is swallowed.
         entry["MessageDeduplicationId"] = f"redrive-{message['MessageId']}"

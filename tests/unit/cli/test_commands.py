@@ -18,7 +18,10 @@ from tests.unit.cli.conftest import Result
 
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[3]
-COMMANDS = [["up"], ["down"], ["status"], ["env"], ["publish"], ["trace"], ["demo"], ["logs", "read"]]
+COMMANDS = [
+    *(["up"], ["down"], ["status"], ["env"], ["publish"], ["trace"], ["demo"], ["logs", "read"], ["pause"], ["resume"]),
+    *(["dlq", "list"], ["dlq", "show"], ["dlq", "redrive"], ["dlq", "purge"]),
+]
 EVENT = {
     "specversion": "1.0",
     "id": "e1",
@@ -40,7 +43,11 @@ def test_every_command_has_help_with_an_example_json_and_its_exit_codes(run: Run
 
 @pytest.mark.parametrize(
     "arguments",
-    [["env"], ["status"], ["trace", "e1"], ["trace", "e1", "--json"], ["logs", "read"], ["env", "--json"]],
+    [
+        *(["env"], ["status"], ["trace", "e1"], ["trace", "e1", "--json"], ["logs", "read"], ["env", "--json"]),
+        *(["dlq", "list"], ["dlq", "show", "a/b"], ["dlq", "purge", "a/b", "--all", "--yes"]),
+        *(["dlq", "redrive", "a/b", "--all", "--yes", "--json"], ["pause", "a/b"], ["resume", "a/b", "--json"]),
+    ],
     ids=" ".join,
 )
 def test_without_an_engine_commands_name_the_next_step_and_print_nothing(run: Run, arguments: list[str]) -> None:
