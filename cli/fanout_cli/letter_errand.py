@@ -97,7 +97,10 @@ class Errand:
 
                 chosen = {each.message_id: each for each in found.letters}
                 while chosen:
-                    left = work_off(self.queue, chosen, self.work, summary, pace=self.pace, on_settled=tell)
+                    left = work_off(
+                        self.queue, chosen, self.work, summary,
+                        pace=self.pace, everything=self.selection.is_everything, on_settled=tell,
+                    )  # fmt: skip
                     for message_id in sorted(left) if self.json_output else ():
                         emit_json(self._line(chosen[message_id], "missing", None))
                     done = {each.letter.message_id for each in summary.settled}

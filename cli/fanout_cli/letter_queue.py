@@ -17,7 +17,9 @@ from botocore.exceptions import ClientError
 
 Message = Mapping[str, Any]
 
-# How long a killed command hides what it held: a minute, and more only where the walk itself may take longer.
+# How long a killed command hides what it held. Enough for a batch that is settled at once; where messages are kept in
+# our hands until all have been seen, as long as that may take.
+_BRIEFLY_SECONDS = 20
 _HOLD_SECONDS = 60
 _MESSAGES_PER_SECOND = 10  # over a slow line
 _LONGEST_HOLD = 43_200  # SQS's limit
@@ -64,9 +66,14 @@ class LetterQueue:
         return Depth(counts["visible"] + counts["delayed"], counts["held"])
 
     @contextmanager
-    def walk(self) -> "Iterator[Walk]":
-        """Hold what is received within the block, and give back what was not deleted at its end."""
-        walk = Walk(self, self.depth())
+    def walk(self, *, briefly: bool = False) -> "Iterator[Walk]":
+        """Hold what is received within the block, and give back what was not deleted at its end.
+
+        briefly: every batch is settled before the next one is asked for.
+        """
+        depth = self.depth()
+        long = min(_LONGEST_HOLD, _HOLD_SECONDS + depth.total // _MESSAGES_PER_SECOND)
+        walk = Walk(self, depth.total, _BRIEFLY_SECONDS if briefly else long)
         try:
             yield walk
         finally:
@@ -111,10 +118,10 @@ class LetterQueue:
 class Walk:
     """One pass over a queue: every message that is not in somebody else's hands, once."""
 
-    def __init__(self, queue: LetterQueue, depth: Depth) -> None:
+    def __init__(self, queue: LetterQueue, expected: int, hold: int) -> None:
         self._queue = queue
-        self._expected = depth.total
-        self._hold = min(_LONGEST_HOLD, _HOLD_SECONDS + depth.total // _MESSAGES_PER_SECOND)
+        self._expected = expected
+        self._hold = hold
         self._held: dict[str, Message] = {}
         self._seen: set[str] = set()
         self._overtaken = False

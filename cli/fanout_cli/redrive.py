@@ -85,19 +85,21 @@ def work_off(
     summary: Summary,
     *,
     pace: Pace,
+    everything: bool = False,
     on_settled: Callable[[Sequence[Settled]], None],
 ) -> set[str]:
     """Settle the chosen letters (ids of messages), and no other: what arrives meanwhile stays as well.
 
     Returns the ids of those that had gone when their turn came, or lay in somebody else's hands. summary: told of every
-    letter as it is settled, so that it tells the truth even if this is interrupted.
+    letter as it is settled, so that it tells the truth even if this is interrupted. everything: whether no other letter
+    will be met, so that a crash hides few of them, and not for long.
     Raises what SQS raises; what is not settled then still lies in the queue.
     """
     remaining = set(chosen)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while remaining:
         before = len(remaining)
-        with queue.walk() as walk:
+        with queue.walk(briefly=everything) as walk:
             for batch in walk.batches(pace.room):
                 ours = [message for message in batch if message["MessageId"] in remaining]
                 if not ours:
