@@ -60,15 +60,16 @@ class Account:
             DestinationConfig={"OnFailure": {"Destination": self.dead_letters}},
         )
         # moto puts new settings behind the old ones and answers with the first; AWS replaces them.
-        self.functions.meta.events.register(
-            "before-call.lambda.PutFunctionEventInvokeConfig",
-            lambda **_: self.functions.delete_function_event_invoke_config(FunctionName="broadcast", Qualifier="live"),
-        )
+        self.functions.meta.events.register("before-call.lambda.PutFunctionEventInvokeConfig", self.forget)
         self.topology = Topology("fanout", (Topic("Team", TOPIC, "team_events", tuple(subscriptions)),), subscribers)
 
     def arn(self, url: str) -> str:
         found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return str(found["Attributes"]["QueueArn"])
+
+    def forget(self, **_: Any) -> None:
+        """Delete the settings of asynchronous invocation."""
+        self.functions.delete_function_event_invoke_config(FunctionName="broadcast", Qualifier="live")
 
     def client(self, service: str) -> Any:
         return {"lambda": self.functions, "sqs": self.sqs}[service]
@@ -168,7 +169,7 @@ def test_a_pause_that_broke_off_anywhere_is_finished_or_undone(account: Account,
         raise KeyboardInterrupt
 
     for finish in ("pause", "resume"):
-        account.functions.meta.events.register(f"before-call.lambda.{operation}", crash)
+        account.functions.meta.events.register_first(f"before-call.lambda.{operation}", crash)
         with pytest.raises(KeyboardInterrupt):
             account.switch(DIRECT).pause()
         account.functions.meta.events.unregister(f"before-call.lambda.{operation}", crash)
