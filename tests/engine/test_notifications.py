@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.engine.aws import REGION, Aws, allow
 from tests.waiting import until
 
@@ -172,17 +174,20 @@ def test_a_throttled_event_waits_instead_of_failing(aws: Aws) -> None:
     assert sorted(json.loads(aws.receive(seen)["Body"])["n"] for _ in range(3)) == [0, 1, 2]
 
 
-def test_an_event_for_a_function_with_no_concurrency_goes_to_its_destination_untried(aws: Aws) -> None:
-    """Asynchronous invocation of a function whose reserved concurrency is zero, as Lambda documents it:
-    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
+@pytest.mark.parametrize("qualifier", ["", "live"])
+def test_an_event_for_a_function_with_no_concurrency_goes_to_its_destination_untried(aws: Aws, qualifier: str) -> None:
+    """As Lambda documents it: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
     failed, failed_arn = aws.queue()
-    function = aws.function(TO_QUEUE.format(url=failed), allow("sqs:SendMessage", [failed_arn]))
+    function = aws.function(TO_QUEUE.format(url=failed), allow("sqs:SendMessage", failed_arn))
     functions = aws.client("lambda")
+    version = functions.publish_version(FunctionName=function)["Version"]
+    functions.create_alias(FunctionName=function, Name="live", FunctionVersion=version)
     functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    addressed = {"FunctionName": function} | ({"Qualifier": qualifier} if qualifier else {})
     functions.put_function_event_invoke_config(
-        FunctionName=function, DestinationConfig={"OnFailure": {"Destination": failed_arn}}
+        **addressed, DestinationConfig={"OnFailure": {"Destination": failed_arn}}
     )
-    functions.invoke(FunctionName=function, InvocationType="Event", Payload=b'{"n": 1}')
+    functions.invoke(**addressed, InvocationType="Event", Payload=b'{"n": 1}')
     record = json.loads(aws.receive(failed)["Body"])
     assert record["requestContext"]["condition"] == "ZeroReservedConcurrency"
     assert record["requestContext"]["approximateInvokeCount"] == 0

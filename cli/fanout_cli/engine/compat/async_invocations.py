@@ -106,6 +106,12 @@ def _attempt(invocation: Invocation) -> float | None:
         return None
     settings = _settings(invocation.function)
     config = {**config, "FunctionArn": invocation.function}
+    reserved = _reserved_concurrency(invocation.function)
+    if reserved == 0:
+        _give_up(invocation, "ZeroReservedConcurrency", {}, settings, config)
+        return None
+    if reserved is not None:
+        config["ReservedConcurrentExecutions"] = reserved
     addressed = lambda_svc._execution_record_for_config(record, config)
     result = lambda_svc._execute_function(addressed, invocation.event)
     if _phases.stopping.is_set() and result.get("error"):
@@ -114,8 +120,6 @@ def _attempt(invocation: Invocation) -> float | None:
         return None
     condition = ""
     if result.get("throttle"):
-        if _reserved_concurrency(invocation.function) == 0:
-            condition = "ZeroReservedConcurrency"
         invocation.throttles += 1
         delay = min(2.0 ** (invocation.throttles - 1), _LONGEST_THROTTLE_SECONDS)
     else:
@@ -143,7 +147,7 @@ def _settings(function: str) -> dict[str, Any]:
 
 
 def _reserved_concurrency(function: str) -> int | None:
-    """What is set on the function; it holds for all its versions."""
+    """What is set on the function. It holds for all its versions; upstream looks for it on the version itself."""
     base, _, _ = lambda_svc._get_base_func_record_for_ref(function)
     reserved: int | None = (base or {}).get("concurrency")
     return reserved
