@@ -69,9 +69,12 @@ class Errand:
         return unfound
 
     def _question(self, found: Selected) -> str:
-        at_least = "at least " if found.unseen.visible else ""
-        which = f"{at_least}{letters(len(found.letters))} of {self.subscriber.name}"
-        return f"{self.verb.capitalize()} {which} {self.whereto}?"
+        number, hidden = len(found.letters), found.unseen.visible
+        if self.selection.is_everything:
+            many = letters(number + hidden)
+        else:
+            many = f"{letters(number)}, and what is meant among {hidden} behind them," if hidden else letters(number)
+        return f"{self.verb.capitalize()} {many} of {self.subscriber.name} {self.whereto}?"
 
     def _preview(self, chosen: Sequence[DeadLetter]) -> None:
         for letter in chosen if self.json_output else ():

@@ -278,6 +278,9 @@ def test_a_fifo_queue_is_worked_off_though_it_shows_ten_letters_of_a_group(
         )
     listed = run("dlq", "list", "--subscriber", ordered.name)
     assert "24 letters of team_events/ordered cannot be seen yet" in listed.err
+    for options, said in ((["--all"], "34 letters of"), (["--since", "1h"], "10 letters, and what is meant among 24")):
+        monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+        assert said in run("dlq", "purge", ordered.name, *options).err
     result = run("dlq", "redrive", ordered.name, "--all", "--yes", "--json", "--rate", "none")
     assert result.exit_code == 0
     assert [each["event_id"] for each in lines(result)] == [str(number) for number in range(34)]
