@@ -78,7 +78,7 @@ def test_letters_are_listed_by_subscriber_and_reason_with_the_age_of_the_oldest(
     assert result.exit_code == 0
     found = [(each["subscriber"], each["reason"], each["letters"]) for each in lines(result)]
     assert found == [(A, "invalid-event", 2), (A, "unknown-type", 1), (B, "function failed", 1)]
-    assert 7190 < lines(result)[0]["age_seconds"] < 7120
+    assert 7190 < lines(result)[0]["age_seconds"] < 7260
     table = run("dlq", "list", "--subscriber", A).out
     assert "invalid-event" in table
     assert "2 h" in table
