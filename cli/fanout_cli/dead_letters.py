@@ -1,33 +1,79 @@
-"""Looks into dead-letter queues without taking anything out of them.
+"""What a dead letter says: who gave it up, why and when, and which event it is.
 
-SQS has no peek: what is received is hidden from others for its visibility timeout. So everything received is made
-visible again at once, and a queue in which somebody else has messages in hand counts as not seen in full.
+Four put letters into a dead-letter queue: the runtime (`fanout.inbox`, with attributes that say why), SQS (a message
+that was received too often: its function was killed again and again), Lambda (a record of an invocation that failed),
+and SNS (a notification that it could not deliver).
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
-# Long enough to walk a large queue, short enough that a killed command hides nothing for long.
-_HOLD_SECONDS = 30
+from fanout.delivery import CARRIED
+from fanout_cli.letter_queue import LetterQueue
+from fanout_cli.receipts import moment
+
 # Somebody else's look takes moments; after this long we answer with what we saw.
-_PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 5.0
+_AGAIN_SECONDS = 0.2
+
+# What the runtime says of a letter.
+RUNTIME_ATTRIBUTES = frozenset({"outcome", "reason", "subscriber", "event_id", "event_type", "attempts", "rejected_at"})
+_OUTCOMES = frozenset({"rejected", "dead-lettered"})
+_GAVE_UP = re.compile(r"^gave up after \d+ attempts?: ")
+
+
+class Origin(StrEnum):
+    """Who put a letter into the dead-letter queue."""
+
+    RUNTIME = "runtime"
+    SQS = "sqs"
+    LAMBDA = "lambda"
+    SNS = "sns"
 
 
 @dataclass(frozen=True)
 class DeadLetter:
     """One message in a dead-letter queue."""
 
+    message_id: str
+    """of the message in the dead-letter queue"""
     event_ids: frozenset[str]
     message_ids: frozenset[str]
+    event_type: str | None
+    origin: Origin
     outcome: str
     """rejected if a subscriber said so, else dead-lettered"""
     reason: str | None
+    """what the runtime wrote; None where nobody could"""
     attempts: int | None
+    at: datetime | None
+    """when it was given up, as exactly as is known"""
+    cause: str
+    """the reason; where there is none, what is known of it, in the same form: a word, a colon, an explanation"""
     event: str
     """the body as it was published, out of whatever it was wrapped in"""
+
+    @property
+    def cause_class(self) -> str:
+        """What letters are grouped by: what stands before the colon of the cause; "gave up" whatever the attempts."""
+        if _GAVE_UP.match(self.cause):
+            return "gave up"
+        return self.cause.partition(":")[0].strip()
+
+    @property
+    def event_id(self) -> str | None:
+        """The event's id, where the letter has exactly one to tell."""
+        return next(iter(self.event_ids)) if len(self.event_ids) == 1 else None
+
+    def without_body(self) -> "DeadLetter":
+        """The same without what takes memory: thousands of letters are remembered while they are worked off."""
+        return replace(self, event="")
 
     def is_about(self, *keys: str | None) -> bool:
         """Whether one of the keys is the id of the event in it, or the MessageId under which it was published."""
@@ -40,80 +86,103 @@ class Look:
 
     letters: tuple[DeadLetter, ...]
     complete: bool
-    """False if messages were hidden by somebody else all the while"""
+    """False if messages were hidden all the while: in somebody else's hands, or behind others of a FIFO group"""
 
 
 def look(sqs: Any, queue_url: str) -> Look:
-    """Return the dead letters in a queue. They stay there, visible to everybody."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        held: dict[str, Mapping[str, Any]] = {}
-        try:
-            total = sum(_depth(sqs, queue_url))
-            while len(held) < total and (batch := _receive(sqs, queue_url)):
-                if all(message["MessageId"] in held for message in batch):
-                    break  # delivered twice: the hold has expired, so everything has been seen
-                held |= {message["MessageId"]: message for message in batch}
-        finally:
-            _release(sqs, queue_url, held.values())
-        letters = tuple(read(message) for message in held.values())
-        if len(held) >= total:
-            return Look(letters, complete=True)
-        if time.monotonic() > deadline:
-            return Look(letters, complete=False)
+    """Return the dead letters in a queue. They stay there, visible to everybody.
 
-
-def _depth(sqs: Any, queue_url: str) -> tuple[int, int]:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
-    return int(attributes[names[0]]), int(attributes[names[1]])
-
-
-def _receive(sqs: Any, queue_url: str) -> list[Mapping[str, Any]]:
-    answer = sqs.receive_message(
-        QueueUrl=queue_url,
-        MaxNumberOfMessages=10,
-        VisibilityTimeout=_HOLD_SECONDS,
-        WaitTimeSeconds=1,
-        MessageAttributeNames=["All"],
-    )
-    messages: list[Mapping[str, Any]] = answer.get("Messages", [])
-    return messages
-
-
-def _release(sqs: Any, queue_url: str, messages: Any) -> None:
-    handles = [message["ReceiptHandle"] for message in messages]
-    for first in range(0, len(handles), 10):
-        sqs.change_message_visibility_batch(
-            QueueUrl=queue_url,
-            Entries=[
-                {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for number, handle in enumerate(handles[first : first + 10])
-            ],
-        )
+    A queue that SQS counts as empty is believed to be.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    queue = LetterQueue(sqs, queue_url)
+    while queue.depth().total:
+        with queue.walk() as walk:
+            letters = tuple(read(message) for batch in walk.batches() for message in batch)
+        complete = walk.seen >= walk.expected
+        # Nobody's patience brings out what a FIFO group hides.
+        if complete or queue.is_fifo or time.monotonic() > deadline:
+            return Look(letters, complete)
+        time.sleep(_AGAIN_SECONDS)
+    return Look((), complete=True)
 
 
 def read(message: Mapping[str, Any]) -> DeadLetter:
-    """Return what a received message of a dead-letter queue says, whoever put it there.
-
-    The runtime puts the body as it was received, with attributes; SQS moves it after the last receive; Lambda sends
-    a record of the failed invocation; SNS the notification that it could not deliver.
-    """
+    """Return what a received message of a dead-letter queue says, whoever put it there."""
     attributes = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
+    system = message.get("Attributes", {})
+    record = _json(message["Body"])
+    origin = _origin(attributes, system, record)
     event, message_ids = unwrap(message["Body"])
     found = _json(event)
     event_id = attributes.get("event_id") or (found.get("id") if isinstance(found, dict) else None)
+    kind = attributes.get("event_type") or (found.get("type") if isinstance(found, dict) else None)
+    message_ids |= {message["MessageId"]} | _carried_message_id(attributes)
     # A plain text becomes an event whose id is the MessageId.
-    event_ids = {event_id} if isinstance(event_id, str) else message_ids
-    attempts = attributes.get("attempts", "")
+    event_ids = {event_id} if isinstance(event_id, str) else message_ids - {message["MessageId"]}
+    by_runtime = origin is Origin.RUNTIME
+    context = record["requestContext"] if origin is Origin.LAMBDA else {}
+    attempts = str(attributes.get("attempts", "") if by_runtime else context.get("approximateInvokeCount", ""))
+    reason = attributes.get("reason") or None if by_runtime else None
+    stated = attributes.get("rejected_at") if by_runtime else record.get("timestamp") if context else None
     return DeadLetter(
-        frozenset(event_ids),
-        frozenset(message_ids | {message["MessageId"]}),
-        "rejected" if attributes.get("outcome") == "rejected" else "dead-lettered",
-        attributes.get("reason") or None,
-        int(attempts) if attempts.isdecimal() else None,
-        event,
+        message_id=message["MessageId"],
+        event_ids=frozenset(event_ids),
+        event_type=kind if isinstance(kind, str) else None,
+        message_ids=frozenset(message_ids),
+        origin=origin,
+        outcome="rejected" if by_runtime and attributes.get("outcome") == "rejected" else "dead-lettered",
+        reason=reason,
+        attempts=int(attempts) if attempts.isdecimal() else None,
+        at=moment(stated) or _sent_at(system),
+        cause=reason or _explain(origin, record, attributes),
+        event=event,
     )
+
+
+def _origin(attributes: Mapping[str, str], system: Mapping[str, str], record: Any) -> Origin:
+    # SQS says where it took a letter from; then the attributes are the publisher's, whatever they are called.
+    if system.get("DeadLetterQueueSourceArn"):
+        return Origin.SQS
+    if attributes.get("outcome") in _OUTCOMES:
+        return Origin.RUNTIME
+    match record:
+        case {"requestContext": dict(), "requestPayload": _}:
+            return Origin.LAMBDA
+    return Origin.SNS
+
+
+_BY_ORIGIN = {
+    Origin.RUNTIME: "no reason: the subscriber gave none",
+    Origin.SQS: "received too often: no attempt came to an end; the function was killed or timed out each time",
+    Origin.SNS: "not delivered: SNS could not hand it over",
+}
+_BY_CONDITION = {
+    "EventAgeExceeded": "too old: Lambda had no room for it for as long as it keeps an event",
+    "ZeroReservedConcurrency": "stopped: the function's reserved concurrency was zero",
+}
+
+
+def _explain(origin: Origin, record: Any, attributes: Mapping[str, str]) -> str:
+    """What is known of a letter without a reason."""
+    if origin is not Origin.LAMBDA:
+        told = attributes.get("ErrorMessage") if origin is Origin.SNS else None
+        return f"{_BY_ORIGIN[origin]} ({told})" if told else _BY_ORIGIN[origin]
+    condition, answer = record["requestContext"].get("condition"), record.get("responsePayload")
+    told = answer.get("errorMessage") if isinstance(answer, dict) else None
+    return _BY_CONDITION.get(str(condition), f"function failed: {told or condition}")
+
+
+def _sent_at(system: Mapping[str, str]) -> datetime | None:
+    sent = system.get("SentTimestamp", "")
+    return datetime.fromtimestamp(int(sent) / 1000, UTC) if sent.isdecimal() else None
+
+
+def _carried_message_id(attributes: Mapping[str, str]) -> set[str]:
+    """The MessageId of its publishing, where the body does not hold it."""
+    carried = _json(attributes.get(CARRIED, ""))
+    found = carried.get("message_id") if isinstance(carried, dict) else None
+    return {found} if isinstance(found, str) else set()
 
 
 def unwrap(body: Any) -> tuple[str, set[str]]:

@@ -15,7 +15,23 @@ from typing import NoReturn
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanout_cli.commands import analytics, audit, demo, down, env, jobs, logs, publish, replicas, status, trace, up
+from fanout_cli.commands import (
+    analytics,
+    audit,
+    demo,
+    dlq,
+    down,
+    env,
+    jobs,
+    logs,
+    pause,
+    publish,
+    replicas,
+    resume,
+    status,
+    trace,
+    up,
+)
 from fanout_cli.engine.errors import EngineError
 from fanout_cli.errors import UserError
 from fanout_cli.output import error_console
@@ -35,9 +51,12 @@ for name, command in {
     "env": env,
     "publish": publish,
     "trace": trace,
+    "pause": pause,
+    "resume": resume,
     "demo": demo,
 }.items():
     app.command(name, help=command.HELP)(command.run)
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(logs.app, name="logs")
 app.add_typer(audit.app, name="audit")
 app.add_typer(replicas.app, name="replicas")

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from fanout import contracts
 from fanout_cli.errors import UsageError
+from fanout_cli.topology import Subscriber, Topology
 
 
 def require_use_case(name: str, known: Sequence[str] | None = None) -> str:
@@ -14,6 +15,21 @@ def require_use_case(name: str, known: Sequence[str] | None = None) -> str:
         return name
     raise UsageError(
         f"there is no use case {name!r}{closest(name, names)}", f"Known use cases: {', '.join(names) or 'none'}."
+    )
+
+
+def require_subscriber(name: str, topology: Topology) -> Subscriber:
+    """Return the deployed subscriber of that name. Raises UsageError naming the closest and the deployed ones."""
+    known = topology.subscribers
+    if name in known:
+        return known[name]
+    if (named := [each for each in known if each.partition("/")[2] == name]) and len(named) == 1:
+        raise UsageError(f"there is no subscriber {name!r}, did you mean {named[0]}?", "Name it in full.")
+    # Of a use case that is deployed, its own subscribers are what somebody may have meant.
+    here = [each for each in known if each.partition("/")[0] == name.partition("/")[0]]
+    raise UsageError(
+        f"there is no subscriber {name!r} in stack {topology.stack_name}{closest(name, known)}",
+        f"Deployed: {', '.join(sorted(here or known))}.",
     )
 
 

@@ -31,9 +31,24 @@ def error_console() -> Console:
     return Console(file=sys.stderr, soft_wrap=True, highlight=False, emoji=False)
 
 
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return text of strangers in a form that cannot steer a terminal: what does not print is written as \uXXXX.
+
+    That is control characters, the right-to-left overrides and other invisible ones, and lone surrogates, which no
+    encoding takes. keep: characters that may stay nevertheless, such as line ends.
+    """
+    return "".join(each if each.isprintable() or each in keep else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[first : first + 4]}" for first in range(0, len(units), 4))
+
+
 def emit_json(value: Any) -> None:
-    """Print one JSON document on one line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    """Print one JSON document on one line. Whatever is in its strings, it is safe to look at, and the same JSON."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    sys.stdout.write((text if text.isprintable() else printable(text)) + "\n")
 
 
 def emit_json_lines(values: Iterable[Any]) -> None:

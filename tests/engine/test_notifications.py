@@ -3,12 +3,20 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.engine.aws import REGION, Aws, allow
 from tests.waiting import until
 
 TO_QUEUE = """
 import boto3, json
 def handler(event, context):
+    boto3.client("sqs").send_message(QueueUrl={url!r}, MessageBody=json.dumps(event))
+"""
+BUSY = """
+import boto3, json, time
+def handler(event, context):
+    time.sleep(0.5)
     boto3.client("sqs").send_message(QueueUrl={url!r}, MessageBody=json.dumps(event))
 """
 FAILING = """
@@ -157,13 +165,34 @@ def test_the_dead_letter_queue_of_a_function_gets_the_event_itself(aws: Aws) -> 
 
 
 def test_a_throttled_event_waits_instead_of_failing(aws: Aws) -> None:
-    function, seen = echo(aws)
+    function, seen = echo(aws, BUSY)
     functions = aws.client("lambda")
-    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
     functions.put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
-    functions.invoke(FunctionName=function, InvocationType="Event", Payload=b'{"n": 1}')
-    functions.delete_function_concurrency(FunctionName=function)
-    assert json.loads(aws.receive(seen)["Body"]) == {"n": 1}
+    for number in range(3):
+        functions.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps({"n": number}).encode())
+    assert sorted(json.loads(aws.receive(seen)["Body"])["n"] for _ in range(3)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("qualifier", ["", "live"])
+def test_an_event_for_a_function_with_no_concurrency_goes_to_its_destination_untried(aws: Aws, qualifier: str) -> None:
+    """As Lambda documents it: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
+    failed, failed_arn = aws.queue()
+    function = aws.function(TO_QUEUE.format(url=failed), allow("sqs:SendMessage", failed_arn))
+    functions = aws.client("lambda")
+    version = functions.publish_version(FunctionName=function)["Version"]
+    functions.create_alias(FunctionName=function, Name="live", FunctionVersion=version)
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    addressed = {"FunctionName": function} | ({"Qualifier": qualifier} if qualifier else {})
+    functions.put_function_event_invoke_config(
+        **addressed, DestinationConfig={"OnFailure": {"Destination": failed_arn}}
+    )
+    functions.invoke(**addressed, InvocationType="Event", Payload=b'{"n": 1}')
+    record = json.loads(aws.receive(failed)["Body"])
+    assert record["requestContext"]["condition"] == "ZeroReservedConcurrency"
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert record["requestPayload"] == {"n": 1}
+    assert "responsePayload" not in record
 
 
 def test_a_message_for_a_missing_queue_is_a_dead_letter_with_its_attributes(aws: Aws) -> None:

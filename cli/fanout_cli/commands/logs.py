@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from fanout_cli.log_archive import Archive, Selection, instant
+from fanout_cli.log_archive import Archive, Selection
 from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, note, step
 from fanout_cli.target import resolve
+from fanout_cli.times import instant
 
 app = typer.Typer(help="Read the archive of application_logs.", no_args_is_help=True)
 

@@ -9,11 +9,13 @@ from rich.table import Table
 from fanout_cli.errors import UserError
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, step
+from fanout_cli.pausing import Switch
 from fanout_cli.target import Target, resolve
 from fanout_cli.topology import Subscriber, Topology
 
 HELP = help_text(
-    "Show the engine, the deployed use cases, and how many messages wait in each inbox and dead-letter queue.",
+    "Show the engine, the deployed use cases, and which subscribers are paused, and how many messages wait "
+    "in each inbox and dead-letter queue.",
     "fanout status",
     "fanout status --stack-name fanout-prod --profile production",
     more="Exit code 1 when no engine runs or nothing is deployed.",
@@ -27,17 +29,18 @@ def run(
     """Print the status; dead letters are shown, but are no failure of this command."""
     target = resolve(stack_name, region, profile)
     problem = None
-    topology, waiting = None, {}
+    topology, waiting, states = None, {}, {}
     try:
         with step("Reading what is deployed"):
             topology = target.topology()
             waiting = _waiting(target, topology)
+            states = _states(target, topology)
     except UserError as error:
         problem = error
     if json_output:
-        emit_json(_as_json(target, topology, waiting))
+        emit_json(_as_json(target, topology, waiting, states))
     else:
-        _show(target, topology, waiting)
+        _show(target, topology, waiting, states)
     if problem:
         raise problem
     raise typer.Exit(0)
@@ -56,6 +59,20 @@ def _waiting(target: Target, topology: Topology) -> dict[str, dict[str, int]]:
         return dict(zip((each.name for each in subscribers), pool.map(count, subscribers), strict=True))
 
 
+def _states(target: Target, topology: Topology) -> dict[str, str]:
+    """Which subscribers are running, and which are paused."""
+
+    def state(subscriber: Subscriber) -> str:
+        try:
+            return Switch(target.client, topology, subscriber).state().word
+        except UserError:
+            return "nothing reads its inbox"
+
+    with ThreadPoolExecutor(8) as pool:
+        subscribers = list(topology.subscribers.values())
+        return dict(zip((each.name for each in subscribers), pool.map(state, subscribers), strict=True))
+
+
 def _depth(sqs: Any, url: str) -> tuple[int, int, int]:
     if not url:
         return 0, 0, 0
@@ -64,7 +81,9 @@ def _depth(sqs: Any, url: str) -> tuple[int, int, int]:
     return waiting, in_flight, delayed
 
 
-def _as_json(target: Target, topology: Topology | None, waiting: dict[str, dict[str, int]]) -> dict[str, Any]:
+def _as_json(
+    target: Target, topology: Topology | None, waiting: dict[str, dict[str, int]], states: dict[str, str]
+) -> dict[str, Any]:
     engine = target.engine
     return {
         "engine": {
@@ -85,7 +104,12 @@ def _as_json(target: Target, topology: Topology | None, waiting: dict[str, dict[
                     {"topic": topic.name, "arn": topic.arn} for topic in topology.topics if topic.use_case == use_case
                 ],
                 "subscribers": [
-                    {"subscriber": each.name, "function": each.function_name, **waiting[each.name]}
+                    {
+                        "subscriber": each.name,
+                        "function": each.function_name,
+                        "state": states[each.name],
+                        **waiting[each.name],
+                    }
                     for each in topology.of_use_case(use_case)
                 ],
             }
@@ -96,7 +120,9 @@ def _as_json(target: Target, topology: Topology | None, waiting: dict[str, dict[
     }
 
 
-def _show(target: Target, topology: Topology | None, waiting: dict[str, dict[str, int]]) -> None:
+def _show(
+    target: Target, topology: Topology | None, waiting: dict[str, dict[str, int]], states: dict[str, str]
+) -> None:
     out = console()
     if target.engine:
         out.print(
@@ -105,18 +131,19 @@ def _show(target: Target, topology: Topology | None, waiting: dict[str, dict[str
     out.print(f"stack    {target.stack_name} on {target.name}", markup=False)
     if topology is None:
         return
-    table = Table("subscriber", "waiting", "in flight", "delayed", "dead letters", title=None)
-    for column in table.columns[1:]:
+    table = Table("subscriber", "state", "waiting", "in flight", "delayed", "dead letters", title=None)
+    for column in table.columns[2:]:
         column.justify = "right"
     for name in sorted(topology.subscribers):
         counts = waiting[name]
         dead = counts["dead_letters"]
         table.add_row(
             name,
+            states[name],
             str(counts["waiting"]),
             str(counts["in_flight"]),
             str(counts["delayed"]),
             str(dead),
-            style="red" if dead else "",
+            style="red" if dead else "" if states[name] == "running" else "yellow",
         )
     out.print(table)

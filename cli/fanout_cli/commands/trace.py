@@ -8,7 +8,7 @@ from rich.table import Table
 
 from fanout_cli.journal import Journal
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
-from fanout_cli.output import console, emit_json, note, step
+from fanout_cli.output import console, emit_json, note, printable, step
 from fanout_cli.target import resolve
 from fanout_cli.tracing import FINAL, GOOD, Trace, Tracer, rfc3339
 
@@ -61,8 +61,8 @@ def run(
 
 def _show(trace: Trace, key: str) -> None:
     out = console()
-    out.print(f"event      {trace.event_id or f'(no id; found by {key})'}", markup=False)
-    out.print(f"type       {trace.type or 'unknown'}", markup=False)
+    out.print(f"event      {printable(trace.event_id or f'(no id; found by {key})')}", markup=False)
+    out.print(f"type       {printable(trace.type or 'unknown')}", markup=False)
     out.print(f"topic      {trace.topic or 'unknown'}", markup=False)
     out.print(f"published  {rfc3339(trace.published_at) or 'unknown'}", markup=False)
     if not trace.deliveries:
@@ -77,6 +77,6 @@ def _show(trace: Trace, key: str) -> None:
             f"[{style}]{each.outcome}[/{style}]",
             "" if each.attempts is None else str(each.attempts),
             "" if each.latency_ms is None else f"{each.latency_ms} ms",
-            escape(each.reason or ""),
+            escape(printable(each.reason or "")),
         )
     out.print(table)

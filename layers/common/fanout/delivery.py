@@ -1,7 +1,7 @@
 """Deliveries: what Lambda hands over, read into one shape whichever way it came.
 
 Three ways: SQS with raw delivery (the body is the event), SQS with the SNS envelope (the body is SNS's notification),
-and SNS direct. Shapes: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html,
+and SNS direct. A fourth is SNS direct by a detour: what Lambda gave up, redriven to the inbox. Shapes: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html,
 https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html, https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 """
 
@@ -71,7 +71,19 @@ class _Envelope(msgspec.Struct):
     Subject: str | None = None
 
 
+class _Payload(msgspec.Struct, rename="pascal"):
+    records: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1, max_length=1)]
+
+
+class _FailedInvocation(msgspec.Struct, rename="camel"):
+    """What Lambda sends to an on-failure destination: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html"""
+
+    request_context: dict[str, Any]
+    request_payload: _Payload
+
+
 _envelope = msgspec.json.Decoder(_Envelope)
+_failed_invocation = msgspec.json.Decoder(_FailedInvocation)
 _carried = msgspec.json.Decoder(Carried)
 
 
@@ -80,8 +92,21 @@ def read(record: Mapping[str, Any]) -> Delivery:
     return _from_sns(record) if "Sns" in record else _from_sqs(record)
 
 
-def _from_sns(record: Mapping[str, Any]) -> Delivery:
-    sns = record["Sns"]
+def of_failed_invocation(body: str) -> str | None:
+    """Return the notification that SNS handed to a function and Lambda gave up, in the form it has in a queue.
+
+    body: a message of an on-failure destination. None for any other text, and for invocations that SNS did not make.
+    """
+    if '"requestPayload"' not in body:
+        return None
+    try:
+        [record] = _failed_invocation.decode(body).request_payload.records
+        return _in_queue_form(record["Sns"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _in_queue_form(sns: Mapping[str, Any]) -> str:
     body = {
         "Type": "Notification",
         "MessageId": sns["MessageId"],
@@ -93,6 +118,11 @@ def _from_sns(record: Mapping[str, Any]) -> Delivery:
         body["Subject"] = sns["Subject"]
     if sns.get("MessageAttributes"):
         body["MessageAttributes"] = sns["MessageAttributes"]
+    return msgspec.json.encode(body).decode()
+
+
+def _from_sns(record: Mapping[str, Any]) -> Delivery:
+    sns = record["Sns"]
     return Delivery(
         notification=Notification(
             text=sns["Message"],
@@ -101,14 +131,16 @@ def _from_sns(record: Mapping[str, Any]) -> Delivery:
             topic_arn=sns["TopicArn"],
             subject=sns.get("Subject"),
         ),
-        body=msgspec.json.encode(body).decode(),
+        body=_in_queue_form(sns),
         attempt=1,
         carried=Carried(),
     )
 
 
 def _from_sqs(record: Mapping[str, Any]) -> Delivery:
-    body = record["body"]
+    # Lambda's record of a failed invocation stands in an inbox while its subscriber is paused (`fanout pause`), and
+    # when somebody redrives with the tools of SQS.
+    body = of_failed_invocation(record["body"]) or record["body"]
     system = record["attributes"]
     attributes = record.get("messageAttributes") or {}
     carried = _read_carried(attributes)

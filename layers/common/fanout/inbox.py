@@ -83,7 +83,11 @@ class Inbox:
     def put_aside(
         self, delivery: Delivery, *, outcome: str, reason: str, event_id: str | None, event_type: str | None
     ) -> None:
-        """Send the delivery to the dead-letter queue, with who, why and when as message attributes."""
+        """Send the delivery to the dead-letter queue, with who, why and when as message attributes.
+
+        It keeps the id and time of its publishing, where its body does not hold them: for a body without an event's
+        they are its identity, which a redrive must not change.
+        """
         about = {
             "outcome": outcome,
             "reason": reason,
@@ -98,6 +102,9 @@ class Inbox:
             for name, value in about.items()
             if value
         }
+        if delivery.notification.topic_arn is None:
+            carried = Carried(message_id=delivery.notification.message_id, timestamp=delivery.notification.timestamp)
+            attributes[CARRIED] = _carried_attribute(carried)
         message: dict[str, Any] = {"MessageBody": delivery.body, "MessageAttributes": attributes}
         if delivery.group is not None:
             message |= {"MessageGroupId": delivery.group, "MessageDeduplicationId": delivery.sqs_message_id}
@@ -126,10 +133,13 @@ def _send(inbox: str, body: str, attributes: dict[str, dict[str, Any]], carried:
     aws.client("sqs").send_message(
         QueueUrl=inbox,
         MessageBody=body,
-        MessageAttributes=attributes
-        | {CARRIED: {"DataType": "String", "StringValue": msgspec.json.encode(carried).decode()}},
+        MessageAttributes=attributes | {CARRIED: _carried_attribute(carried)},
         DelaySeconds=max(0, min(round(seconds), _MAX_DELAY)),
     )
+
+
+def _carried_attribute(carried: Carried) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": msgspec.json.encode(carried).decode()}
 
 
 def _foreign_attributes(delivery: Delivery) -> dict[str, dict[str, Any]]:

@@ -121,6 +121,28 @@ def sns_record(event: Event[Any] | str, *, topic: str = "topic", subject: str | 
     }
 
 
+def failed_invocation(record: Mapping[str, Any], condition: str = "RetriesExhausted") -> dict[str, Any]:
+    """What Lambda sends to the on-failure destination of a function that SNS invoked with this record."""
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{LambdaContext.function_name}:live"
+    context = {"requestId": str(uuid.uuid4()), "functionArn": function, "condition": condition}
+    message = {
+        "version": "1.0",
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "requestContext": {**context, "approximateInvokeCount": 3 if condition == "RetriesExhausted" else 0},
+        "requestPayload": {"Records": [record]},
+    }
+    if condition == "ZeroReservedConcurrency":
+        return message  # nothing was invoked, so nothing answered
+    return {
+        **message,
+        "responseContext": {"statusCode": 200, "executedVersion": "1", "functionError": "Unhandled"},
+        "responsePayload": {
+            "errorType": "Runtime.ExitError",
+            "errorMessage": "Runtime exited with error: signal: killed",
+        },
+    }
+
+
 def lambda_event(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Records as the event that Lambda calls a handler with."""
     return {"Records": list(records)}

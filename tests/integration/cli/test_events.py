@@ -181,7 +181,7 @@ def test_status_shows_every_subscriber_and_its_queues(application: Application) 
     names = [each["subscriber"] for use_case in found["use_cases"] for each in use_case["subscribers"]]
     assert names == sorted(application.topology.subscribers)
     assert all(
-        set(each) == {"subscriber", "function", "waiting", "in_flight", "delayed", "dead_letters"}
+        set(each) == {"subscriber", "function", "state", "waiting", "in_flight", "delayed", "dead_letters"}
         for use_case in found["use_cases"]
         for each in use_case["subscribers"]
     )

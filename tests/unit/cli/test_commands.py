@@ -20,19 +20,10 @@ from tests.unit.cli.conftest import Result
 Run = Callable[..., Result]
 ROOT = Path(__file__).parents[3]
 COMMANDS = [
-    ["up"],
-    ["down"],
-    ["status"],
-    ["env"],
-    ["publish"],
-    ["trace"],
-    ["demo"],
-    ["logs", "read"],
-    ["audit", "verify"],
-    ["analytics", "query"],
-    ["replicas", "verify"],
-    ["jobs", "watch"],
-    ["jobs", "list"],
+    *(["up"], ["down"], ["status"], ["env"], ["publish"], ["trace"], ["demo"], ["pause"], ["resume"]),
+    *(["logs", "read"], ["audit", "verify"], ["analytics", "query"], ["replicas", "verify"]),
+    *(["jobs", "watch"], ["jobs", "list"]),
+    *(["dlq", "list"], ["dlq", "show"], ["dlq", "redrive"], ["dlq", "purge"]),
 ]
 EVENT = {
     "specversion": "1.0",
@@ -56,13 +47,10 @@ def test_every_command_has_help_with_an_example_json_and_its_exit_codes(run: Run
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["env"],
-        ["status"],
-        ["trace", "e1"],
-        ["trace", "e1", "--json"],
-        ["logs", "read"],
-        ["env", "--json"],
+        *(["env"], ["status"], ["trace", "e1"], ["trace", "e1", "--json"], ["logs", "read"], ["env", "--json"]),
         ["analytics", "query", "SELECT 1"],
+        *(["dlq", "list"], ["dlq", "show", "a/b"], ["dlq", "purge", "a/b", "--all", "--yes"]),
+        *(["dlq", "redrive", "a/b", "--all", "--yes", "--json"], ["pause", "a/b"], ["resume", "a/b", "--json"]),
     ],
     ids=" ".join,
 )

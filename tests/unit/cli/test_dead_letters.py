@@ -6,9 +6,11 @@ from typing import Any
 import boto3
 import pytest
 
-from fanout.testing import REGION, notification, sns_record
+from fanout.testing import REGION, failed_invocation, notification, sns_record
 from fanout_cli import dead_letters
-from fanout_cli.dead_letters import look, read
+from fanout_cli.dead_letters import Origin, look, read
+from fanout_cli.letter_queue import LetterQueue
+from fanout_cli.tracing import rfc3339
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_every_letter_of_a_long_queue_is_seen_and_all_are_visible_afterwards(sqs
 def test_what_somebody_else_holds_makes_the_look_incomplete(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(dead_letters, "PATIENCE_SECONDS", 0.1)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"held"}')
     sqs.receive_message(QueueUrl=queue, VisibilityTimeout=600)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"free"}')
@@ -54,34 +56,30 @@ def test_letters_are_visible_again_even_if_the_look_breaks_off(
 ) -> None:
     for number in range(12):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
-    receive, calls = dead_letters._receive, []
+    receive, calls = LetterQueue.receive, []
 
-    def fail_the_second_time(client: Any, url: str) -> Any:
-        calls.append(url)
+    def fail_the_second_time(queue: LetterQueue, most: int, hold: int) -> Any:
+        calls.append(hold)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return receive(client, url)
+        return receive(queue, most, hold)
 
-    monkeypatch.setattr(dead_letters, "_receive", fail_the_second_time)
+    monkeypatch.setattr(LetterQueue, "receive", fail_the_second_time)
     with pytest.raises(KeyboardInterrupt):
         look(sqs, queue)
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert counts["ApproximateNumberOfMessagesNotVisible"] == "0"
 
 
-def message(body: str, **attributes: str) -> dict[str, Any]:
+def message(body: str, system: dict[str, str] | None = None, **attributes: str) -> dict[str, Any]:
     shown = {name: {"StringValue": value, "DataType": "String"} for name, value in attributes.items()}
-    return {"MessageId": "sqs-id", "Body": body, "MessageAttributes": shown}
+    return {"MessageId": "sqs-id", "Body": body, "MessageAttributes": shown, "Attributes": system or {}}
 
 
 EVENT = '{"specversion":"1.0","id":"event-id","source":"s","type":"t","data":{}}'
 ENVELOPE = notification(EVENT)
 RECORD = sns_record(EVENT)
-DESTINATION = {
-    "version": "1.0",
-    "requestContext": {"condition": "RetriesExhausted"},
-    "requestPayload": {"Records": [RECORD]},
-}
+DESTINATION = failed_invocation(RECORD)
 
 
 @pytest.mark.parametrize(
@@ -122,3 +120,78 @@ def test_a_body_of_any_kind_can_be_a_dead_letter(body: str) -> None:
     letter = read(message(body))
     assert letter.is_about("sqs-id")
     assert not letter.is_about("", None)
+
+
+MOVED = {"DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:123456789012:inbox", "SentTimestamp": "1795348800000"}
+
+
+@pytest.mark.parametrize(
+    ("letter", "origin", "cause"),
+    [
+        (message(EVENT, outcome="rejected", reason="invalid-event: no id"), Origin.RUNTIME, "invalid-event: no id"),
+        (message(EVENT, outcome="rejected"), Origin.RUNTIME, "no reason"),
+        (message(EVENT, MOVED), Origin.SQS, "received too often"),
+        (message(json.dumps(DESTINATION)), Origin.LAMBDA, "function failed: Runtime exited with error: signal: killed"),
+        (message(json.dumps(failed_invocation(RECORD, "EventAgeExceeded"))), Origin.LAMBDA, "too old"),
+        (message(json.dumps(failed_invocation(RECORD, "ZeroReservedConcurrency"))), Origin.LAMBDA, "stopped"),
+        (message(json.dumps(failed_invocation(RECORD, "Unheard"))), Origin.LAMBDA, "function failed: Runtime exited"),
+        (message(json.dumps(ENVELOPE)), Origin.SNS, "not delivered"),
+        (
+            message(EVENT, ErrorMessage="no such function"),
+            Origin.SNS,
+            "not delivered: SNS could not hand it over (no such",
+        ),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_every_letter_says_who_put_it_there_and_why(letter: dict[str, Any], origin: Origin, cause: str) -> None:
+    found = read(letter)
+    assert found.origin is origin
+    assert found.cause.startswith(cause)
+    assert ":" in found.cause
+
+
+def test_a_publishers_attributes_are_not_taken_for_the_runtimes() -> None:
+    letter = read(message(EVENT, MOVED, outcome="rejected", reason="forged: by a publisher", attempts="99"))
+    assert (letter.origin, letter.outcome, letter.reason, letter.attempts) == (Origin.SQS, "dead-lettered", None, None)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("invalid-event: no id: at all", "invalid-event"),
+        ("gave up after 10 attempts: ClientError: Throttling", "gave up"),
+        ("gave up after 11 attempts: retry", "gave up"),
+        ("told to", "told to"),
+    ],
+)
+def test_letters_are_grouped_by_what_stands_before_the_colon(reason: str, expected: str) -> None:
+    assert read(message(EVENT, outcome="dead-lettered", reason=reason)).cause_class == expected
+
+
+@pytest.mark.parametrize(
+    ("letter", "at"),
+    [
+        (message(EVENT, outcome="rejected", rejected_at="2026-11-22T12:00:00.500+00:00"), "2026-11-22T12:00:00.500Z"),
+        (message(EVENT, MOVED), "2026-11-22T12:00:00.000Z"),
+        (message(json.dumps({**DESTINATION, "timestamp": "2026-11-22T13:00:00.000Z"})), "2026-11-22T13:00:00.000Z"),
+        (message(EVENT), None),
+        (message(EVENT, outcome="rejected", rejected_at="yesterday"), None),
+    ],
+)
+def test_a_letter_tells_when_it_was_given_up_as_well_as_is_known(letter: dict[str, Any], at: str | None) -> None:
+    assert rfc3339(read(letter).at) == at
+
+
+def test_a_raw_body_without_an_event_is_known_by_the_message_id_that_it_carried() -> None:
+    letter = read(message("hello", outcome="rejected", fanout='{"message_id":"first-id"}'))
+    assert letter.is_about("first-id")
+    assert letter.event_id == "first-id"
+
+
+def test_of_a_fifo_queue_what_a_group_hides_makes_the_look_incomplete(sqs: Any) -> None:
+    fifo = sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    for number in range(13):
+        sqs.send_message(QueueUrl=fifo, MessageBody="x", MessageGroupId="g", MessageDeduplicationId=str(number))
+    found = look(sqs, fifo)
+    assert (len(found.letters), found.complete) == (10, False)

@@ -11,7 +11,8 @@ import pytest
 
 from fanout.testing import REGION
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.log_archive import Archive, Selection, instant
+from fanout_cli.log_archive import Archive, Selection
+from fanout_cli.times import instant
 from fanout_cli.topology import Subscriber, Topology
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -21,7 +21,7 @@ from fanout.delivery import Notification
 from fanout.event import Event, encode
 from fanout.failures import Discard, Reject, Retry
 from fanout.subscriber import Outcome, Subscriber, subscriber
-from fanout.testing import LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
+from fanout.testing import LambdaContext, envelope_record, failed_invocation, lambda_event, sns_record, sqs_record
 
 from ..conftest import Queues, spy
 
@@ -101,10 +101,14 @@ def test_every_word_of_a_handler_has_its_consequence(queues: Queues, lines: Line
 
 def test_a_dead_letter_says_who_why_what_and_holds_the_body_as_it_came(queues: Queues) -> None:
     sent = event("reject")
-    run(obey, sqs_record(sent, receive_count=3))
+    record = sqs_record(sent, receive_count=3)
+    run(obey, record)
     [letter] = queues.dead()
     assert json.loads(letter.pop("body"))["id"] == sent.id
     assert letter.pop("rejected_at")
+    published = json.loads(letter.pop("fanout"))
+    assert published.pop("message_id") == record["messageId"], "a raw body does not hold it, and a redrive needs it"
+    assert set(published) == {"timestamp"}
     assert letter == {
         "outcome": "rejected",
         "reason": "told to",
@@ -212,6 +216,39 @@ def test_a_direct_delivery_that_is_rejected_becomes_a_dead_letter_in_the_form_of
         record["Sns"]["MessageId"],
     )
     assert letter["reason"].startswith("invalid-event")
+
+
+@pytest.mark.parametrize("text", ["ok", "retry"])
+def test_lambdas_record_of_a_failed_invocation_in_the_inbox_is_the_event_it_is_about(
+    text: str, queues: Queues, lines: Lines
+) -> None:
+    sent = event(text)
+    record = sns_record(sent, subject="about it")
+    run(obey, sqs_record(json.dumps(failed_invocation(record, condition="ZeroReservedConcurrency"))))
+    [receipt] = lines("receipt")
+    assert (receipt["event_id"], receipt["message_id"]) == (sent.id, record["Sns"]["MessageId"])
+    assert receipt["attempt"] == 1
+    assert receipt["outcome"] == {"ok": "processed", "retry": "retrying"}[text]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"n": 1},
+        {"Records": []},
+        {"Records": [{"eventSource": "aws:s3"}]},
+        {"Records": [{"Sns": {"Message": "no id"}}]},
+        {"Records": "x"},
+        None,
+    ],
+    ids=str,
+)
+def test_a_failed_invocation_that_sns_did_not_make_is_poison_like_any_other(
+    payload: Any, queues: Queues, lines: Lines
+) -> None:
+    body = {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": payload}
+    assert run(obey, sqs_record(json.dumps(body)), sqs_record(event("ok"))) == []
+    assert [outcome for outcome, _ in outcomes(lines)] == ["rejected", "processed"]
 
 
 def test_a_direct_delivery_that_cannot_reach_its_inbox_is_left_to_lambda(

@@ -1,10 +1,11 @@
 """Asynchronous invocations are not those of AWS.
 
 Symptom: the retry and destination settings of an alias are ignored; a throttled event counts as failed
-and is given up within seconds; the record that a destination gets lacks version, timestamp and request
-id; a dead-letter queue gets that record instead of the event; the role needs no permission to send; a
-stop of the engine forgets events that wait for their retry; and a burst of a thousand events starts a thousand
-workers, which this machine does not have.
+and is given up within seconds (AWS does so only, and at once, where the function's reserved concurrency is
+zero); the record that a destination gets lacks version, timestamp and request id; a dead-letter queue gets
+that record instead of the event; the role needs no permission to send; a stop of the engine forgets events
+that wait for their retry; and a burst of a thousand events starts a thousand workers, which this machine does
+not have.
 Cause: `lambda_svc.invoke_async_with_retry` and `_route_async_failure`.
 Patch: asynchronous invocation as AWS documents it. Retries follow after one and two seconds, not
 minutes. A function handles a few events at a time, the others wait (AWS takes up to a thousand at once, and lets
@@ -105,12 +106,19 @@ def _attempt(invocation: Invocation) -> float | None:
         return None
     settings = _settings(invocation.function)
     config = {**config, "FunctionArn": invocation.function}
+    reserved = _reserved_concurrency(invocation.function)
+    if reserved == 0:
+        _give_up(invocation, "ZeroReservedConcurrency", {}, settings, config)
+        return None
+    if reserved is not None:
+        config["ReservedConcurrentExecutions"] = reserved
     addressed = lambda_svc._execution_record_for_config(record, config)
     result = lambda_svc._execute_function(addressed, invocation.event)
     if _phases.stopping.is_set() and result.get("error"):
         return 0.0  # the worker was ended with the engine: not the function's failure
     if not result.get("error"):
         return None
+    condition = ""
     if result.get("throttle"):
         invocation.throttles += 1
         delay = min(2.0 ** (invocation.throttles - 1), _LONGEST_THROTTLE_SECONDS)
@@ -118,14 +126,15 @@ def _attempt(invocation: Invocation) -> float | None:
         invocation.attempts += 1
         retries = int(settings.get("MaximumRetryAttempts", _DEFAULT_RETRIES))
         if invocation.attempts > retries:
-            _give_up(invocation, "RetriesExhausted", result, settings, config)
-            return None
+            condition = "RetriesExhausted"
         delay = _RETRY_SECONDS[min(invocation.attempts, len(_RETRY_SECONDS)) - 1]
     age = time.time() - invocation.accepted + delay
     if age > int(settings.get("MaximumEventAgeInSeconds", _DEFAULT_AGE_SECONDS)):
-        _give_up(invocation, "EventAgeExceeded", result, settings, config)
-        return None
-    return delay
+        condition = condition or "EventAgeExceeded"
+    if not condition:
+        return delay
+    _give_up(invocation, condition, result, settings, config)
+    return None
 
 
 def _settings(function: str) -> dict[str, Any]:
@@ -135,6 +144,13 @@ def _settings(function: str) -> dict[str, Any]:
     names = (qualifier,) if qualifier else ("", "$LATEST")
     found = (lambda_svc._event_invoke_config(base or {}, name) for name in names)
     return next((settings for settings in found if settings), {})
+
+
+def _reserved_concurrency(function: str) -> int | None:
+    """What is set on the function. It holds for all its versions; upstream looks for it on the version itself."""
+    base, _, _ = lambda_svc._get_base_func_record_for_ref(function)
+    reserved: int | None = (base or {}).get("concurrency")
+    return reserved
 
 
 def _give_up(
@@ -168,7 +184,7 @@ def _failure_record(
     qualified = invocation.function
     if qualified.count(":") == 6:
         qualified += ":$LATEST"
-    return {
+    record = {
         "version": "1.0",
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "requestContext": {
@@ -178,6 +194,11 @@ def _failure_record(
             "approximateInvokeCount": invocation.attempts,
         },
         "requestPayload": invocation.event,
+    }
+    if condition == "ZeroReservedConcurrency":
+        return record  # nothing was invoked, so nothing answered
+    return {
+        **record,
         "responseContext": {
             "statusCode": 200,
             "executedVersion": config.get("Version", "$LATEST"),

@@ -1,0 +1,52 @@
+"""`fanout pause`: events of one subscriber wait in its inbox."""
+
+from typing import Annotated
+
+import typer
+
+from fanout_cli.names import require_subscriber
+from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.output import console, emit_json, note, step
+from fanout_cli.pausing import Switch
+from fanout_cli.target import resolve
+
+HELP = help_text(
+    "Let a subscriber rest: its events wait in its inbox until `fanout resume`; its siblings notice nothing.",
+    "fanout pause team_events/team_a",
+    more="What it has in hand it finishes. The inbox keeps events for as long as its retention, which is shown. "
+    "A deployment leaves the pause as it is, unless it changes the event source mapping or the concurrency itself: "
+    "look at `fanout status` after it.",
+)
+
+
+def run(
+    name: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber, such as team_events/team_a.")],
+    *,
+    json_output: Json = False,
+    stack_name: StackName = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Pause the subscriber; one that is paused already stays so."""
+    target = resolve(stack_name, region, profile)
+    with step(f"Pausing {name}"):
+        topology = target.topology()
+        subscriber = require_subscriber(name, topology)
+        switch = Switch(target.client, topology, subscriber)
+        before = switch.state()
+        if not before.paused:
+            switch.pause()
+        days = switch.retention_days()
+    if json_output:
+        emit_json({"subscriber": subscriber.name, "state": switch.state().word, "changed": not before.paused})
+    else:
+        already = "already " if before.paused else ""
+        console().print(f"{subscriber.name} is {already}paused.", markup=False)
+    note(
+        f"Events wait in its inbox, for up to {days:g} days. To go on: fanout resume {subscriber.name}"
+        + (
+            "\nAs SNS invokes it directly, its alarm on dropped events (AsyncEventsDropped) sounds meanwhile."
+            if before.direct_shut is not None
+            else ""
+        )
+    )

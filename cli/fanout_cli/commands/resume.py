@@ -1,0 +1,41 @@
+"""`fanout resume`: a paused subscriber goes on with what has waited."""
+
+from typing import Annotated
+
+import typer
+
+from fanout_cli.names import require_subscriber
+from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.output import console, emit_json, step
+from fanout_cli.pausing import Switch
+from fanout_cli.target import resolve
+
+HELP = help_text(
+    "Let a paused subscriber go on, first with what has waited in its inbox.",
+    "fanout resume team_events/team_a",
+    more="One that is not paused stays as it is, and that is no failure.",
+)
+
+
+def run(
+    name: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber, such as team_events/team_a.")],
+    *,
+    json_output: Json = False,
+    stack_name: StackName = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Resume the subscriber."""
+    target = resolve(stack_name, region, profile)
+    with step(f"Resuming {name}"):
+        topology = target.topology()
+        subscriber = require_subscriber(name, topology)
+        switch = Switch(target.client, topology, subscriber)
+        before = switch.state()
+        if not before.running:
+            switch.resume()
+    if json_output:
+        emit_json({"subscriber": subscriber.name, "state": switch.state().word, "changed": not before.running})
+    else:
+        word = "is not paused" if before.running else "goes on"
+        console().print(f"{subscriber.name} {word}.", markup=False)

@@ -1,0 +1,365 @@
+"""Redriving and deleting dead letters: to the same inbox only, nothing lost, nothing else touched."""
+
+import json
+import time
+from typing import Any
+
+import boto3
+import msgspec
+import pytest
+
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.delivery import Carried, read
+from fanout.event import Event, decode
+from fanout.testing import REGION, failed_invocation, notification, sns_record
+from fanout_cli import dead_letters, letter_selection, redrive
+from fanout_cli.errors import UsageError
+from fanout_cli.letter_queue import LetterQueue
+from fanout_cli.letter_selection import Selection, rate, select
+from fanout_cli.redrive import Deletion, Pace, Redrive, Summary, Work, work_off
+
+SWIFT = Pace(None)
+
+
+class Letters:
+    """A subscriber's inbox and dead-letter queue."""
+
+    def __init__(self, suffix: str = "", **attributes: str) -> None:
+        self.sqs: Any = boto3.client("sqs", region_name=REGION)
+        self.inbox: str = self.sqs.create_queue(QueueName=f"inbox{suffix}", Attributes=attributes)["QueueUrl"]
+        self.dead: str = self.sqs.create_queue(QueueName=f"dead{suffix}", Attributes=attributes)["QueueUrl"]
+        self.queue = LetterQueue(self.sqs, self.dead)
+        self.work = Redrive(self.sqs, self.queue, self.inbox)
+
+    def put(self, body: str, *, group: str | None = None, **attributes: str) -> str:
+        """Put a letter there; return its MessageId."""
+        fifo = {"MessageGroupId": group, "MessageDeduplicationId": f"{group}-{body}"} if group else {}
+        shown = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        sent = self.sqs.send_message(QueueUrl=self.dead, MessageBody=body, MessageAttributes=shown, **fifo)
+        return str(sent["MessageId"])
+
+    def redrive(self, chosen: set[str] | None = None, *, work: Work | None = None) -> Summary:
+        """Redrive the chosen letters, or all."""
+        summary = Summary()
+        ids = chosen if chosen is not None else {each.message_id for each in select(self.queue, Selection()).letters}
+        work_off(self.queue, ids, work or self.work, summary, pace=SWIFT, on_settled=lambda _: None)
+        return summary
+
+    def received(self, url: str) -> list[dict[str, Any]]:
+        """Everything visible in a queue, taken out."""
+        found: list[dict[str, Any]] = []
+        while batch := self.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"], MessageAttributeNames=["All"]
+        ).get("Messages"):
+            for each in batch:
+                found.append(each)
+                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+        return found
+
+    def counts(self, url: str) -> tuple[int, int]:
+        """How many messages are (visible, hidden)."""
+        found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
+
+
+@pytest.fixture
+def letters(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Letters:
+    for module in (dead_letters, letter_selection, redrive):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1, raising=True)
+    return Letters()
+
+
+@pytest.fixture
+def fifo(letters: Letters) -> Letters:
+    return Letters(".fifo", FifoQueue="true")
+
+
+def event(text: str = "hi") -> str:
+    return msgspec.json.encode(Event.new(TeamMessagePosted(text=text, author="Ada"), source="urn:test")).decode()
+
+
+def as_lambda_would(message: dict[str, Any], queue: str = "inbox") -> Any:
+    """A received message as the record that the runtime reads."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {
+            name: {"stringValue": each.get("StringValue"), "dataType": each["DataType"]}
+            for name, each in message.get("MessageAttributes", {}).items()
+        },
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{queue}",
+    }
+
+
+def test_a_raw_letter_comes_to_the_inbox_as_it_was_with_attempts_that_begin_anew(letters: Letters) -> None:
+    carried = Carried(attempts=7, message_id="as-first-published")
+    body = event()
+    letters.put(
+        body, outcome="dead-lettered", reason="gave up after 10 attempts: x", subscriber="s", attempts="10",
+        event_id="e", event_type="t", rejected_at="2026-11-22T12:00:00Z", fanout=msgspec.json.encode(carried).decode(),
+    )  # fmt: skip
+    assert letters.redrive().count("redriven") == 1
+    [message] = letters.received(letters.inbox)
+    delivery = read(as_lambda_would(message))
+    assert delivery.body == body
+    assert (delivery.attempt, delivery.notification.message_id) == (1, "as-first-published")
+    assert set(message["MessageAttributes"]) == {"fanout"}
+    assert letters.counts(letters.dead) == (0, 0)
+
+
+def test_a_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_attributes(
+    letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = letters.sqs.get_queue_attributes(QueueUrl=letters.dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1"})
+    letters.sqs.set_queue_attributes(QueueUrl=letters.inbox, Attributes={"RedrivePolicy": policy})
+    attributes = {
+        "outcome": {"DataType": "String", "StringValue": "rejected"},
+        "blob": {"DataType": "Binary", "BinaryValue": b"\x00"},
+    }
+    sent = letters.sqs.send_message(QueueUrl=letters.inbox, MessageBody="plain", MessageAttributes=attributes)
+    for _ in range(2):
+        letters.sqs.receive_message(QueueUrl=letters.inbox, VisibilityTimeout=0)
+    [moved] = letters.received(letters.dead)
+    # moto does not tell where SQS took a letter from, nor keeps what SQS keeps of one that it moves.
+    moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:inbox"
+    entry = redrive.as_first_seen(moved, dead_letters.read(moved), fifo=False)
+    assert entry is not None
+    assert set(entry["MessageAttributes"]) == {"outcome", "blob", "fanout"}
+    carried = msgspec.json.decode(entry["MessageAttributes"]["fanout"]["StringValue"], type=Carried)
+    assert carried.message_id == moved["MessageId"] == sent["MessageId"]
+    assert carried.attempts == 0
+    assert carried.timestamp is not None
+
+
+def test_a_notification_stays_one_and_a_failed_invocation_becomes_one(letters: Letters) -> None:
+    envelope = notification(event("enveloped"), subject="s")
+    record = sns_record(event("direct"), subject="s")
+    letters.put(json.dumps(envelope), outcome="rejected", reason="told to")
+    letters.put(json.dumps(failed_invocation(record)))
+    assert letters.redrive().count("redriven") == 2
+    seen = {
+        delivery.notification.message_id: delivery
+        for delivery in (read(as_lambda_would(each)) for each in letters.received(letters.inbox))
+    }
+    assert set(seen) == {envelope["MessageId"], record["Sns"]["MessageId"]}
+    for delivery in seen.values():
+        assert json.loads(delivery.body)["Type"] == "Notification"
+        assert delivery.notification.subject == "s"
+        assert delivery.attempt == 1
+        assert decode(delivery.notification.text).source == "urn:test"
+
+
+def test_a_failed_invocation_that_sns_did_not_make_is_skipped_and_stays(letters: Letters) -> None:
+    letters.put(json.dumps({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"n": 1}}))
+    summary = letters.redrive()
+    assert (summary.count("skipped"), summary.count("redriven")) == (1, 0)
+    assert letters.counts(letters.dead) == (1, 0)
+    assert letters.counts(letters.inbox) == (0, 0)
+
+
+def test_only_what_is_chosen_goes_and_everything_else_is_visible_again_at_once(letters: Letters) -> None:
+    names = {letters.put(event(str(number))): number for number in range(35)}
+    chosen = {name for name, number in names.items() if number % 3 == 0}
+    summary = letters.redrive(chosen)
+    assert summary.count("redriven") == len(chosen) == 12
+    assert letters.counts(letters.inbox) == (12, 0)
+    assert letters.counts(letters.dead) == (23, 0)
+
+
+def test_what_arrives_meanwhile_stays_so_that_poison_does_not_go_round_for_ever(letters: Letters) -> None:
+    letters.put(event("poison"))
+
+    class Failing(Redrive):
+        """Every letter is rejected again while the redrive is on."""
+
+        def settle(self, messages: Any) -> Any:
+            result = super().settle(messages)
+            for each in messages:
+                letters.put(each["Body"], outcome="rejected", reason="again")
+            return result
+
+    summary = letters.redrive(work=Failing(letters.sqs, letters.queue, letters.inbox))
+    assert summary.count("redriven") == 1
+    assert letters.counts(letters.dead) == (1, 0)
+
+
+class Interrupted(BaseException):
+    """A crash."""
+
+
+@pytest.mark.parametrize("point", ["SendMessageBatch", "DeleteMessageBatch"])
+@pytest.mark.parametrize("moment", ["before-call", "after-call"])
+def test_a_crash_at_any_point_leaves_every_letter_in_one_of_the_queues(
+    letters: Letters, point: str, moment: str
+) -> None:
+    bodies = {event(str(number)) for number in range(25)}
+    for body in bodies:
+        letters.put(body)
+    calls: list[int] = []
+
+    def crash(**_: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise Interrupted
+
+    letters.sqs.meta.events.register(f"{moment}.sqs.{point}", crash)
+    with pytest.raises(Interrupted):
+        letters.redrive()
+    assert len(calls) == 2
+    letters.sqs.meta.events.unregister(f"{moment}.sqs.{point}", crash)
+    sent = [each["Body"] for each in letters.received(letters.inbox)]
+    still = [each["Body"] for each in letters.received(letters.dead)]
+    assert set(sent) | set(still) == bodies
+    assert len(sent) + len(still) <= len(bodies) + 10, "duplicates of one request at most"
+
+
+def test_what_sqs_does_not_take_stays_and_is_named(letters: Letters) -> None:
+    good, bad = letters.put(event("good")), letters.put(event("bad"))
+
+    def refuse(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["Failed"] = [
+            {"Id": each["Id"], "Code": "InternalError", "Message": "later", "SenderFault": False}
+            for each in parsed["Successful"]
+            if each["Id"] == bad
+        ]
+        parsed["Successful"] = [each for each in parsed["Successful"] if each["Id"] != bad]
+
+    letters.sqs.meta.events.register("after-call.sqs.SendMessageBatch", refuse)
+    summary = letters.redrive()
+    letters.sqs.meta.events.unregister("after-call.sqs.SendMessageBatch", refuse)
+    outcomes = {each.letter.message_id: (each.outcome, each.detail) for each in summary.settled}
+    assert outcomes == {good: ("redriven", None), bad: ("failed", "InternalError: later")}
+    assert [each["MessageId"] for each in letters.received(letters.dead)] == [bad]
+
+
+def test_what_cannot_be_deleted_after_it_was_sent_is_told(letters: Letters) -> None:
+    letters.put(event())
+
+    def refuse(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["Failed"] = [{"Id": each["Id"], "Code": "x", "SenderFault": False} for each in parsed["Successful"]]
+
+    letters.sqs.meta.events.register("after-call.sqs.DeleteMessageBatch", refuse)
+    [settled] = letters.redrive().settled
+    letters.sqs.meta.events.unregister("after-call.sqs.DeleteMessageBatch", refuse)
+    assert settled.outcome == "redriven"
+    assert "duplicate" in str(settled.detail)
+
+
+def test_letters_in_somebody_elses_hands_are_missing_and_not_touched(letters: Letters) -> None:
+    held, free = letters.put(event("held")), letters.put(event("free"))
+    letters.sqs.receive_message(QueueUrl=letters.dead, VisibilityTimeout=600)
+    summary = letters.redrive({held, free})
+    assert (summary.count("redriven"), summary.missing) == (1, 1)
+    assert letters.counts(letters.dead) == (0, 1)
+
+
+def test_large_letters_travel_in_requests_of_their_own(letters: Letters) -> None:
+    sizes: list[int] = []
+    letters.sqs.meta.events.register(
+        "before-parameter-build.sqs.SendMessageBatch",
+        lambda params, **_: sizes.append(sum(len(each["MessageBody"]) for each in params["Entries"])),
+    )
+    for number in range(5):
+        letters.put(event(f"{number}" + "x" * 120_000))
+    assert letters.redrive().count("redriven") == 5
+    assert max(sizes) <= 256 * 1024
+    assert sum(sizes) > 5 * 120_000
+
+
+def test_a_fifo_group_keeps_its_order_and_no_deduplication_swallows_it(fifo: Letters) -> None:
+    first = [f"{group}{number}" for number in range(12) for group in "ab"]
+    for body in first:
+        fifo.sqs.send_message(
+            QueueUrl=fifo.inbox, MessageBody=body, MessageGroupId=body[0], MessageDeduplicationId=f"{body[0]}-{body}"
+        )
+    fifo.received(fifo.inbox)  # SQS remembers their deduplication ids for five minutes
+    for body in first:
+        fifo.put(body, group=body[0])
+    redriven: set[str] = set()
+    while fresh := {each.message_id for each in select(fifo.queue, Selection()).letters} - redriven:
+        fifo.redrive(fresh)
+        redriven |= fresh
+    arrived = [(each["Attributes"]["MessageGroupId"], each["Body"]) for each in fifo.received(fifo.inbox)]
+    for group in "ab":
+        assert [body for name, body in arrived if name == group] == [f"{group}{number}" for number in range(12)]
+    assert fifo.counts(fifo.dead) == (0, 0)
+
+
+def test_a_fifo_letter_sent_twice_by_a_crash_is_swallowed_and_one_that_died_again_is_not(fifo: Letters) -> None:
+    name = fifo.put("a1", group="a")
+    found = fifo.sqs.receive_message(QueueUrl=fifo.dead, AttributeNames=["All"], VisibilityTimeout=0)["Messages"]
+    fifo.work.settle(found)  # its delete comes too late to count: the handle is an old one below
+    [message] = fifo.received(fifo.inbox)
+    assert message["Attributes"]["MessageDeduplicationId"] == f"redrive-{name}"
+    again = fifo.sqs.send_message(QueueUrl=fifo.dead, MessageBody="a1", MessageGroupId="a", MessageDeduplicationId="x")
+    fifo.redrive({again["MessageId"]})
+    assert [each["Body"] for each in fifo.received(fifo.inbox)] == ["a1"]
+
+
+def test_after_a_failure_the_rest_of_its_group_waits_and_other_groups_go_on(fifo: Letters) -> None:
+    names = {body: fifo.put(body, group=body[0]) for body in ("a1", "b1", "a2", "b2")}
+
+    def refuse(parsed: dict[str, Any], **_: Any) -> None:
+        if [each["Id"] for each in parsed["Successful"]] == [names["a1"]]:
+            parsed["Successful"] = []
+            parsed["Failed"] = [{"Id": names["a1"], "Code": "InternalError", "SenderFault": False}]
+
+    fifo.sqs.meta.events.register("after-call.sqs.SendMessageBatch", refuse)
+    try:
+        summary = fifo.redrive()
+    finally:
+        fifo.sqs.meta.events.unregister("after-call.sqs.SendMessageBatch", refuse)
+    outcomes = {each.letter.message_id: each.outcome for each in summary.settled}
+    assert outcomes == {names["a1"]: "failed", names["a2"]: "skipped", names["b1"]: "redriven", names["b2"]: "redriven"}
+    assert {each["Body"] for each in fifo.received(fifo.dead)} == {"a1", "a2"}
+
+
+def test_letters_whose_hold_is_over_before_all_are_seen_are_told_of(
+    letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(25):
+        letters.put(event(str(number)))
+    receive = LetterQueue.receive
+    monkeypatch.setattr(LetterQueue, "receive", lambda queue, most, _hold: receive(queue, most, 0))
+    found = select(letters.queue, Selection())
+    assert found.seen + found.unseen.visible == 25
+    assert found.unseen.visible > 0
+
+
+def test_deleting_takes_the_chosen_letters_and_no_others(letters: Letters) -> None:
+    gone = {letters.put(event("x")) for _ in range(12)}
+    stay = {letters.put(event("y")) for _ in range(3)}
+    assert letters.redrive(gone, work=Deletion(letters.queue)).count("deleted") == 12
+    assert letters.counts(letters.inbox) == (0, 0)
+    assert {each["MessageId"] for each in letters.received(letters.dead)} == stay
+
+
+def test_letters_pass_no_faster_than_the_rate(letters: Letters) -> None:
+    ids = {letters.put(event(str(number))) for number in range(9)}
+    summary, started = Summary(), time.monotonic()
+    times: list[tuple[float, int]] = []
+    work_off(
+        letters.queue, ids, letters.work, summary, pace=Pace(20),
+        on_settled=lambda settled: times.append((time.monotonic() - started, len(settled))),
+    )  # fmt: skip
+    assert summary.count("redriven") == 9
+    passed = 0
+    for at, number in times:
+        passed += number
+        assert passed <= 1 + at * 20
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("50/s", 50), ("50", 50), ("30/m", 0.5), ("1800/h", 0.5), ("0.5/s", 0.5)]
+)
+def test_a_rate_is_per_second_minute_or_hour(text: str, expected: float) -> None:
+    assert rate(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "0", "0/s", "-1/s", "fast", "1/d", "1/s/s", "nan", "1e3"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--rate"):
+        rate(text)
