@@ -221,7 +221,7 @@ def test_a_choice_that_means_nothing_is_wrong_usage(
         (["--until", "1h"], {"old"}),
         (["--since", "1h", "--reason", "invalid-event"], {"new"}),
     ],
-    ids=str,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_exactly_the_chosen_letters_are_redriven(
     deployed: Application, run: Run, options: list[str], expected: set[str]
