@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.template.composition import FUNCTION, ROOT, Composition, Resource
+from fanout_wiring import FUNCTION, Composition, Resource
+from tests.template.application import ROOT
 
 Rule = Callable[[Composition], list[str]]
 RULES: list[Rule] = []

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.template.composition import ROOT, load, templates
+from fanout_wiring import load
+from tests.template.application import ROOT, templates
 
 BIN = Path(sys.executable).parent
 SAM_TEMPLATES = [file for file in templates() if "Transform" in load(file)]

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from fanout_wiring import Composition, load
 from tests.template import rules
-from tests.template.composition import ROOT, BrokenTemplateError, Composition, load, templates
+from tests.template.application import ROOT, templates
 
 STAGES = ("default", "staging", "prod", "local")
 USE_CASES = sorted(path.parent for path in ROOT.glob("usecases/*/template.yaml"))

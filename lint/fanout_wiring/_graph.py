@@ -1,0 +1,280 @@
+"""What one deployment is wired of, whether its templates are SAM or plain CloudFormation: topics, subscriptions,
+queues, mappings, functions, alarms and what policies allow."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from fanout_wiring._stack import FUNCTION, UNRESOLVED, Composition, Resource
+
+QUEUE = "AWS::SQS::Queue"
+TOPIC = "AWS::SNS::Topic"
+KEY = "AWS::KMS::Key"
+SUBSCRIPTION = "AWS::SNS::Subscription"
+ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+FUNCTIONS = (FUNCTION, "AWS::Lambda::Function")
+
+_ARN = re.compile(r"arn:[^:]*:(?:sqs|sns|lambda|kms):[^:]*:[^:]*:(?:function:|key/|alias/)?(.+)", re.DOTALL)
+_QUEUE_URL = re.compile(r"https://sqs\.[^/]+/[^/]+/(.+)")
+_TOKEN = re.compile(r"<([^.>]+)(?:\.[^>]*)?>")
+_NAMES = ("QueueName", "TopicName", "FunctionName", "AliasName")
+
+
+def as_list(value: Any) -> list[Any]:
+    """What may be given as one or as several, as several; nothing as none."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    """A mapping, or an empty one for whatever else a template holds in its place."""
+    return value if isinstance(value, dict) else {}
+
+
+def is_true(value: Any) -> bool:
+    """Whether CloudFormation takes a value for true."""
+    return str(value).lower() == "true"
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One subscription, however it was declared."""
+
+    resource: Resource
+    keys: tuple[str | int, ...]
+    """where it stands in its resource"""
+    topic: Any
+    protocol: str
+    endpoint: Any
+    settings: dict[str, Any]
+    redrivable: bool = True
+    """False: declared in a way that has no place for a redrive policy"""
+
+    @property
+    def dead_letters(self) -> Any:
+        """The ARN of where it sends what it cannot deliver."""
+        return as_dict(self.settings.get("RedrivePolicy")).get("deadLetterTargetArn")
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"subscription {self.resource.logical_id}"
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """One event source mapping from a queue to a function, however it was declared."""
+
+    resource: Resource
+    keys: tuple[str | int, ...]
+    queue: Any
+    function: Any
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Somewhere that takes what failed."""
+
+    resource: Resource
+    """who sends there"""
+    keys: tuple[str | int, ...]
+    target: Any
+    kind: str
+    """queue, subscription, or function: who gave up on it"""
+
+
+class Graph:
+    """One deployment, seen as topics, queues, functions and what leads from one to the other."""
+
+    def __init__(self, composition: Composition) -> None:
+        self.composition = composition
+        self.resources = composition.resources
+        self._by_path = {resource.path: resource for resource in self.resources}
+
+    def of(self, *types: str) -> list[Resource]:
+        """The resources of the given types."""
+        return self.composition.of(*types)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Resource]:
+        return {
+            str(resource.properties[name]): resource
+            for resource in self.resources
+            for name in _NAMES
+            if resource.type in (QUEUE, TOPIC, *FUNCTIONS, "AWS::KMS::Alias") and name in resource.properties
+        }
+
+    def find(self, value: Any, *types: str) -> Resource | None:
+        """Return what an ARN, id, name or URL leads to, if that is part of the deployment and of one of the types."""
+        if not isinstance(value, str):
+            return None
+        text = value
+        for pattern in (_ARN, _QUEUE_URL):
+            if found := pattern.fullmatch(text):
+                text = found[1]
+        token = _TOKEN.match(text)
+        resource = self._by_path.get(token[1]) if token else self._by_name.get(text)
+        if resource is None:
+            resource = self._by_name.get(text.split(":")[0])  # a function's alias
+        if resource is not None and resource.type in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+            resource = self.find(resource.properties.get("FunctionName"))
+        return resource if resource is not None and (not types or resource.type in types) else None
+
+    # ------------------------------------------------------------------------------------------- topics, queues
+    @cached_property
+    def subscriptions(self) -> list[Subscription]:
+        """Every subscription: the resource, a topic's own list, and SAM's event."""
+        return [*self._resources(), *self._lists(), *self._events()]
+
+    def _resources(self) -> Iterator[Subscription]:
+        for resource in self.of(SUBSCRIPTION):
+            own = resource.properties
+            yield Subscription(
+                resource, ("Properties",), own.get("TopicArn"), str(own.get("Protocol")), own.get("Endpoint"), own
+            )
+
+    def _lists(self) -> Iterator[Subscription]:
+        for topic in self.of(TOPIC):
+            for index, own in enumerate(as_list(topic.properties.get("Subscription"))):
+                yield Subscription(
+                    topic,
+                    ("Properties", "Subscription", index),
+                    topic.arn,
+                    str(as_dict(own).get("Protocol")),
+                    as_dict(own).get("Endpoint"),
+                    {},
+                    redrivable=False,
+                )
+
+    def _events(self) -> Iterator[Subscription]:
+        for function, keys, event in self._sam_events("SNS"):
+            queue = event.get("SqsSubscription")
+            if queue is None or queue is False:
+                yield Subscription(function, keys, event.get("Topic"), "lambda", function.arn, event)
+            else:
+                # Without a queue of ours SAM makes one, which nothing can name.
+                endpoint = as_dict(queue).get("QueueArn", f"<{function.path}Queue.Arn>")
+                yield Subscription(function, keys, event.get("Topic"), "sqs", endpoint, event, redrivable=False)
+
+    def _sam_events(self, kind: str) -> Iterator[tuple[Resource, tuple[str | int, ...], dict[str, Any]]]:
+        for function in self.of(FUNCTION):
+            for name, event in as_dict(function.properties.get("Events")).items():
+                if as_dict(event).get("Type") == kind:
+                    keys = ("Properties", "Events", name, "Properties")
+                    yield function, keys, as_dict(as_dict(event).get("Properties"))
+
+    @cached_property
+    def mappings(self) -> list[Mapping]:
+        """Every event source mapping that reads from a queue."""
+        found = []
+        for resource in self.of("AWS::Lambda::EventSourceMapping"):
+            own = resource.properties
+            if self._reads_a_queue(own):
+                found.append(
+                    Mapping(resource, ("Properties",), own.get("EventSourceArn"), own.get("FunctionName"), own)
+                )
+        for function, keys, event in self._sam_events("SQS"):
+            found.append(Mapping(function, keys, event.get("Queue"), function.arn, event))
+        for function, keys, event in self._sam_events("SNS"):
+            queue = event.get("SqsSubscription")
+            if queue is not None and queue is not False:
+                source = as_dict(queue).get("QueueArn", f"<{function.path}Queue.Arn>")
+                found.append(Mapping(function, keys, source, function.arn, as_dict(queue)))
+        return found
+
+    def _reads_a_queue(self, settings: dict[str, Any]) -> bool:
+        source = settings.get("EventSourceArn")
+        if self.find(source, QUEUE) or re.match(r"arn:[^:]*:sqs:", str(source)):
+            return True
+        # A source that only whoever deploys it knows: streams and brokers need what a queue does not.
+        outside = str(source).startswith(("<parameter ", UNRESOLVED))
+        needs = ("StartingPosition", "Topics", "Queues", "SelfManagedEventSource")
+        return outside and not any(name in settings for name in needs)
+
+    @cached_property
+    def failures(self) -> list[Failure]:
+        """Everywhere that takes what failed."""
+        found = []
+        for subscription in self.subscriptions:
+            keys = (*subscription.keys, "RedrivePolicy")
+            found.append(Failure(subscription.resource, keys, subscription.dead_letters, "subscription"))
+        for resource in self.resources:
+            own = resource.properties
+            if resource.type == QUEUE:
+                target = as_dict(own.get("RedrivePolicy")).get("deadLetterTargetArn")
+                found.append(Failure(resource, ("Properties", "RedrivePolicy"), target, "queue"))
+            elif resource.type in (*FUNCTIONS, "AWS::Lambda::EventInvokeConfig"):
+                for keys in (
+                    ("EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination"),
+                    ("DestinationConfig", "OnFailure", "Destination"),
+                    ("DeadLetterQueue", "TargetArn"),
+                    ("DeadLetterConfig", "TargetArn"),
+                ):
+                    value: Any = own
+                    for key in keys:
+                        value = as_dict(value).get(key)
+                    found.append(Failure(resource, ("Properties", *keys), value, "function"))
+        return [failure for failure in found if failure.target is not None]
+
+    # --------------------------------------------------------------------------------------------------- policies
+    def policy_statements(self, kind: str, attached: str, resource: Resource) -> list[dict[str, Any]] | None:
+        """Return the statements of the resource policies of one queue or topic; None if it has no policy.
+
+        kind: AWS::SQS::QueuePolicy and the like. attached: the property that lists what the policy is for.
+        """
+        policies = [
+            policy
+            for policy in self.of(kind, kind.replace("Policy", "InlinePolicy"))
+            if any(self.find(target) is resource for target in as_list(policy.properties.get(attached)))
+        ]
+        return [each for policy in policies for each in statements(policy.properties)] if policies else None
+
+    def key_of(self, value: Any) -> Resource | str | None:
+        """Return the key that an ARN, id or alias names: a resource of the deployment, else the text, None for none."""
+        alias = self.find(value, "AWS::KMS::Alias") or next(
+            (each for each in self.of("AWS::KMS::Alias") if each.properties.get("AliasName") == value), None
+        )
+        if alias is not None:
+            value = alias.properties.get("TargetKeyId")
+        return self.find(value, KEY) or (str(value) if value else None)
+
+
+def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the statements of the policy document in a resource's properties."""
+    document = as_dict(properties.get("PolicyDocument"))
+    return [each for each in as_list(document.get("Statement")) if isinstance(each, dict)]
+
+
+def services(statement: dict[str, Any]) -> list[str]:
+    """Return the services that a statement of a resource policy is about; everybody is `*`."""
+    principal = statement.get("Principal")
+    if isinstance(principal, dict):
+        everybody = ["*"] if "*" in as_list(principal.get("AWS")) else []
+        return [*map(str, as_list(principal.get("Service"))), *everybody]
+    return [str(principal)]
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    """Return a statement's actions in lower case, as IAM compares them."""
+    return [str(action).lower() for action in as_list(statement.get("Action"))]
+
+
+def allows(statement: dict[str, Any], action: str) -> bool:
+    """Whether a statement of effect Allow covers an action, given in full."""
+    return statement.get("Effect") == "Allow" and any(
+        fnmatchcase(action.lower(), pattern) for pattern in actions(statement)
+    )
+
+
+def conditions(statement: dict[str, Any], key: str) -> list[Any] | None:
+    """Return the values that a statement's conditions ask a context key to equal or to be like; None if none asks."""
+    found: list[Any] | None = None
+    for operator, wanted in as_dict(statement.get("Condition")).items():
+        if re.fullmatch(r"(ForAnyValue:)?(String|Arn)(Equals|EqualsIgnoreCase|Like)", operator):
+            for name, values in as_dict(wanted).items():
+                if name.lower() == key.lower():
+                    found = [*(found or []), *as_list(values)]
+    return found

@@ -1,0 +1,17 @@
+"""Rules of our own for cfn-lint: whether a fan-out is wired so that no event gets lost. `docs/wiring-rules.md`.
+
+    cfn-lint --append-rules lint -t template.yaml
+
+cfn-lint imports every file of this folder by itself, each as if it stood alone, but for those whose names begin with
+an underscore. So this is the only one it finds; it makes the package beside it importable and hands on its rules.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
+
+from fanout_wiring import RULES
+
+# cfn-lint takes as rules the classes that it finds among the names of a module.
+globals().update({rule.__name__: rule for rule in RULES})
