@@ -29,7 +29,8 @@ class AlarmThatNobodyHears(WiringRule):
             own = alarm.properties
             enabled = "ActionsEnabled" not in own or is_true(own["ActionsEnabled"])
             actions = as_list(own.get("AlarmActions")) if enabled else []
-            if any(f"<{alarm.path}{end}" in rules for end in (">", ".")) or own.get("AlarmName", rules) in rules:
+            names = [f"<{alarm.path}>", f"<{alarm.path}.", own.get("AlarmName")]
+            if any(isinstance(name, str) and name in rules for name in names):
                 continue  # a composite alarm speaks for it, and is judged itself
             keys = ("Properties", "AlarmActions")
             if not actions:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from fanout_wiring._stack import FUNCTION, UNRESOLVED, Composition, Resource
+from fanout_wiring._stack import FUNCTION, PSEUDO, UNRESOLVED, Composition, Resource
 
 QUEUE = "AWS::SQS::Queue"
 TOPIC = "AWS::SNS::Topic"
@@ -17,10 +17,18 @@ SUBSCRIPTION = "AWS::SNS::Subscription"
 ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 FUNCTIONS = (FUNCTION, "AWS::Lambda::Function")
 
-_ARN = re.compile(r"arn:[^:]*:(?:sqs|sns|lambda|kms):[^:]*:[^:]*:(?:function:|key/|alias/)?(.+)", re.DOTALL)
-_QUEUE_URL = re.compile(r"https://sqs\.[^/]+/[^/]+/(.+)")
+_ARN = re.compile(
+    rf"arn:[^:]*:(sqs|sns|lambda|kms):[^:]*:{PSEUDO['AWS::AccountId']}:(?:function:|key/)?(.+)", re.DOTALL
+)
+_QUEUE_URL = re.compile(rf"https://(sqs)\.[^/]+/{PSEUDO['AWS::AccountId']}/(.+)")
 _TOKEN = re.compile(r"<([^.>]+)(?:\.[^>]*)?>")
-_NAMES = ("QueueName", "TopicName", "FunctionName", "AliasName")
+_NAMES = {
+    QUEUE: ("sqs", "QueueName"),
+    TOPIC: ("sns", "TopicName"),
+    FUNCTION: ("lambda", "FunctionName"),
+    "AWS::Lambda::Function": ("lambda", "FunctionName"),
+    "AWS::KMS::Alias": ("kms", "AliasName"),
+}
 
 
 def as_list(value: Any) -> list[Any]:
@@ -93,35 +101,46 @@ class Graph:
         self.composition = composition
         self.resources = composition.resources
         self._by_path = {resource.path: resource for resource in self.resources}
+        self._found: dict[str, Resource | None] = {}
 
     def of(self, *types: str) -> list[Resource]:
         """The resources of the given types."""
         return self.composition.of(*types)
 
     @cached_property
-    def _by_name(self) -> dict[str, Resource]:
+    def _by_name(self) -> dict[tuple[str, str], Resource]:
         return {
-            str(resource.properties[name]): resource
-            for resource in self.resources
-            for name in _NAMES
-            if resource.type in (QUEUE, TOPIC, *FUNCTIONS, "AWS::KMS::Alias") and name in resource.properties
+            (service, str(resource.properties[name])): resource
+            for kind, (service, name) in _NAMES.items()
+            for resource in self.of(kind)
+            if name in resource.properties
         }
 
     def find(self, value: Any, *types: str) -> Resource | None:
         """Return what an ARN, id, name or URL leads to, if that is part of the deployment and of one of the types."""
         if not isinstance(value, str):
             return None
-        text = value
+        if value not in self._found:
+            self._found[value] = self._lookup(value)
+        resource = self._found[value]
+        return resource if resource is not None and (not types or resource.type in types) else None
+
+    def _lookup(self, text: str) -> Resource | None:
+        service = ""
         for pattern in (_ARN, _QUEUE_URL):
             if found := pattern.fullmatch(text):
-                text = found[1]
-        token = _TOKEN.match(text)
-        resource = self._by_path.get(token[1]) if token else self._by_name.get(text)
-        if resource is None:
-            resource = self._by_name.get(text.split(":")[0])  # a function's alias
+                service, text = found.groups()
+        resource: Resource | None = None
+        if token := _TOKEN.match(text):
+            resource = self._by_path.get(token[1])
+        elif service in ("", "lambda"):  # a function may be named with its alias behind it
+            names = (("lambda", text.split(":")[0]), ("kms", text))
+            resource = next((self._by_name[name] for name in names if name in self._by_name), None)
+        else:
+            resource = self._by_name.get((service, text))
         if resource is not None and resource.type in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
-            resource = self.find(resource.properties.get("FunctionName"))
-        return resource if resource is not None and (not types or resource.type in types) else None
+            return self.find(resource.properties.get("FunctionName"))
+        return resource
 
     # ------------------------------------------------------------------------------------------- topics, queues
     @cached_property

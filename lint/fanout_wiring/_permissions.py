@@ -17,6 +17,8 @@ from fanout_wiring._stack import Resource
 _TO_ENCRYPT = ("kms:GenerateDataKey", "kms:Decrypt")
 # Services whose ARNs begin with the resource's name; all others have its type before it.
 _NAME_FIRST = ("s3", "sqs", "sns", "execute-api")
+# The list gives these an optional resource, which is not what nearly everybody uses them on: metrics have no ARN.
+_OPTIONAL = re.compile(r"cloudwatch:(putmetricdata|getmetricdata|listmetrics)")
 _EVERYTHING = re.compile(r"arn:[^:]*:iam::aws:policy/(?:.*/)?(\w*(?:FullAccess|PowerUser\w*|AdministratorAccess))")
 
 
@@ -119,6 +121,7 @@ def _too_wide(statement: dict[str, Any]) -> Iterator[str]:
         yield f"allows {', '.join(narrowable)} on {', '.join(wide)}; name the resource"
 
 
+@cache
 def is_wide(resource: str) -> bool:
     """Tell whether a wildcard stands where the account or the name of a resource belongs.
 
@@ -140,11 +143,14 @@ def is_wide(resource: str) -> bool:
     return any("*" in segment or "?" in segment for segment in until_name)
 
 
+@cache
 def knows_resources(action: str) -> bool:
     """Tell whether an action can be limited to resources: of a pattern, whether any it covers can be.
 
     From the list of AWS's service authorization reference that comes with cfn-lint. What is not in it, can.
     """
+    if _OPTIONAL.fullmatch(action.lower()):
+        return False
     service, _, name = action.lower().partition(":")
     known = _actions().get(service)
     matching = [about for known_name, about in (known or {}).items() if fnmatchcase(known_name, name)]

@@ -332,10 +332,13 @@ class Composition:
         self.root = Stack(file, "", dict(parameters), sources or {}, self.problems)
         self.resources = list(self.root.resources())
         self._by_arn = {resource.arn: resource for resource in self.resources}
+        self._by_type: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            self._by_type.setdefault(resource.type, []).append(resource)
 
     def of(self, *types: str) -> list[Resource]:
         """The resources of the given types."""
-        return [resource for resource in self.resources if resource.type in types]
+        return [resource for kind in types for resource in self._by_type.get(kind, [])]
 
     def by_arn(self, arn: Any) -> Resource | None:
         """The resource with that ARN, if it is part of the deployment."""
