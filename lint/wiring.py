@@ -9,9 +9,11 @@ an underscore. So this is the only one it finds; it makes the package beside it 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent))
+FOLDER = str(Path(__file__).resolve().parent)
+if FOLDER not in sys.path:
+    sys.path.append(FOLDER)
 
-from fanout_wiring import RULES
+from fanout_wiring import RULES  # noqa: E402 - importable only now
 
 # cfn-lint takes as rules the classes that it finds among the names of a module.
 globals().update({rule.__name__: rule for rule in RULES})

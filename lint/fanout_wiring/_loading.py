@@ -39,12 +39,25 @@ _Loader.add_multi_constructor("!", _short_form)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
 
 
-@cache
 def load(file: Path) -> Template:
-    """Return the template in a file, YAML or JSON. It is loaded once for all: change a copy.
+    """Return the template in a file, YAML or JSON. It is read once for as long as it stays the same: change a copy.
 
     Raises UnreadableTemplateError if there is no such file or no template in it.
     """
+    template: Template = _read(file, _stamp(file))
+    return template
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        state = file.stat()
+    except OSError as error:
+        raise UnreadableTemplateError(f"{file}: {error.strerror or error}") from error
+    return state.st_mtime_ns, state.st_size
+
+
+@cache
+def _read(file: Path, _stamp: tuple[int, int]) -> Any:
     try:
         template = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
@@ -56,14 +69,9 @@ def load(file: Path) -> Template:
     return template
 
 
-@cache
-def _nodes(file: Path) -> yaml.Node | None:
-    return yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader)
-
-
 def line_of(file: Path, keys: Sequence[str | int]) -> int:
     """Return the line, counted from 1, where the deepest of these keys stands that is there."""
-    node, line = _nodes(file), 1
+    node, line = yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader), 1
     for key in keys:
         if not isinstance(node, yaml.MappingNode):
             break
