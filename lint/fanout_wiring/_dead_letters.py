@@ -46,7 +46,7 @@ def _watched(graph: Graph, alarm: Resource) -> Iterator[Resource]:
     for metric in map(as_dict, metrics or [own]):
         if metric.get("MetricName") == _DEPTH:
             for dimension in map(as_dict, as_list(metric.get("Dimensions"))):
-                queue = graph.find(dimension.get("Value"), QUEUE)
+                queue = graph.queue_named(dimension.get("Value"))
                 if dimension.get("Name") == "QueueName" and queue is not None:
                     yield queue
 

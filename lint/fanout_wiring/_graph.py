@@ -1,8 +1,10 @@
 """What one deployment is wired of, whether its templates are SAM or plain CloudFormation: topics, subscriptions,
 queues, mappings, functions, alarms and what policies allow."""
 
+import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -37,7 +39,10 @@ def as_list(value: Any) -> list[Any]:
 
 
 def as_dict(value: Any) -> dict[str, Any]:
-    """A mapping, or an empty one for whatever else a template holds in its place."""
+    """A mapping, or the one that a text holds as JSON; an empty one for whatever else a template has in its place."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with suppress(ValueError):
+            value = json.loads(value)
     return value if isinstance(value, dict) else {}
 
 
@@ -125,14 +130,18 @@ class Graph:
         resource = self._found[value]
         return resource if resource is not None and (not types or resource.type in types) else None
 
+    def queue_named(self, name: Any) -> Resource | None:
+        """Return the queue with that name, as an alarm's dimension gives it."""
+        return self.find(name, QUEUE) or self._by_name.get(("sqs", str(name)))
+
     def _lookup(self, text: str) -> Resource | None:
         service = ""
         for pattern in (_ARN, _QUEUE_URL):
             if found := pattern.fullmatch(text):
                 service, text = found.groups()
         resource: Resource | None = None
-        if token := _TOKEN.match(text):
-            resource = self._by_path.get(token[1])
+        if (token := _TOKEN.match(text)) and token[1] in self._by_path:
+            resource = self._by_path[token[1]]
         elif service in ("", "lambda"):  # a function may be named with its alias behind it
             names = (("lambda", text.split(":")[0]), ("kms", text))
             resource = next((self._by_name[name] for name in names if name in self._by_name), None)

@@ -130,7 +130,11 @@ def ignored(holder: dict[str, Any]) -> list[Any]:
 
 
 def nesting(stack: Stack, path: str) -> Resource | None:
-    """Return the resource with that path as something to place a finding at: in the stack, or one nested in it."""
+    """Return the resource with that path as something to place a finding at: in the stack, or one nested in it.
+
+    The path of the whole is empty: its first resource stands for it.
+    """
+    path = path or next(iter(stack.resource_ids), "")
     for each in stack.stacks():
         logical_id = path.removeprefix(f"{each.path}/" if each.path else "")
         declared = each.resource_ids.get(logical_id)
