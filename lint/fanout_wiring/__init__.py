@@ -1,6 +1,7 @@
 """The wiring rules, for cfn-lint. Its files begin with an underscore so that cfn-lint does not take them for rules."""
 
 from fanout_wiring._alarms import AlarmThatNobodyHears, AlarmThatTheTopicRefuses
+from fanout_wiring._composition import Composition
 from fanout_wiring._consumption import FewAttempts, NoMaximumConcurrency, NoPartialBatchResponse, ShortVisibilityTimeout
 from fanout_wiring._dead_letters import DeadLettersKeptTooShort, DeadLettersWithoutAlarm
 from fanout_wiring._delivery import QueuePolicyOfAnotherTopic, SubscriptionWithoutRedrive
@@ -10,7 +11,7 @@ from fanout_wiring._loading import UnreadableTemplateError, load
 from fanout_wiring._permissions import PublisherWithoutKey, WildcardResource
 from fanout_wiring._resolution import Outside, Unresolved
 from fanout_wiring._rule import WiringRule
-from fanout_wiring._stack import FUNCTION, Composition, Problem, Resource, Stack
+from fanout_wiring._stack import FUNCTION, Problem, Resource, Stack
 from fanout_wiring._suppressions import SuppressionWithoutReason
 
 __all__ = [

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fanout_wiring._graph import ALARMS, TOPIC, Graph, allows, as_list, is_true, services, statements
+from fanout_wiring._graph import ALARMS, TOPIC, Graph
+from fanout_wiring._policies import allows, services, statements
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
+from fanout_wiring._values import as_list, is_true
 
 _CLOUDWATCH = ("cloudwatch.amazonaws.com", "*")
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from fanout_wiring._graph import FUNCTIONS, QUEUE, Graph, as_dict, as_list
+from fanout_wiring._graph import FUNCTIONS, QUEUE, Graph
 from fanout_wiring._parameters import highest, lowest, number
 from fanout_wiring._rule import PAGE, Finding, WiringRule
+from fanout_wiring._values import as_dict, as_list
 
 FEWEST_ATTEMPTS = 5
 

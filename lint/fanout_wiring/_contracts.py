@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fanout_wiring._graph import as_dict, as_list
+from fanout_wiring._values import as_dict, as_list
 
 Schema = dict[str, Any]
 

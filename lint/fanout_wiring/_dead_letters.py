@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fanout_wiring._graph import QUEUE, Graph, as_dict, as_list, is_true
+from fanout_wiring._graph import QUEUE, Graph
 from fanout_wiring._parameters import highest, lowest, number
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
+from fanout_wiring._values import as_dict, as_list, is_true
 
 _FOUR_DAYS = 345_600
 _DEPTH = "ApproximateNumberOfMessagesVisible"

@@ -3,20 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fanout_wiring._graph import (
-    QUEUE,
-    SUBSCRIPTION,
-    TOPIC,
-    Graph,
-    Subscription,
-    allows,
-    as_list,
-    conditions,
-    services,
-    statements,
-)
+from fanout_wiring._graph import QUEUE, SUBSCRIPTION, TOPIC, Graph, Subscription
+from fanout_wiring._policies import allows, conditions, services, statements
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
+from fanout_wiring._values import as_list
 
 _SNS = ("sns.amazonaws.com", "*")
 # Conditions that keep out strangers, though not every topic but one.

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fanout_wiring._graph import QUEUE, TOPIC, Graph, Subscription, is_true
+from fanout_wiring._graph import QUEUE, TOPIC, Graph, Subscription
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
+from fanout_wiring._values import is_true
 
 
 class FifoMismatch(WiringRule):

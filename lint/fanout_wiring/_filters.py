@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from fanout_wiring._contracts import Contract, admits, literals, read, search
-from fanout_wiring._graph import TOPIC, Graph, Subscription, as_dict, as_list
+from fanout_wiring._graph import TOPIC, Graph, Subscription
 from fanout_wiring._rule import PAGE, Finding, WiringRule
+from fanout_wiring._values import as_dict, as_list
 
 _Leaf = tuple[tuple[str, ...], list[Any]]
 

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fanout_wiring._graph import Graph, as_dict, as_list, statements
+from fanout_wiring._graph import Graph
+from fanout_wiring._policies import statements
 from fanout_wiring._stack import FUNCTION, Resource
+from fanout_wiring._values import as_dict, as_list
 
 ROLE = "AWS::IAM::Role"
 MANAGED = "AWS::IAM::ManagedPolicy"

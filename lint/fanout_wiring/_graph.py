@@ -1,16 +1,17 @@
 """What one deployment is wired of, whether its templates are SAM or plain CloudFormation: topics, subscriptions,
 queues, mappings, functions, alarms and what policies allow."""
 
-import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from fanout_wiring._stack import FUNCTION, PSEUDO, UNRESOLVED, Composition, Resource
+from fanout_wiring._composition import Composition
+from fanout_wiring._intrinsics import UNRESOLVED
+from fanout_wiring._policies import statements
+from fanout_wiring._stack import FUNCTION, PSEUDO, Resource
+from fanout_wiring._values import as_dict, as_list
 
 QUEUE = "AWS::SQS::Queue"
 TOPIC = "AWS::SNS::Topic"
@@ -31,24 +32,6 @@ _NAMES = {
     "AWS::Lambda::Function": ("lambda", "FunctionName"),
     "AWS::KMS::Alias": ("kms", "AliasName"),
 }
-
-
-def as_list(value: Any) -> list[Any]:
-    """What may be given as one or as several, as several; nothing as none."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def as_dict(value: Any) -> dict[str, Any]:
-    """A mapping, or the one that a text holds as JSON; an empty one for whatever else a template has in its place."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        with suppress(ValueError):
-            value = json.loads(value)
-    return value if isinstance(value, dict) else {}
-
-
-def is_true(value: Any) -> bool:
-    """Whether CloudFormation takes a value for true."""
-    return str(value).lower() == "true"
 
 
 @dataclass(frozen=True)
@@ -268,41 +251,3 @@ class Graph:
         if alias is not None:
             value = alias.properties.get("TargetKeyId")
         return self.find(value, KEY) or (str(value) if value else None)
-
-
-def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the statements of the policy document in a resource's properties."""
-    document = as_dict(properties.get("PolicyDocument"))
-    return [each for each in as_list(document.get("Statement")) if isinstance(each, dict)]
-
-
-def services(statement: dict[str, Any]) -> list[str]:
-    """Return the services that a statement of a resource policy is about; everybody is `*`."""
-    principal = statement.get("Principal")
-    if isinstance(principal, dict):
-        everybody = ["*"] if "*" in as_list(principal.get("AWS")) else []
-        return [*map(str, as_list(principal.get("Service"))), *everybody]
-    return [str(principal)]
-
-
-def actions(statement: dict[str, Any]) -> list[str]:
-    """Return a statement's actions in lower case, as IAM compares them."""
-    return [str(action).lower() for action in as_list(statement.get("Action"))]
-
-
-def allows(statement: dict[str, Any], action: str) -> bool:
-    """Whether a statement of effect Allow covers an action, given in full."""
-    return statement.get("Effect") == "Allow" and any(
-        fnmatchcase(action.lower(), pattern) for pattern in actions(statement)
-    )
-
-
-def conditions(statement: dict[str, Any], key: str) -> list[Any] | None:
-    """Return the values that a statement's conditions ask a context key to equal or to be like; None if none asks."""
-    found: list[Any] | None = None
-    for operator, wanted in as_dict(statement.get("Condition")).items():
-        if re.fullmatch(r"(ForAnyValue:)?(String|Arn)(Equals|EqualsIgnoreCase|Like)", operator):
-            for name, values in as_dict(wanted).items():
-                if name.lower() == key.lower():
-                    found = [*(found or []), *as_list(values)]
-    return found

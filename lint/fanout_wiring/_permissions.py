@@ -10,9 +10,11 @@ from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 
 from fanout_wiring._grants import Grantee, grantees, managed, written
-from fanout_wiring._graph import KEY, TOPIC, Graph, actions, allows, as_list, conditions, statements
+from fanout_wiring._graph import KEY, TOPIC, Graph
+from fanout_wiring._policies import actions, allows, conditions, statements
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
+from fanout_wiring._values import as_list
 
 _TO_ENCRYPT = ("kms:GenerateDataKey", "kms:Decrypt")
 # Services whose ARNs begin with the resource's name; all others have its type before it.

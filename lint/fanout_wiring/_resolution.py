@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fanout_wiring._graph import ALARMS, QUEUE, TOPIC, Graph, as_list
+from fanout_wiring._graph import ALARMS, QUEUE, TOPIC, Graph
+from fanout_wiring._intrinsics import UNRESOLVED
 from fanout_wiring._rule import PAGE, Finding, WiringRule, nesting
-from fanout_wiring._stack import UNRESOLVED, Resource
+from fanout_wiring._stack import Resource
+from fanout_wiring._values import as_list
 
 _Wire = tuple[Resource, tuple[str | int, ...], Any]
 

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 
+from fanout_wiring._composition import Composition
 from fanout_wiring._deployments import Choice, Choices, combinations
-from fanout_wiring._graph import Graph, as_dict, as_list
+from fanout_wiring._graph import Graph
 from fanout_wiring._loading import line_of
-from fanout_wiring._stack import Composition, Resource, Stack
+from fanout_wiring._stack import Resource, Stack
+from fanout_wiring._values import as_dict, as_list
 
 PAGE = "https://docs.aws.amazon.com/"
 

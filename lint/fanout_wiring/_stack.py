@@ -5,7 +5,6 @@ the ARN of that queue both inside the inbox and in the stack that subscribes it.
 What cannot be told is text too, `<unresolved: ...>`, and a problem of the deployment.
 """
 
-import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,20 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from fanout_wiring import _parameters
+from fanout_wiring._intrinsics import NOTHING, as_text, resolve, unresolved
 from fanout_wiring._loading import Template, UnreadableTemplateError, load
 
 APPLICATION = "AWS::Serverless::Application"
 NESTED = {APPLICATION: "Location", "AWS::CloudFormation::Stack": "TemplateURL"}
 FUNCTION = "AWS::Serverless::Function"
 
-UNRESOLVED = "<unresolved: "
 PSEUDO = {
     "AWS::Region": "us-east-1",
     "AWS::AccountId": "111122223333",
     "AWS::Partition": "aws",
     "AWS::URLSuffix": "amazonaws.com",
 }
-_NOTHING = object()
 
 
 @dataclass(frozen=True)
@@ -94,10 +92,6 @@ class Stack:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def unresolved(self, message: str) -> str:
-        """Return the text that stands for a value which cannot be told. Only where a rule needs it is it a finding."""
-        return f"{UNRESOLVED}{message}>"
-
     # --------------------------------------------------------------------------------------------------- conditions
     def condition(self, name: str) -> bool:
         """Whether a condition of this stack holds."""
@@ -109,7 +103,7 @@ class Stack:
             case {"Condition": str(name)}:
                 return self.condition(name)
             case {"Fn::Equals": [left, right]}:
-                return _text(self.resolve(left)) == _text(self.resolve(right))
+                return as_text(self.resolve(left)) == as_text(self.resolve(right))
             case {"Fn::Not": [inner]}:
                 return not self._holds(inner)
             case {"Fn::And": list(parts)}:
@@ -167,10 +161,11 @@ class Stack:
         declared = self.resource_ids.get(logical_id)
         return isinstance(declared, dict) and ("Condition" not in declared or self.condition(declared["Condition"]))
 
-    def _reference(self, logical_id: str, attribute: str = "") -> Any:
+    def reference(self, logical_id: str, attribute: str = "") -> Any:
+        """Return what `!GetAtt` says of a resource of this stack, or `!Ref` if no attribute is named."""
         if not self.exists(logical_id) and not self._made_by_sam(logical_id):
             self._problem(f"it refers to {logical_id}, which is not there")
-            return self.unresolved(f"{logical_id} is not there")
+            return unresolved(f"{logical_id} is not there")
         declared = self.resource_ids.get(logical_id) or {}
         if attribute.startswith("Outputs.") and declared.get("Type") in NESTED:
             return self._output(logical_id, attribute.removeprefix("Outputs."))
@@ -189,16 +184,17 @@ class Stack:
     def _output(self, logical_id: str, name: str) -> Any:
         child = self.child(logical_id)
         if child is None:
-            return self.unresolved(f"output {name} of {logical_id}, whose template cannot be read")
+            return unresolved(f"output {name} of {logical_id}, whose template cannot be read")
         output = (child.template.get("Outputs") or {}).get(name)
         if output is None or ("Condition" in output and not child.condition(output["Condition"])):
             self._problem(f"{logical_id} ({child.file.name}) has no output {name}")
-            return self.unresolved(f"{logical_id} has no output {name}")
+            return unresolved(f"{logical_id} has no output {name}")
         return child.resolve(output.get("Value"))
 
-    def _ref(self, name: str) -> Any:
+    def ref(self, name: str) -> Any:
+        """Return what `!Ref` says of a parameter or resource."""
         if name == "AWS::NoValue":
-            return _NOTHING
+            return NOTHING
         if name == "AWS::StackName":
             return self.path or "fanout"
         if name == "AWS::StackId":
@@ -212,66 +208,11 @@ class Stack:
         if name in self.parameters:
             return self.parameters[name]
         logical_id, _, attribute = name.partition(".")  # SAM's `Function.Alias`
-        return self._reference(logical_id, attribute)
+        return self.reference(logical_id, attribute)
 
-    # ------------------------------------------------------------------------------------------------------- values
     def resolve(self, value: Any) -> Any:
         """Return the value with everything in it decided."""
-        if isinstance(value, list):
-            return [item for item in map(self.resolve, value) if item is not _NOTHING]
-        if not isinstance(value, dict):
-            return value
-        if len(value) == 1:
-            ((function, operand),) = value.items()
-            if function == "Ref" and isinstance(operand, str):
-                return self._ref(operand)
-            if str(function).startswith("Fn::"):
-                return self._apply(function, operand)
-        return {str(key): item for key, inner in value.items() if (item := self.resolve(inner)) is not _NOTHING}
-
-    def _apply(self, function: str, operand: Any) -> Any:  # noqa: PLR0911, PLR0912 - one case for each function
-        match function, operand:
-            case "Fn::GetAtt", [str(logical_id), *attributes]:
-                return self._reference(logical_id, ".".join(str(self.resolve(part)) for part in attributes))
-            case "Fn::GetAtt", str(text):
-                return self._reference(*text.split(".", 1))
-            case "Fn::If", [str(condition), yes, no]:
-                return self.resolve(yes if self.condition(condition) else no)
-            case "Fn::Sub", str(text):
-                return self._substituted(text, {})
-            case "Fn::Sub", [str(text), dict(values)]:
-                return self._substituted(text, values)
-            case "Fn::Split", [str(separator), text]:
-                return str(self.resolve(text)).split(separator)
-            case "Fn::Join", [separator, parts]:
-                resolved = self.resolve(parts)
-                return str(separator).join(map(_text, resolved)) if isinstance(resolved, list) else resolved
-            case "Fn::Select", [index, items]:
-                chosen, resolved = _parameters.number(self.resolve(index)), self.resolve(items)
-                if chosen is not None and isinstance(resolved, list) and chosen < len(resolved):
-                    return resolved[chosen]
-            case "Fn::FindInMap", [name, first, second, *_]:
-                found = self.template.get("Mappings") or {}
-                for key in (name, first, second):
-                    found = found.get(_text(self.resolve(key)), {}) if isinstance(found, dict) else {}
-                if found != {}:
-                    return found
-            case "Fn::Base64", inner:
-                return base64.b64encode(_text(self.resolve(inner)).encode()).decode()
-        return self.unresolved(f"{function} {operand}")
-
-    def _substituted(self, text: str, values: Mapping[str, Any]) -> str:
-        return re.sub(
-            r"\$\{([^}]+)\}",
-            lambda found: found[0].replace("!", "") if found[1].startswith("!") else self._substitute(found[1], values),
-            text,
-        )
-
-    def _substitute(self, name: str, values: Mapping[str, Any]) -> str:
-        if name in values:
-            return _text(self.resolve(values[name]))
-        logical_id, dot, attribute = name.partition(".")
-        return _text(self._reference(logical_id, attribute) if dot else self._ref(name))
+        return resolve(value, self)
 
     # ---------------------------------------------------------------------------------------------------- resources
     def resources(self) -> Iterator[Resource]:
@@ -309,37 +250,8 @@ class Stack:
                     yield from child.stacks()
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _merge(common: Any, own: Any) -> Any:
     """SAM's Globals: mappings are merged, everything else is replaced."""
     if isinstance(common, dict) and isinstance(own, dict):
         return {key: _merge(common.get(key), own[key]) if key in own else common[key] for key in common | own}
     return common if own is None else own
-
-
-class Composition:
-    """One deployment: a template with parameters, and everything nested in it."""
-
-    def __init__(
-        self, file: Path, parameters: Mapping[str, Any], sources: Mapping[Path, Template] | None = None
-    ) -> None:
-        """parameters: what whoever deploys gives; what has no default and is not given stays open. sources: templates
-        to use in place of the files. Raises UnreadableTemplateError if `file` is no template."""
-        self.problems: list[Problem] = []
-        self.root = Stack(file, "", dict(parameters), sources or {}, self.problems)
-        self.resources = list(self.root.resources())
-        self._by_arn = {resource.arn: resource for resource in self.resources}
-        self._by_type: dict[str, list[Resource]] = {}
-        for resource in self.resources:
-            self._by_type.setdefault(resource.type, []).append(resource)
-
-    def of(self, *types: str) -> list[Resource]:
-        """The resources of the given types."""
-        return [resource for kind in types for resource in self._by_type.get(kind, [])]
-
-    def by_arn(self, arn: Any) -> Resource | None:
-        """The resource with that ARN, if it is part of the deployment."""
-        return self._by_arn.get(arn) if isinstance(arn, str) else None

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fanout_wiring._graph import Graph, as_dict
+from fanout_wiring._graph import Graph
 from fanout_wiring._rule import Finding, WiringRule, ignored
 from fanout_wiring._stack import Resource
+from fanout_wiring._values import as_dict
 
 _OURS = "E91"
 
