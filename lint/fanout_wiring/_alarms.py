@@ -1,15 +1,14 @@
 """Alarms: the notice must reach somebody, through the topic's policy and its key's."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from fanout_wiring._graph import ALARMS, TOPIC, Graph
-from fanout_wiring._policies import allows, services, statements
+from fanout_wiring._policies import TO_ENCRYPT, key_policy, service_may
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
 from fanout_wiring._values import as_list, is_true
 
-_CLOUDWATCH = ("cloudwatch.amazonaws.com", "*")
+_CLOUDWATCH = "cloudwatch.amazonaws.com"
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 
@@ -65,25 +64,14 @@ def _refused(graph: Graph, topic: Resource) -> Iterator[str]:
     """Why CloudWatch cannot publish to the topic."""
     policy = graph.policy_statements("AWS::SNS::TopicPolicy", "Topics", topic)
     # A topic without a policy has SNS's own, which is open to its account.
-    if policy is not None and not _cloudwatch_may(policy, "sns:Publish"):
+    if policy is not None and not service_may(policy, _CLOUDWATCH, "sns:Publish"):
         yield f"the policy of {topic.path} does not allow cloudwatch.amazonaws.com sns:Publish"
     key = graph.key_of(topic.properties.get("KmsMasterKeyId"))
     if isinstance(key, Resource):
-        if not _cloudwatch_may(_key_policy(key), "kms:Decrypt", "kms:GenerateDataKey"):
+        if not service_may(key_policy(key.properties), _CLOUDWATCH, *TO_ENCRYPT):
             yield (
                 f"the policy of {key.path}, the key of {topic.path}, does not allow cloudwatch.amazonaws.com "
                 "kms:Decrypt and kms:GenerateDataKey*"
             )
     elif key is not None and key.endswith("alias/aws/sns"):
         yield f"{topic.path} is encrypted with alias/aws/sns, which CloudWatch may not use; use a key of your own"
-
-
-def _key_policy(key: Resource) -> list[dict[str, Any]]:
-    return statements({"PolicyDocument": key.properties.get("KeyPolicy")})
-
-
-def _cloudwatch_may(policy: list[dict[str, Any]], *wanted: str) -> bool:
-    return all(
-        any(allows(each, action) and any(service in _CLOUDWATCH for service in services(each)) for each in policy)
-        for action in wanted
-    )

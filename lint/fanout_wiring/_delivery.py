@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fanout_wiring._graph import QUEUE, SUBSCRIPTION, TOPIC, Graph, Subscription
-from fanout_wiring._policies import allows, conditions, services, statements
+from fanout_wiring._policies import TO_ENCRYPT, allows, conditions, key_policy, service_may, services, statements
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
 from fanout_wiring._values import as_list
@@ -72,6 +72,8 @@ class QueuePolicyOfAnotherTopic(WiringRule):
             for source in conditions(statement, "aws:SourceArn") or ["any"]
         ]
         if any(_same(graph, source, subscription.topic) for source in let_in):
+            for reason in _locked(graph, queue):
+                yield Finding(subscription.resource, subscription.keys, f"{subscription.label}: {reason}")
             return
         instead = f"it lets in {', '.join(sorted(map(str, let_in)))}" if let_in else "it lets no topic in"
         yield Finding(
@@ -84,6 +86,19 @@ class QueuePolicyOfAnotherTopic(WiringRule):
 
 def _lets_sns_send(statement: dict[str, Any]) -> bool:
     return allows(statement, "sqs:SendMessage") and any(service in _SNS for service in services(statement))
+
+
+def _locked(graph: Graph, queue: Resource) -> Iterator[str]:
+    """Why SNS cannot encrypt what it sends there; with SSE-SQS there is nothing that it needs."""
+    key = graph.key_of(queue.properties.get("KmsMasterKeyId"))
+    if isinstance(key, Resource):
+        if not service_may(key_policy(key.properties), "sns.amazonaws.com", *TO_ENCRYPT):
+            yield (
+                f"the policy of {key.path}, the key of {queue.path}, does not allow sns.amazonaws.com kms:Decrypt and "
+                "kms:GenerateDataKey*"
+            )
+    elif key is not None and key.endswith("alias/aws/sqs"):
+        yield f"{queue.path} is encrypted with alias/aws/sqs, which SNS may not use; use SSE-SQS or a key of your own"
 
 
 def _is_for(graph: Graph, statement: dict[str, Any], queue: Resource) -> bool:

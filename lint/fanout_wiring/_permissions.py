@@ -11,12 +11,11 @@ from cfnlint.helpers import load_resource
 
 from fanout_wiring._grants import Grantee, grantees, managed, written
 from fanout_wiring._graph import KEY, TOPIC, Graph
-from fanout_wiring._policies import actions, allows, conditions, statements
+from fanout_wiring._policies import TO_ENCRYPT, actions, allows, conditions, key_policy
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
 from fanout_wiring._values import as_list
 
-_TO_ENCRYPT = ("kms:GenerateDataKey", "kms:Decrypt")
 # Services whose ARNs begin with the resource's name; all others have its type before it.
 _NAME_FIRST = ("s3", "sqs", "sns", "execute-api")
 # The list gives these an optional resource, which is not what nearly everybody uses them on: metrics have no ARN.
@@ -67,7 +66,7 @@ def _may_use(graph: Graph, grantee: Grantee, key: Resource | str) -> bool:
             for statement in grantee.statements
         )
         or (isinstance(key, Resource) and _key_lets(graph, grantee, key, action))
-        for action in _TO_ENCRYPT
+        for action in TO_ENCRYPT
     )
 
 
@@ -82,7 +81,7 @@ def _key_lets(graph: Graph, grantee: Grantee, key: Resource, action: str) -> boo
         allows(statement, action)
         and isinstance(statement.get("Principal"), dict)
         and any(graph.find(arn) is grantee.resource for arn in as_list(statement["Principal"].get("AWS")))
-        for statement in statements({"PolicyDocument": key.properties.get("KeyPolicy")})
+        for statement in key_policy(key.properties)
     )
 
 

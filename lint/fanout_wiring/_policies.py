@@ -6,11 +6,19 @@ from typing import Any
 
 from fanout_wiring._values import as_dict, as_list
 
+TO_ENCRYPT = ("kms:GenerateDataKey", "kms:Decrypt")
+"""What whoever writes into an encrypted topic or queue must be allowed on its key."""
+
 
 def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the statements of the policy document in a resource's properties."""
     document = as_dict(properties.get("PolicyDocument"))
     return [each for each in as_list(document.get("Statement")) if isinstance(each, dict)]
+
+
+def key_policy(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the statements of the policy of a key."""
+    return statements({"PolicyDocument": properties.get("KeyPolicy")})
 
 
 def services(statement: dict[str, Any]) -> list[str]:
@@ -20,6 +28,13 @@ def services(statement: dict[str, Any]) -> list[str]:
         everybody = ["*"] if "*" in as_list(principal.get("AWS")) else []
         return [*map(str, as_list(principal.get("Service"))), *everybody]
     return [str(principal)]
+
+
+def service_may(policy: list[dict[str, Any]], service: str, *wanted: str) -> bool:
+    """Tell whether the statements of a resource policy allow a service all of these actions."""
+    return all(
+        any(allows(each, action) and {service, "*"} & set(services(each)) for each in policy) for action in wanted
+    )
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
