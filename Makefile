@@ -36,10 +36,10 @@ check: setup lint types ## Lint, types, templates: what must be clean before a c
 
 lint: setup
 	@ruff check --quiet . && ruff format --check --quiet .
-	@cfn-lint template.yaml platform/*.yaml usecases/*/template.yaml
+	@cfn-lint --append-rules lint -t template.yaml platform/*.yaml usecases/*/template.yaml
 
 types: setup
-	@mypy layers/common/fanout cli/fanout_cli
+	@mypy layers/common/fanout cli/fanout_cli lint
 	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
 
 test: setup test-unit test-engine ## All tests, the fast ones first

@@ -11,7 +11,8 @@ from samcli.lib.providers.sam_function_provider import SamFunctionProvider  # ty
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 from samcli.lib.utils.hash import dir_checksum
 
-from tests.template.composition import FUNCTION, ROOT, Composition
+from fanout_wiring import FUNCTION, Composition
+from tests.template.application import ROOT
 
 BIN = Path(sys.executable).parent
 # SAM CLI's own libraries use each other's deprecated functions.

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from tests.template.composition import ROOT, Composition
+from fanout_wiring import Composition
+from tests.template.application import ROOT
 
 FUNCTIONS = ROOT / "functions" / "batch_jobs"
 

@@ -11,7 +11,8 @@ import pytest
 
 from fanout import contracts
 from fanout.event import Event
-from tests.template.composition import ROOT, Composition, Resource
+from fanout_wiring import Composition, Resource
+from tests.template.application import ROOT
 
 LAKES = ("application_logs", "data_aggregation")
 TABLE = "AWS::Glue::Table"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.template.composition import ROOT, load
+from fanout_wiring import load
+from tests.template.application import ROOT
 
 LAYER = ROOT / "layers" / "common"
 LIMIT = 3_000_000

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.template.composition import ROOT, load
+from fanout_wiring import load
+from tests.template.application import ROOT
 
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text())
 STAGES = ("default", "staging", "prod", "local")

@@ -1,0 +1,47 @@
+"""The wiring rules, for cfn-lint. Its files begin with an underscore so that cfn-lint does not take them for rules."""
+
+from fanout_wiring._alarms import AlarmThatNobodyHears, AlarmThatTheTopicRefuses
+from fanout_wiring._composition import Composition
+from fanout_wiring._consumption import FewAttempts, NoMaximumConcurrency, NoPartialBatchResponse, ShortVisibilityTimeout
+from fanout_wiring._dead_letters import DeadLettersKeptTooShort, DeadLettersWithoutAlarm
+from fanout_wiring._delivery import QueuePolicyOfAnotherTopic, SubscriptionWithoutRedrive
+from fanout_wiring._fifo import FifoMismatch
+from fanout_wiring._filters import FilterOnNothing
+from fanout_wiring._loading import UnreadableTemplateError, load
+from fanout_wiring._permissions import PublisherWithoutKey, WildcardResource
+from fanout_wiring._resolution import Outside, Unresolved
+from fanout_wiring._rule import WiringRule
+from fanout_wiring._stack import FUNCTION, Problem, Resource, Stack
+from fanout_wiring._suppressions import SuppressionWithoutReason
+
+__all__ = [
+    "FUNCTION",
+    "RULES",
+    "Composition",
+    "Problem",
+    "Resource",
+    "Stack",
+    "UnreadableTemplateError",
+    "WiringRule",
+    "load",
+]
+
+RULES: tuple[type[WiringRule], ...] = (
+    Unresolved,
+    SubscriptionWithoutRedrive,
+    QueuePolicyOfAnotherTopic,
+    ShortVisibilityTimeout,
+    NoPartialBatchResponse,
+    NoMaximumConcurrency,
+    FewAttempts,
+    DeadLettersWithoutAlarm,
+    DeadLettersKeptTooShort,
+    AlarmThatNobodyHears,
+    AlarmThatTheTopicRefuses,
+    PublisherWithoutKey,
+    WildcardResource,
+    FifoMismatch,
+    FilterOnNothing,
+    SuppressionWithoutReason,
+    Outside,
+)

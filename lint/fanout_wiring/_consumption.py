@@ -1,0 +1,119 @@
+"""From the queue to the function: how often a message is tried, how long it stays hidden, how a batch fails."""
+
+from collections.abc import Iterator
+
+from fanout_wiring._graph import FUNCTIONS, QUEUE, Graph
+from fanout_wiring._parameters import highest, lowest, number
+from fanout_wiring._rule import PAGE, Finding, WiringRule
+from fanout_wiring._values import as_dict, as_list
+
+FEWEST_ATTEMPTS = 5
+
+
+class ShortVisibilityTimeout(WiringRule):
+    """A message that shows again while it is worked on is worked on twice."""
+
+    id = "E9104"
+    shortdesc = "A queue hides a message for six times the function's timeout, plus the batching window"
+    description = "Or a batch that is still being worked on, or was throttled, is handed out again"
+    page = source_url = f"{PAGE}lambda/latest/dg/services-sqs-configure.html"
+
+    def findings(self, graph: Graph) -> Iterator[Finding]:
+        for mapping in graph.mappings:
+            queue, function = graph.find(mapping.queue, QUEUE), graph.find(mapping.function, *FUNCTIONS)
+            if queue is None or function is None:
+                continue
+            values = {
+                f"VisibilityTimeout of {queue.path}": queue.properties.get("VisibilityTimeout", 30),
+                f"Timeout of {function.path}": function.properties.get("Timeout", 3),
+                "MaximumBatchingWindowInSeconds": mapping.settings.get("MaximumBatchingWindowInSeconds", 0),
+            }
+            numbers = {name: number(value) for name, value in values.items()}
+            unknown = [name for name, value in numbers.items() if value is None]
+            visible, timeout, window = (value or 0 for value in numbers.values())
+            needed = 6 * highest(timeout) + highest(window)
+            if unknown:
+                message = f"{unknown[0]} is not known; give its parameter a default, or MinValue and MaxValue"
+            elif lowest(visible) >= needed:
+                continue
+            else:
+                message = (
+                    f"queue {queue.logical_id} shows a message again after {lowest(visible)} s; with a timeout of "
+                    f"{highest(timeout)} s and a window of {highest(window)} s it needs VisibilityTimeout {needed}"
+                )
+            yield Finding(mapping.resource, mapping.keys, message)
+
+
+class NoPartialBatchResponse(WiringRule):
+    """One bad message must not take the others of its batch along."""
+
+    id = "E9105"
+    shortdesc = "A mapping reports failures one by one"
+    description = "Without partial batch responses one failed message brings back, and finally kills, its whole batch"
+    page = source_url = f"{PAGE}lambda/latest/dg/services-sqs-errorhandling.html"
+
+    def findings(self, graph: Graph) -> Iterator[Finding]:
+        for mapping in graph.mappings:
+            if "ReportBatchItemFailures" not in as_list(mapping.settings.get("FunctionResponseTypes")):
+                yield Finding(
+                    mapping.resource,
+                    mapping.keys,
+                    "one failed message fails its whole batch; set FunctionResponseTypes: [ReportBatchItemFailures] "
+                    "and let the function return batchItemFailures",
+                )
+
+
+class NoMaximumConcurrency(WiringRule):
+    """Throttled invocations use up a message's attempts."""
+
+    id = "E9106"
+    shortdesc = "A mapping has a limit of concurrency"
+    description = "Without one the pollers outrun the function's concurrency: throttling makes dead letters"
+    page = source_url = f"{PAGE}lambda/latest/dg/services-sqs-scaling.html"
+
+    def findings(self, graph: Graph) -> Iterator[Finding]:
+        for mapping in graph.mappings:
+            limit = as_dict(mapping.settings.get("ScalingConfig")).get("MaximumConcurrency")
+            pollers = as_dict(mapping.settings.get("ProvisionedPollerConfig")).get("MaximumPollers")
+            if limit is None and pollers is None:
+                yield Finding(
+                    mapping.resource,
+                    mapping.keys,
+                    "nothing limits how many invocations there are at once; set ScalingConfig: {MaximumConcurrency: n}",
+                )
+
+
+class FewAttempts(WiringRule):
+    """Throttling and one short outage are attempts too."""
+
+    id = "E9107"
+    shortdesc = f"A message has {FEWEST_ATTEMPTS} attempts or more, and then a dead-letter queue"
+    description = "Throttled invocations count as attempts: with few of them healthy messages become dead letters"
+    page = source_url = f"{PAGE}lambda/latest/dg/services-sqs-configure.html"
+
+    def findings(self, graph: Graph) -> Iterator[Finding]:
+        read = {queue.path for mapping in graph.mappings if (queue := graph.find(mapping.queue, QUEUE)) is not None}
+        for queue in graph.of(QUEUE):
+            policy = as_dict(queue.properties.get("RedrivePolicy"))
+            keys = ("Properties", "RedrivePolicy")
+            if not policy:
+                if queue.path in read:
+                    yield Finding(
+                        queue,
+                        keys,
+                        f"queue {queue.logical_id} tries a message until it is too old and then deletes it; give it a "
+                        f"RedrivePolicy with a dead-letter queue and maxReceiveCount {FEWEST_ATTEMPTS} or more",
+                    )
+                continue
+            attempts = number(policy.get("maxReceiveCount", 10))
+            if attempts is None:
+                yield Finding(
+                    queue, keys, "maxReceiveCount is not known; give its parameter a default, or MinValue and MaxValue"
+                )
+            elif lowest(attempts) < FEWEST_ATTEMPTS:
+                yield Finding(
+                    queue,
+                    keys,
+                    f"queue {queue.logical_id} gives up on a message after {lowest(attempts)} receives; set "
+                    f"maxReceiveCount to {FEWEST_ATTEMPTS} or more",
+                )

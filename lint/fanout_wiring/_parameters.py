@@ -1,0 +1,82 @@
+"""What the parameters of a template may be, as far as the template itself tells."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Bounded(int):
+    """A number that whoever deploys may choose: it is the default, and may be anything between its bounds."""
+
+    low: int | None
+    high: int | None
+
+    def __new__(cls, value: int, low: int | None, high: int | None) -> "Bounded":
+        """None as a bound: no template states one."""
+        self = super().__new__(cls, value)
+        self.low, self.high = low, high
+        return self
+
+
+def number(value: Any) -> int | None:
+    """Return a value of a template as a number; None if it is none or not known."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str | float):
+        try:
+            return int(value)
+        except ValueError:
+            return None
+    return None
+
+
+def lowest(value: int) -> int:
+    """The least that a number may be; its default if no template states a bound."""
+    return value.low if isinstance(value, Bounded) and value.low is not None else int(value)
+
+
+def highest(value: int) -> int:
+    """The most that a number may be; its default if no template states a bound."""
+    return value.high if isinstance(value, Bounded) and value.high is not None else int(value)
+
+
+def open_value(name: str) -> str:
+    """How a value is written that only whoever deploys the template knows."""
+    return f"<parameter {name}>"
+
+
+def free(name: str, about: Mapping[str, Any]) -> Any:
+    """Return what a parameter is that nobody has given a value to."""
+    default = about.get("Default")
+    kind = str(about.get("Type", "String"))
+    if kind == "Number":
+        low, high = _bounds(about)
+        value = next((bound for bound in (number(default), low, high) if bound is not None), None)
+        return open_value(name) if value is None else Bounded(value, low, high)
+    if default is None or kind.startswith("AWS::SSM::"):  # the default is the name of what holds the value
+        return open_value(name)
+    return given(default, about)
+
+
+def given(value: Any, about: Mapping[str, Any]) -> Any:
+    """Return what a parameter is that has been given this value."""
+    kind = str(about.get("Type", "String"))
+    if kind == "Number" and isinstance(value, Bounded):
+        low, high = _bounds(about)
+        return Bounded(value, _narrower(max, value.low, low), _narrower(min, value.high, high))
+    if kind == "Number":
+        exact = number(value)
+        return value if exact is None else exact
+    if (kind == "CommaDelimitedList" or kind.startswith("List<")) and isinstance(value, str):
+        return [item.strip() for item in value.split(",")]
+    return value
+
+
+def _bounds(about: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    allowed = [exact for value in about.get("AllowedValues") or [] if (exact := number(value)) is not None]
+    if allowed:
+        return min(allowed), max(allowed)
+    return number(about.get("MinValue")), number(about.get("MaxValue"))
+
+
+def _narrower(pick: Any, one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else int(pick(one, other))

@@ -1,0 +1,83 @@
+"""A mistake anywhere in our own templates is found, through up to three stacks.
+
+One in a use case, or in what several share, is looked for from a use case deployed alone; the others from the root.
+
+That they have none as they are is tests/template/test_lint.py.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.lint.judging import judged
+from tests.template.application import ROOT, templates
+
+INBOX = "platform/inbox.yaml"
+TEAM_EVENTS = "usecases/team_events/template.yaml"
+LOGS = "usecases/application_logs/template.yaml"
+ALERTS = "usecases/system_alerts/template.yaml"
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the application's templates and contracts."""
+    copied = tmp_path_factory.mktemp("application")
+    for file in [*templates(), *(ROOT / "docs" / "contracts").glob("*.json")]:
+        target = copied / file.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    return copied
+
+
+MISTAKES = [
+    ("E9101", TEAM_EVENTS, "        TopicArn: !Ref TeamEvents\n        VisibilityTimeout", "        VisibilityTimeout"),
+    ("E9101", INBOX, "  DeadLetterQueueArn:\n    Description", "  DeadLettersArn:\n    Description"),
+    (
+        "E9102",
+        TEAM_EVENTS,
+        "      RedrivePolicy: {deadLetterTargetArn: !GetAtt TeamAInbox.Outputs.DeadLetterQueueArn}\n",
+        "",
+    ),
+    ("E9103", INBOX, "Resource: [!GetAtt Queue.Arn, !GetAtt DeadLetterQueue.Arn]", "Resource: [!GetAtt Queue.Arn]"),
+    ("E9103", INBOX, '            Condition: {ArnEquals: {"aws:SourceArn": !Ref TopicArn}}\n', ""),
+    ("E9103", ALERTS, "        OtherTopicArn: !Ref OperatorTopicArn\n", ""),
+    ("E9104", TEAM_EVENTS, "Timeout: 20", "Timeout: 21"),
+    ("E9104", LOGS, "MaxValue: 300", "MaxValue: 301"),
+    ("E9105", TEAM_EVENTS, "            FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
+    ("E9106", TEAM_EVENTS, "            ScalingConfig: {MaximumConcurrency: 10}\n", ""),
+    (
+        "E9107",
+        "template.yaml",
+        "usecases/team_events/template.yaml\n      Parameters:\n",
+        "usecases/team_events/template.yaml\n      Parameters:\n        MaxAttempts: 4\n",
+    ),
+    ("E9108", INBOX, "MetricName: ApproximateNumberOfMessagesVisible", "MetricName: NumberOfMessagesSent"),
+    ("E9108", LOGS, "  IngestFailuresAlarm:\n", "  IngestFailuresAlarm:\n    Condition: OwnKey\n"),
+    ("E9109", INBOX, "MessageRetentionPeriod: 604800", "MessageRetentionPeriod: 1209600"),
+    ("E9110", INBOX, '      AlarmActions: !If [HasOperator, [!Ref OperatorTopicArn], !Ref "AWS::NoValue"]\n', ""),
+    ("E9111", "platform/encryption_key.yaml", "                - cloudwatch.amazonaws.com\n", ""),
+    ("E9112", "platform/permissions.yaml", "                  - !Sub sns.${AWS::Region}.amazonaws.com\n", ""),
+    ("E9113", TEAM_EVENTS, "Resource: !GetAtt FeedTable.Arn", 'Resource: "*"'),
+    ("E9114", INBOX, 'FifoQueue: !If [IsFifo, true, !Ref "AWS::NoValue"]', "FifoQueue: true"),
+    ("E9115", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: [WARN, ERROR, CRITICAL]"),
+]
+
+
+@pytest.mark.parametrize(("rule", "name", "right", "wrong"), MISTAKES, ids=[rule for rule, *_ in MISTAKES])
+def test_a_mistake_is_found(rule: str, name: str, right: str, wrong: str, application: Path) -> None:
+    file = application / name
+    before = file.read_text()
+    from_root = name == ALERTS or rule in ("E9101", "E9105", "E9111")
+    composing = "template.yaml" if from_root else TEAM_EVENTS if name.startswith("platform") else name
+    assert right in before, "the template no longer says what this test makes wrong"
+    file.write_text(before.replace(right, wrong, 1))
+    try:
+        found = judged(application / composing, only=rule)
+    finally:
+        file.write_text(before)
+    assert found, f"{rule} has nothing against it"
+
+
+def test_the_copy_itself_has_no_mistake(application: Path) -> None:
+    assert judged(application / "template.yaml") == []

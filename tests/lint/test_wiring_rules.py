@@ -1,0 +1,108 @@
+"""Each rule finds what its failing fixtures mark, and nothing else.
+
+A fixture marks a line with the rules that must find something there: `# E9102`. What is not marked must not be found.
+Those of passing/ have something for every rule to judge, and no mark.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fanout_wiring import RULES
+from tests.lint.judging import judged
+from tests.template.application import ROOT
+
+FIXTURES = Path(__file__).parent / "fixtures"
+FAILING = sorted(FIXTURES.glob("E*.yaml"))
+PASSING = sorted((FIXTURES / "passing").iterdir())
+IDS = sorted(rule.id for rule in RULES)
+
+
+def marks(file: Path) -> set[tuple[int, str]]:
+    return {
+        (number, rule)
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        for rule in re.findall(r"E9\d{3}", line.partition(" # ")[2])
+    }
+
+
+@pytest.mark.parametrize("file", [*FAILING, *PASSING], ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_what_is_marked_is_found_and_nothing_else(file: Path) -> None:
+    found = judged(file)
+    assert {(match.linenumber, match.rule.id) for match in found} == marks(file), found
+
+
+@pytest.mark.parametrize("rule", [rule for rule in IDS if rule.startswith("E")])
+@pytest.mark.parametrize("shape", ["flat", "nested"])
+def test_every_rule_has_something_to_find_in_one_template_and_across_templates(rule: str, shape: str) -> None:
+    assert rule in {found for _, found in marks(FIXTURES / f"{rule}_{shape}.yaml")}
+
+
+def test_every_rule_has_its_section_in_the_documentation() -> None:
+    page = (ROOT / "docs" / "wiring-rules.md").read_text()
+    assert re.findall(r"^## ([A-Z]\d{4}) ", page, re.MULTILINE) == [rule.id for rule in RULES]
+    for rule in RULES:
+        section = page.split(f"## {rule.id} ")[1].split("\n## ")[0]
+        assert rule.page in section, f"{rule.id}: the section does not name {rule.page}"
+        assert "**Mend**" in section
+
+
+def test_a_finding_in_a_nested_template_says_where_and_under_which_parameters() -> None:
+    [finding] = judged(FIXTURES / "E9108_nested.yaml")
+    assert finding.message.endswith("[Inbox/DeadLetters, inbox.yaml line 24] (with Stage=dev)")
+
+
+def test_a_wire_that_leads_out_of_the_templates_is_told_to_who_asks() -> None:
+    assert not judged(FIXTURES / "E9106_flat.yaml", "--ignore-checks", "E9106")
+    told = judged(FIXTURES / "E9106_flat.yaml", "--ignore-checks", "E9106", "--include-checks", "I")
+    assert {match.rule.id for match in told} == {"I9117"}
+    assert "<parameter OncallArn>" in told[0].message
+
+
+def test_filters_are_not_judged_without_contracts() -> None:
+    assert not judged(FIXTURES / "E9115_flat.yaml", "--configure-rule", "E9115:contracts=no/such/folder")
+
+
+# --------------------------------------------------------------------------------------------------- as people run them
+def lint(*arguments: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [str(Path(sys.executable).parent / "cfn-lint"), "--append-rules", str(ROOT / "lint"), *arguments]
+    return subprocess.run(command, cwd=cwd, env=kept, input=stdin, capture_output=True, text=True, check=False)
+
+
+def test_cfn_lint_finds_the_rules_from_any_folder(tmp_path: Path) -> None:
+    shutil.copy(FIXTURES / "E9102_nested.yaml", tmp_path / "template.yaml")
+    shutil.copy(FIXTURES / "inbox.yaml", tmp_path)
+    found = lint("--format", "json", "--template", "template.yaml", cwd=tmp_path)
+    assert {each["Rule"]["Id"] for each in json.loads(found.stdout)} == {"E9102"}, found.stdout + found.stderr
+    assert found.stderr == ""
+
+
+def test_an_editor_may_pass_the_template_through_standard_input(tmp_path: Path) -> None:
+    text = (FIXTURES / "E9105_flat.yaml").read_text()
+    found = lint("--format", "json", cwd=tmp_path, stdin=text)
+    assert {each["Rule"]["Id"] for each in json.loads(found.stdout)} == {"E9105"}, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: [1]}}",
+        "Resources: {Queue: null, Fn::ForEach::All: [A, [B], {}]}",
+        "Conditions: {A: {Fn::Equals: [1]}}\nResources: {Q: {Type: AWS::SQS::Queue, Condition: A}}",
+        "Resources: {S: {Type: AWS::SNS::Subscription, Properties: {TopicArn: [1], RedrivePolicy: x, Protocol: {}}}}",
+        "Parameters: {P: 1}\nResources: {Q: {Type: AWS::SQS::Queue, Properties: {VisibilityTimeout: {Ref: P}}}}",
+        "Resources: {R: {Type: AWS::IAM::Role, Properties: {Policies: [{PolicyDocument: [{Statement: 1}]}]}}}",
+        "Resources: {A: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: {Ref: B}, Parameters: 7}}}",
+    ],
+)
+def test_a_broken_template_breaks_no_rule(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text(text)
+    assert not [match for match in judged(file) if match.rule.id == "E0002"]
