@@ -44,8 +44,8 @@ types: setup
 
 test: setup test-unit test-engine ## All tests, the fast ones first
 
-test-unit: setup ## The tests that need no engine: units, contracts, templates
-	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template
+test-unit: setup ## The tests that need no engine: units, contracts, templates, rules
+	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint
 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application on it
 	@pytest -q tests/engine tests/integration
