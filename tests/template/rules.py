@@ -248,22 +248,18 @@ def a_direct_subscriber_has_one_dead_letter_queue_for_everything(composition: Co
 
 
 @rule
-def order_is_kept_from_a_fifo_topic_to_its_dead_letters(composition: Composition) -> Iterator[str]:
-    """Another kind of queue loses the order, and as a dead-letter queue SNS does not accept it."""
+def a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own(composition: Composition) -> Iterator[str]:
+    """CloudFormation makes up a name that no FIFO topic may have, and one limit for all groups is a low one."""
     for topic in composition.of(TOPIC):
         # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/681
         if topic.properties.get("FifoTopic") is True and not topic.properties.get("TopicName", "").endswith(".fifo"):
             yield f"{topic.path}: CloudFormation would make up a name that no FIFO topic may have"
     for subscription in composition.of(SUBSCRIPTION):
         topic = composition.by_arn(subscription.properties["TopicArn"])
-        if topic is None or topic.properties.get("FifoTopic") is not True:
-            continue
         queue = composition.by_arn(subscription.properties["Endpoint"])
-        redriven = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
-        for each in (queue, composition.by_arn(redriven)):
-            if each is None or each.properties.get("FifoQueue") is not True:
-                yield f"{subscription.path}: {each.path if each else 'its endpoint'} is no FIFO queue"
-        if queue is not None and queue.properties.get("FifoThroughputLimit") != "perMessageGroupId":
+        if topic is None or topic.properties.get("FifoTopic") is not True or queue is None:
+            continue
+        if queue.properties.get("FifoThroughputLimit") != "perMessageGroupId":
             yield f"{queue.path}: all message groups share one limit"
 
 
@@ -292,6 +288,8 @@ def function_and_inbox_agree_on_the_number_of_attempts(composition: Composition)
             if received != NEVER_REACHED:
                 yield f"{queue.path}: SQS gives a message up after {received} receives, before the runtime does"
             received = queue.stack.parameters["MaxReceiveCount"]
+            if received < 5:  # E9107 sees what SQS counts only
+                yield f"{function.path}: a dead letter after {received} attempts"
         if str(told) != str(received):
             yield f"{function.path}: FANOUT_MAX_ATTEMPTS is {told}, maxReceiveCount {received}"
 

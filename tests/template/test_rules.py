@@ -293,23 +293,13 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         lambda t: _resource(t, "ArchiveBucket")["PublicAccessBlockConfiguration"].pop("BlockPublicAcls"),
     ),
     (
-        "order_is_kept_from_a_fifo_topic_to_its_dead_letters",
+        "a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own",
         AUDIT,
         lambda t: _resource(t, "AuditLogs").pop("TopicName"),
     ),
     ("nothing_has_a_name_of_ours", AUDIT, lambda t: _resource(t, "AuditLogs").update(TopicName="audit.fifo")),
     (
-        "order_is_kept_from_a_fifo_topic_to_its_dead_letters",
-        AUDIT,
-        lambda t: _resource(t, "RecordInbox")["Parameters"].pop("Fifo"),
-    ),
-    (
-        "order_is_kept_from_a_fifo_topic_to_its_dead_letters",
-        INBOX,
-        lambda t: _resource(t, "DeadLetterQueue").pop("FifoQueue"),
-    ),
-    (
-        "order_is_kept_from_a_fifo_topic_to_its_dead_letters",
+        "a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own",
         INBOX,
         lambda t: _resource(t, "Queue").pop("FifoThroughputLimit"),
     ),
