@@ -164,7 +164,7 @@ def about_unseen(subscriber: Subscriber, found: Selected) -> str:
     if found.unseen.visible:
         fifo = subscriber.dead_letter_url.endswith(".fifo")
         why = (
-            "of each group, a FIFO queue shows the first ten only" if fifo else "they are too many for this connection"
+            "of each group, a FIFO queue shows the first few only" if fifo else "they are too many for this connection"
         )
         parts.append(f"{letters(found.unseen.visible)} of {subscriber.name} cannot be seen yet: {why}")
     return "; ".join(parts) + "."
