@@ -47,8 +47,8 @@ test: setup test-unit test-engine ## All tests, the fast ones first
 test-unit: setup ## The tests that need no engine: units, contracts, templates, rules
 	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint
 
-test-engine: setup ## The tests on the local engine: the engine itself, then the application on it
-	@pytest -q tests/engine tests/integration
+test-engine: setup ## The tests on the local engine: the engine itself, then the application, on two engines side by side
+	@pytest -q --numprocesses 2 --dist loadfile tests/engine tests/integration
 
 demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
 	@fanout demo; status=$$?; fanout down; exit $$status
