@@ -134,13 +134,13 @@ def test_the_alarms_of_the_whole_application_are_told(application: Application, 
     subscribers = [f"team_events/{name}" for name in ("team_a", "team_b", "broadcast")]
     for name in subscribers:
         application.purge_dead_letters(name)  # those of other tests: only a change of an alarm's state is told
-    until(lambda: state_of_alarm(application, about) == "OK", "the alarm is over", seconds=60)
+    until(lambda: state_of_alarm(application, about) == "OK", "the alarm is over", seconds=150)
     application.publish_text("TeamEvents", json.dumps({"id": str(uuid.uuid4())}))
     try:
         until(
             lambda: [post for post in channels.posts(about) if "RESOLVED" not in post],
             "the alarm of another use case in the chat",
-            seconds=60,
+            seconds=150,
         )
         until(lambda: channels.mails(about), "the mail about it", seconds=30)
     finally:
