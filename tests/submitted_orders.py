@@ -27,7 +27,7 @@ def submitted(
     total = sum(line.quantity * line.unit_price for line in told["lines"])
     data = OrderSubmitted(
         order_id=order_id,
-        customer=Customer(customer_id="c-1", email=email, locale=locale),
+        customer=Customer(customer_id="customer-of-a-test", email=email, locale=locale),
         shipping_address=ShippingAddress(
             recipient=ADDRESS.recipient, street=ADDRESS.street, city=ADDRESS.city, country=country
         ),

@@ -116,16 +116,18 @@ def test_a_change_of_the_layer_alone_changes_every_package_of_a_cached_build(che
 
 def test_a_cached_build_never_mixes_up_who_it_is_for(checkout: Path) -> None:
     """As `sam sync` builds: to the engine now, to an account next."""
+    with_packages = "DatabaseChanges/ReplicateToSqlFunction"
 
-    def compiled() -> set[str]:
-        return {file.name for file in (checkout / ".aws-sam/build/CommonLayer").rglob("*.so")}
+    def compiled(folder: str) -> set[str]:
+        return {file.name for file in (checkout / ".aws-sam/build" / folder).rglob("*.so*")}
 
     sam_build(checkout, "--cached", "--parallel", AWS_ENDPOINT_URL="http://127.0.0.1:4566")
-    for_engine = compiled()
+    for_engine = {folder: compiled(folder) for folder in ("CommonLayer", with_packages)}
     before = packages(checkout)
     sam_build(checkout, "--cached", "--parallel")
-    assert compiled() < for_engine
-    assert packages(checkout) == before
+    for folder, names in for_engine.items():
+        assert compiled(folder) < names, folder
+    assert differing(before, packages(checkout)) == {with_packages}, "a function's own code is the same for both"
 
 
 def test_a_change_of_the_locked_requirements_changes_every_package(checkout: Path) -> None:
