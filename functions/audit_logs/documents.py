@@ -2,6 +2,9 @@
 
     {"event": <the CloudEvent as its producer sent it, its data masked>, "masked": [<each path that led to something>]}
 
+Of the envelope it holds what Fanout's events have; `dataschema` and foreign extensions are left out, and a time is kept
+to the microsecond.
+
 `record` and `preserve` make it each for itself, and must come to the same bytes. So nothing goes into it but the event:
 no time of delivery, nothing of the queue it came through. https://www.rfc-editor.org/rfc/rfc8785
 """
@@ -45,10 +48,15 @@ def document(event: Event[AuditRecorded], paths: Sequence[str]) -> bytes:
 
 
 def is_of(event: Event[AuditRecorded], kept: bytes, paths: Sequence[str]) -> bool:
-    """Tell whether a document is of this very event, also if it was masked by other paths than these."""
+    """Tell whether a document is of this very event, also if it was masked by other paths than these.
+
+    Whoever publishes an event once more may do it within another trace.
+    """
     found = json.loads(kept, parse_int=_number)
     both = sorted({*paths, *found["masked"]})
-    ours, theirs = (_masked(each, both)[0] for each in (msgspec.to_builtins(event), found["event"]))
+    ours, theirs = (
+        _masked(each | {"traceparent": None}, both)[0] for each in (msgspec.to_builtins(event), found["event"])
+    )
     return rfc8785.dumps(ours) == rfc8785.dumps(theirs)
 
 

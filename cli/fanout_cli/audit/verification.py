@@ -36,6 +36,7 @@ class _Verification:
         self._head = stores.head()
         self._chain = ChainWalk(tenant, self._head, passes_through)
         self._findings: list[Finding] = []
+        self._joined: set[str] = set()
         self._unmatched: dict[str, list[Version]] = defaultdict(list)
 
     def run(self) -> Verdict:
@@ -61,6 +62,10 @@ class _Verification:
             versions = self._unmatched.pop(entry.name, []) or self._stores.versions_of(entry.name)
             if not is_true:
                 continue  # what is wrong with it is said already; its document has been met, whatever it holds
+            if entry.name in self._joined:
+                self._find("added", place, entry, "the event has an entry in the chain already", where="chain")
+                continue
+            self._joined.add(entry.name)
             documents = [version for version in versions if not version.is_marker]
             for version in versions:
                 if version.is_marker:

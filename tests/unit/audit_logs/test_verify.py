@@ -81,6 +81,7 @@ CASES: dict[str, tuple[Tamper, tuple[str, str, int | None, str | None]]] = {
         lambda s: (s.chain.pop(key(9)), setattr(s, "end", Head(8, s.chain[key(8)]["hash"]))),
         ("missing", "chain", 9, "e9"),
     ),
+    "an event's entry added once more, soundly": (lambda s: s.record("e3"), ("added", "chain", 10, "e3")),
     "one deleted and the rest written anew": (
         lambda s: (s.chain.pop(key(4)), s.rewrite(4)),
         ("missing", "chain", 4, "e4"),
