@@ -5,11 +5,13 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any, Literal, Protocol
 
 import msgspec
+from botocore.exceptions import ClientError, ParamValidationError
 
 from fanout.contracts.database_changes import REPLICA, key_text
 from fanout_cli import sql_replica
@@ -39,7 +41,7 @@ class Difference:
 
     def to_json(self) -> dict[str, Any]:
         """The difference as `fanout replicas verify --json` shows it."""
-        about = {"replica": self.replica, "key": json.loads(self.key), "problem": self.problem}
+        about = {"replica": self.replica, "key": _parsed(self.key), "problem": self.problem}
         return about | {"attributes": list(self.attributes)} if self.attributes else about
 
 
@@ -93,7 +95,7 @@ def verify(client: Callable[[str], Any], topology: Topology, progress: Step, *, 
             f"database_changes is not deployed in stack {topology.stack_name}", "Deploy it: fanout up, or sam deploy."
         )
     variables = topology.subscribers[_DYNAMODB].environment
-    primary = Table("primary", client("dynamodb"), variables["PRIMARY_TABLE"])
+    primary = Table("primary", client("dynamodb"), variables["PRIMARY_TABLE"], has_marks=False)
     replicas: list[Store] = [
         Table("dynamodb", client("dynamodb"), variables["REPLICA_TABLE"]),
         Sql(sql_replica.dsn(client, topology), variables["PRIMARY_TABLE"]),
@@ -136,8 +138,10 @@ def _compare(primary: Store, replica: Store, key: str) -> Difference | None:
 class Table:
     """A DynamoDB table: the primary, or the replica with its tombstones and attributes of its own."""
 
-    def __init__(self, name: str, dynamodb: Any, table: str) -> None:
+    def __init__(self, name: str, dynamodb: Any, table: str, *, has_marks: bool = True) -> None:
+        """has_marks: whether rows have the replica's own attributes, and tombstones."""
         self.name = name
+        self._has_marks = has_marks
         self.table = table
         self._dynamodb = dynamodb
         schema = dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]
@@ -147,14 +151,27 @@ class Table:
         """Every row that is not deleted."""
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
             for item in page["Items"]:
-                row = _without_marks(item)
+                row = self._row(item)
                 if row is not None:
                     yield key_text({name: item[name] for name in self._key_names}), row
 
     def row(self, key: str) -> Row | None:
-        """One row as it is now."""
-        answer = self._dynamodb.get_item(TableName=self.table, Key=json.loads(key), ConsistentRead=True)
-        return _without_marks(answer["Item"]) if "Item" in answer else None
+        """One row as it is now; None also for a key that no row of this table can have."""
+        parsed = _parsed(key)
+        if not isinstance(parsed, dict) or parsed.keys() != set(self._key_names):
+            return None
+        try:
+            answer = self._dynamodb.get_item(TableName=self.table, Key=parsed, ConsistentRead=True)
+        except ParamValidationError:
+            return None
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            return None
+        return self._row(answer["Item"]) if "Item" in answer else None
+
+    def _row(self, item: Row) -> Row | None:
+        return _without_marks(item) if self._has_marks else item
 
 
 class Sql:
@@ -166,31 +183,50 @@ class Sql:
         import psycopg  # noqa: PLC0415 - libpq, for those who have a SQL replica only
 
         self._table = table
-        try:
+        with _readable():
             self._connection = psycopg.connect(dsn, autocommit=True, connect_timeout=5)
-        except psycopg.OperationalError as error:  # its message may show the DSN
-            raise UserError(
-                f"the SQL replica cannot be reached ({type(error).__name__})",
-                "Is it up, and is the DSN in its secret right? Locally: fanout up.",
-            ) from None
 
     def rows(self) -> Iterator[tuple[str, Row]]:
         """Every row that is not deleted, read a piece at a time."""
-        [present] = self._connection.execute("SELECT to_regclass('replicated_rows')").fetchone() or [None]
-        if present is None:  # no change has come yet
-            return
-        with self._connection.transaction(), self._connection.cursor(name="rows") as cursor:
-            cursor.execute(
-                'SELECT key, "row" FROM replicated_rows WHERE table_name = %s AND NOT deleted', [self._table]
-            )
-            yield from cursor
+        with _readable():
+            [present] = self._connection.execute("SELECT to_regclass('replicated_rows')").fetchone() or [None]
+            if present is None:  # no change has come yet
+                return
+            with self._connection.transaction(), self._connection.cursor(name="rows") as cursor:
+                cursor.execute(
+                    'SELECT key, "row" FROM replicated_rows WHERE table_name = %s AND NOT deleted', [self._table]
+                )
+                yield from cursor
 
     def row(self, key: str) -> Row | None:
         """One row as it is now."""
-        found = self._connection.execute(
-            'SELECT "row" FROM replicated_rows WHERE table_name = %s AND key = %s', [self._table, key]
-        ).fetchone()
+        with _readable():
+            found = self._connection.execute(
+                'SELECT "row" FROM replicated_rows WHERE table_name = %s AND key = %s', [self._table, key]
+            ).fetchone()
         return found[0] if found else None
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Make psycopg's errors one for the user, without their messages: those may show the DSN."""
+    import psycopg  # noqa: PLC0415 - see Sql
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise UserError(
+            f"the SQL replica cannot be read ({type(error).__name__})",
+            "Is it up, is the DSN in its secret right, and may its user read replicated_rows? Locally: fanout up.",
+        ) from None
+
+
+def _parsed(key: str) -> Any:
+    """A key's text as JSON; as it stands if somebody has put there what is none."""
+    try:
+        return json.loads(key)
+    except ValueError:
+        return key
 
 
 def _without_marks(item: Row) -> Row | None:
@@ -200,20 +236,28 @@ def _without_marks(item: Row) -> Row | None:
     return {name: value for name, value in item.items() if not name.startswith(REPLICA)}
 
 
-def digest(row: Row) -> bytes:
+def digest(row: Any) -> bytes:
     """Return what equal rows have in common."""
     return hashlib.sha256(msgspec.json.encode(canonical(row), order="sorted")).digest()
 
 
-def canonical(row: Row) -> dict[str, Any]:
-    """Return a row such that equal means the same: numbers as they count, sets in order, binary as text."""
+def canonical(row: Any) -> dict[str, Any]:
+    """Return a row such that equal means the same: numbers as they count, sets in order, binary as text.
+
+    What somebody has put there by hand that is no row equals none.
+    """
+    if not isinstance(row, Mapping):
+        return {"": ("no row", row)}
     return {name: _canonical(value) for name, value in row.items()}
 
 
-def _canonical(value: Mapping[str, Any]) -> tuple[str, Any]:
+def _canonical(value: Any) -> tuple[str, Any]:
     """The same for one value in DynamoDB's JSON: {"S": ...}, {"NS": [...]}, {"M": {...}}, ..."""
-    ((kind, content),) = value.items()
-    return kind, _SAME[kind](content) if kind in _SAME else content
+    try:
+        ((kind, content),) = value.items()
+        return kind, _SAME[kind](content) if kind in _SAME else content
+    except (AttributeError, TypeError, ValueError, ArithmeticError):
+        return "no value", value
 
 
 def _number(text: str) -> str:

@@ -114,7 +114,7 @@ def test_a_replica_that_cannot_be_read_is_a_message_without_the_password(topolog
     account.set_dsn("postgresql://fanout:not-to-be-shown@127.0.0.1:1/postgres")
     with pytest.raises(UserError) as raised:
         verified(topology)
-    assert "cannot be reached" in raised.value.problem
+    assert "cannot be read" in raised.value.problem
     assert "not-to-be-shown" not in f"{raised.value.problem} {raised.value.next_step}"
 
 
@@ -148,3 +148,43 @@ def test_where_the_use_case_is_not_deployed_it_says_so() -> None:
 def test_values_are_the_same_if_dynamodb_says_so(one: Any, other: Any, same: bool) -> None:
     assert (canonical({"value": one}) == canonical({"value": other})) is same
     assert (replicas.digest({"value": one}) == replicas.digest({"value": other})) is same
+
+
+@pytest.mark.parametrize("written", ['{"visits": "Eve"}', "null", "[1]", '{"visits": {"N": "many"}}', '{"visits": {}}'])
+def test_a_row_altered_into_what_is_no_row_is_named(
+    topology: Topology, rows: list[str], sql: Connection, written: str
+) -> None:
+    sql.execute("""UPDATE replicated_rows SET "row" = %s WHERE key LIKE '%%maya%%'""", [written])
+    assert {(each.replica, json.loads(each.key)["pk"]["S"]) for each in verified(topology).differences} == {
+        ("sql", "maya")
+    }
+
+
+@pytest.mark.parametrize("written", ["x", "{}", '{"pk": {"S": 5}, "sk": {"S": "x"}}', '{"pk": 1, "sk": 2}'])
+def test_a_row_put_in_under_what_is_no_key_is_named(
+    topology: Topology, rows: list[str], sql: Connection, written: str
+) -> None:
+    columns = 'SELECT table_name, %s, version, deleted, "row", changed_at, event_id'
+    sql.execute(f"INSERT INTO replicated_rows {columns} FROM replicated_rows WHERE key LIKE '%%maya%%'", [written])
+    report = verified(topology)
+    assert [(each.replica, each.key, each.problem) for each in report.differences] == [("sql", written, "extra")]
+    assert json.dumps(report.to_json())
+
+
+def test_an_attribute_that_only_the_replica_may_have_is_seen_in_the_primary(
+    topology: Topology, rows: list[str]
+) -> None:
+    table = client("dynamodb")
+    for name in ("replica:note", "replica:deleted"):
+        table.put_item(TableName=TABLE, Item={**key(name), "visits": {"N": "1"}, name: {"S": "x"}})
+    assert {each[:3] for each in found(verified(topology))} == {
+        (replica, name, "missing") for replica in ("dynamodb", "sql") for name in ("replica:note", "replica:deleted")
+    }
+
+
+def test_a_dsn_that_is_not_to_be_understood_is_never_shown(topology: Topology, account: Account) -> None:
+    account.set_dsn("postgresql//ada:a-password@host/d")
+    with pytest.raises(UserError) as raised:
+        verified(topology)
+    assert "a-password" not in str(raised.value)
+    assert raised.value.__suppress_context__
