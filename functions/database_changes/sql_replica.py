@@ -78,13 +78,16 @@ def apply(event: Event[RowChanged]) -> Outcome:
         if connection.execute(_APPLY, values).rowcount:
             return Outcome.PROCESSED
         [present] = connection.execute(_PRESENT, values).fetchone() or [""]
+    except psycopg.errors.ProgramLimitExceeded as error:  # a kind of OperationalError: a key beyond what an index takes
+        raise Reject(f"refused: PostgreSQL cannot index the row's key ({_what(error)})") from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        if connection is not None:
-            connection.close()
-        _connection.cache_clear()  # the next attempt asks for the DSN again, too: it may have changed
+        _forget(connection)
         raise Retry(f"unreachable: the SQL replica ({_what(error)})") from error
     except psycopg.DataError as error:
         raise Reject(f"refused: PostgreSQL does not take the row or its event's id ({_what(error)})") from None
+    except BaseException:  # the deadline among them: nobody knows what the connection is at
+        _forget(connection)
+        raise
     return outdated(change.version, present)
 
 
@@ -98,9 +101,13 @@ def _connection() -> "Connection[Any]":
             _dsn(),
             autocommit=True,
             connect_timeout=_CONNECT_SECONDS,
-            options=f"-c statement_timeout={_STATEMENT_MILLISECONDS}",
+            # A connection that a network has dropped silently is noticed before the function's time is up.
+            keepalives_idle=30,
+            tcp_user_timeout=_STATEMENT_MILLISECONDS,
             application_name="fanout database_changes/replicate_to_sql",
         )
+        # Not as `options`: the DSN may have its own, and RDS Proxy takes none.
+        connection.execute(f"SET statement_timeout = {_STATEMENT_MILLISECONDS:d}")
     except psycopg.ProgrammingError:  # its message quotes the DSN
         raise Retry("misconfigured: the SQL replica's DSN is not to be understood") from None
     with connection.transaction():
@@ -109,6 +116,13 @@ def _connection() -> "Connection[Any]":
         if present is None:  # else the role need not be one that may create tables
             connection.execute(_SCHEMA)
     return connection
+
+
+def _forget(connection: "Connection[Any] | None") -> None:
+    """The next attempt connects anew, and asks for the DSN again, too: it may have changed."""
+    if connection is not None:
+        connection.close()
+    _connection.cache_clear()
 
 
 def _dsn() -> str:
