@@ -15,12 +15,11 @@ from fanout.observability import describe, logger
 _KEPT_SECONDS = 15 * 86_400
 
 
-def begin(table: str, delivery: Delivery) -> int:
+def begin(table: str, delivery: Delivery) -> int | None:
     """Count an attempt that begins now; return which one it is, 1 for the first.
 
     Of a message that was received before, the first receive counts as an attempt whether it was one or not: nothing is
-    written at a first receive. If the count cannot be written, a failure of this attempt must not be the last straw:
-    the answer is 1.
+    written at a first receive. None if the count cannot be written: this attempt's failure must not be the last straw.
     """
     if delivery.attempt == 1:
         return 1
@@ -37,7 +36,7 @@ def begin(table: str, delivery: Delivery) -> int:
         )
     except Exception as error:
         logger.warning("attempt not counted", error=describe(error), message_id=delivery.notification.message_id)
-        return 1
+        return None
     return int(answer["Attributes"]["attempts"]["N"]) + 1
 
 

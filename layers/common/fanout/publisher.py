@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 
 import hashlib
 import random
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,9 @@ MAX_ENTRIES = 10
 MAX_BYTES = 262_144
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: "less than 100 characters long".
 _LONGEST_SUBJECT = 99
+# What SNS calls the sender's fault and a later attempt can put right: a right, a key, a topic, the rate.
+# https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html#API_PublishBatch_Errors
+_NOT_ABOUT_THE_ENTRY = re.compile(r"^KMS|Throttl|^Authorization|AccessDenied|^NotFound")
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -208,7 +212,8 @@ class Publisher:
             for refused in response.get("Failed", []):
                 entry = waiting[int(refused["Id"])]
                 failure = Failed(entry.event_id, refused["Code"], refused.get("Message", ""))
-                if refused.get("SenderFault"):  # ours: the same entry would be refused again
+                # Ours, and about the entry: the same would be refused again.
+                if refused.get("SenderFault") and not _NOT_ABOUT_THE_ENTRY.search(failure.code):
                     failed[entry.key] = msgspec.structs.replace(failure, is_final=True)
                     del waiting[entry.key]
                 else:

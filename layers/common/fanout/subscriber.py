@@ -274,7 +274,9 @@ class _Batch:
         """Make the delivery know its true attempt. False if all it may have were cut short, the last one included."""
         if not self._counts(delivery):
             return True
-        delivery.attempt = attempts.begin(self._settings.fanout_attempts_table, delivery)
+        attempt = attempts.begin(self._settings.fanout_attempts_table, delivery)
+        # Not counted: it is not given up; SQS's count makes the pauses longer, so that its limit stays out of reach.
+        delivery.attempt = min(delivery.attempt, self._settings.fanout_max_attempts - 1) if attempt is None else attempt
         return delivery.attempt <= self._settings.fanout_max_attempts
 
     def _judge(self, parsed: list[Event[Any] | Exception]) -> list[_Verdict]:

@@ -27,6 +27,8 @@ def event(text: str = "hi", id: str | None = None) -> Event[TeamMessagePosted]:
 class Sns:
     """SNS's side of PublishBatch. `answers`: per request, {entry position: SenderFault} of the entries refused."""
 
+    code = "InternalError"
+
     def __init__(self, *answers: dict[int, bool] | Exception) -> None:
         self._answers = list(answers)
         self.requests: list[list[dict[str, Any]]] = []
@@ -47,7 +49,7 @@ class Sns:
                 if position not in answer
             ],
             "Failed": [
-                {"Id": entries[position]["Id"], "Code": "InternalError", "Message": "no", "SenderFault": fault}
+                {"Id": entries[position]["Id"], "Code": self.code, "Message": "no", "SenderFault": fault}
                 for position, fault in answer.items()
             ],
         }
@@ -236,6 +238,16 @@ def test_sns_takes_what_people_get(cloud: None) -> None:
     client = boto3.client("sns", region_name=REGION)
     topic = client.create_topic(Name="alerts")["TopicArn"]
     Publisher(topic, present=lambda _: presented("a\nb" * 99)).publish([event()])
+
+
+@pytest.mark.parametrize("code", ["KMSThrottling", "KMSAccessDenied", "Throttled", "AuthorizationError", "NotFound"])
+def test_what_a_right_a_key_or_time_can_mend_is_no_refusal_of_the_event(code: str) -> None:
+    sns = Sns({0: True}, {0: True}, {0: True}, {0: True}, {0: True})
+    sns.code = code
+    with pytest.raises(PublishError) as raised:
+        publisher(sns).publish([event()])
+    assert [failure.is_final for failure in raised.value.failed] == [False]
+    assert len(sns.requests) > 1, "it is tried again"
 
 
 def test_a_failure_tells_whether_the_event_itself_is_refused() -> None:
