@@ -6,13 +6,15 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html, https://docs.aws.ama
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
 
 # The one message attribute we add to a message that we put into an inbox ourselves (SQS allows ten).
 CARRIED = "fanout"
+LONGEST_WAIT = timedelta(days=4)
+"""How far away a retry or a clock may be."""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,11 +33,12 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message keeps when the runtime puts it into an inbox itself, where SQS would start counting anew."""
 
-    attempts: int = 0
+    # Whoever publishes to a raw inbox can send an attribute of this name: nothing in it may be out of bounds.
+    attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Attempts made before this message was sent."""
     message_id: str | None = None
-    timestamp: datetime | None = None
-    not_before: datetime | None = None
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    not_before: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     """A retry asked for later than SQS can delay a message (15 minutes)."""
 
 
@@ -185,9 +188,12 @@ def _read_carried(attributes: Mapping[str, Any]) -> Carried:
     if not value:
         return Carried()
     try:
-        return _carried.decode(value.get("stringValue") or "")
+        carried = _carried.decode(value.get("stringValue") or "")
     except ValueError:  # somebody else's attribute of that name
         return Carried()
+    if carried.not_before is not None and carried.not_before - datetime.now(UTC) > LONGEST_WAIT:
+        return Carried()  # none of ours: a message that is put off for years would be a message that is lost
+    return carried
 
 
 def _instant(text: str) -> datetime:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from fanout import aws, settings
-from fanout.delivery import CARRIED, Carried, Delivery
+from fanout.delivery import CARRIED, LONGEST_WAIT, Carried, Delivery
 from fanout.event import Event, encode
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html (DelaySeconds)
@@ -129,7 +129,8 @@ class Inbox:
 def _send(inbox: str, body: str, attributes: dict[str, dict[str, Any]], carried: Carried, seconds: float) -> None:
     """Put a message into the inbox; the runtime itself sees to what SQS cannot wait for."""
     if seconds > _MAX_DELAY:
-        carried = msgspec.structs.replace(carried, not_before=datetime.now(UTC) + timedelta(seconds=seconds))
+        later = min(timedelta(seconds=seconds), LONGEST_WAIT)
+        carried = msgspec.structs.replace(carried, not_before=datetime.now(UTC) + later)
     aws.client("sqs").send_message(
         QueueUrl=inbox,
         MessageBody=body,

@@ -409,3 +409,20 @@ def test_a_claim_check_is_redeemed_before_the_handler_sees_the_event(
     monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "claims")
     run(handler, sqs_record(stub))
     assert seen == [whole]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        '{"not_before":"2026-01-01T00:00:00"}',  # no zone
+        '{"not_before":"2099-01-01T00:00:00Z"}',
+        '{"timestamp":"2026-01-01T00:00:00"}',
+        '{"attempts":-5}',
+        '{"attempts":"x"}',
+        "[]",
+    ],
+)
+def test_an_attribute_that_a_publisher_forged_harms_nobody(queues: Queues, lines: Lines, forged: str) -> None:
+    attributes = {"fanout": forged}
+    assert run(obey, sqs_record(event("fine"), attributes=attributes), sqs_record(event("fine"))) == []
+    assert outcomes(lines) == [("processed", None), ("processed", None)]
