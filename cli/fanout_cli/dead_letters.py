@@ -189,7 +189,8 @@ def unwrap(body: Any) -> tuple[str, set[str]]:
     """Return what was published, out of whatever it was wrapped in on its way, and the ids of the wrappings."""
     match _json(body):
         case {"requestPayload": {"Records": [record, *_]}}:  # Lambda's on-failure destination; SNS sends one record
-            return unwrap(record)
+            body = record  # once: somebody may publish what looks so, however deep
+    match _json(body):
         case {"Sns": {"Message": str(text), "MessageId": str(message_id)}}:
             return text, {message_id}
         case {"Type": "Notification", "Message": str(text), "MessageId": str(message_id)}:

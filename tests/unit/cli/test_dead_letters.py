@@ -195,3 +195,10 @@ def test_of_a_fifo_queue_what_a_group_hides_makes_the_look_incomplete(sqs: Any) 
         sqs.send_message(QueueUrl=fifo, MessageBody="x", MessageGroupId="g", MessageDeduplicationId=str(number))
     found = look(sqs, fifo)
     assert (len(found.letters), found.complete) == (10, False)
+
+
+def test_a_body_that_is_wrapped_a_thousand_times_is_read_as_it_stands() -> None:
+    body = '{"requestPayload":{"Records":[' * 1100 + "1" + "]}}" * 1100
+    text, wrappings = dead_letters.unwrap(body)
+    assert isinstance(text, str)
+    assert wrappings == set()
