@@ -7,6 +7,7 @@ failed where it could catch nothing.
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import chain
 from typing import Any
 
@@ -58,7 +59,8 @@ def _finished(job: Job) -> Job:
         raise RuntimeError(f"{job.chunks_done} of {job.chunks} chunks of {job.job_id} are done")
     rejects = _write_rejects(job) if job.rejected else ""
     tolerated = job.requested.parameters.tolerated_percent
-    if job.rejected * 100 > tolerated * (job.good + job.rejected):
+    # Exactly: a share of just so much is tolerated.
+    if job.rejected * 100 > Decimal(str(tolerated)) * (job.good + job.rejected):
         detail = f"{job.rejected} of {job.good + job.rejected} rows are bad; {tolerated:g} % are tolerated"
         return jobs.failed(job, "too_many_rejected", detail, rejects=rejects)
     if job.requested.kind == "csv_import":
