@@ -11,6 +11,7 @@ import pytest
 from fanout_cli.engine import ports, process, record
 from fanout_cli.engine.paths import LAUNCHER, Places
 from fanout_cli.engine.record import EngineProcess, Record
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -71,10 +72,17 @@ def test_a_pid_that_now_belongs_to_another_program_is_not_the_engine(places: Pla
     assert me().alive(places.state) is None  # alive, and no launcher
 
 
+def begun(child: subprocess.Popen[bytes]) -> float:
+    """When the child was created. For a moment after that its command line is empty: Linux has not put it in place."""
+    process = psutil.Process(child.pid)
+    until(process.cmdline, "the child's command line", seconds=10)
+    return process.create_time()
+
+
 def test_a_pid_that_was_given_to_a_later_process_is_not_the_engine(places: Places) -> None:
     command = [sys.executable, "-c", "input()", str(LAUNCHER), "--state", str(places.state)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
-        created = psutil.Process(child.pid).create_time()
+        created = begun(child)
         started = "2026-11-22T10:00:00+00:00"
         assert EngineProcess(child.pid, created, started).alive(places.state) is not None
         assert EngineProcess(child.pid, created - 3600, started).alive(places.state) is None
@@ -87,7 +95,7 @@ def test_a_pid_that_was_given_to_a_later_process_is_not_the_engine(places: Place
 def test_a_process_that_ended_but_was_not_collected_is_not_the_engine(places: Places) -> None:
     command = [sys.executable, "-c", "input()", str(LAUNCHER), "--state", str(places.state)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
-        created = psutil.Process(child.pid).create_time()
+        created = begun(child)
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still a zombie
         assert EngineProcess(child.pid, created, "2026-11-22T10:00:00+00:00").alive(places.state) is None
