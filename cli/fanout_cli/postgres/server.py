@@ -132,17 +132,30 @@ def _forget_zombie(places: _Places) -> None:
     PostgreSQL takes such a process for a running server and does not start. One that has really gone it sees itself;
     one whose children still work on the data is left to it, too.
     """
-    try:
-        if psutil.Process(_pid(places)).status() != psutil.STATUS_ZOMBIE:
-            return
-    except (OSError, ValueError, IndexError, psutil.Error):
-        return
     deadline = time.monotonic() + _CHILDREN_SECONDS
-    while _children_at_work(places):
-        if time.monotonic() > deadline:
+    while not _ended_uncollected(places) or _children_at_work(places):
+        # Between the two a killed process has no command line any more and is no zombie yet.
+        if not _is_ending(places) or time.monotonic() > deadline:
             return
         time.sleep(_POLL_SECONDS)
     (places.data / "postmaster.pid").unlink()
+
+
+def _ended_uncollected(places: _Places) -> bool:
+    try:
+        return psutil.Process(_pid(places)).status() == psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
+
+
+def _is_ending(places: _Places) -> bool:
+    """Whether the process that the server's file names is there without a command line, as one that ends is."""
+    try:
+        return psutil.Process(_pid(places)).cmdline() == []
+    except psutil.ZombieProcess:
+        return True
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return False
 
 
 def _children_at_work(places: _Places) -> bool:
