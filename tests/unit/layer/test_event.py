@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fanout import contracts
@@ -126,6 +126,8 @@ def test_different_causes_give_different_derived_ids(causes: list[tuple[str, str
     assert len({derived_id(*cause) for cause in causes}) == len(causes)
 
 
+@example(("a#b", "c"), ("a", "b#c"))
+@example(("a#b", "c"), ("a%23b", "c"))
 @given(st.tuples(texts, texts), st.tuples(texts, texts))
 def test_two_events_have_one_identity_only_if_source_and_id_are_the_same(
     a: tuple[str, str], b: tuple[str, str]

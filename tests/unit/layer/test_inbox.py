@@ -7,9 +7,11 @@ import pytest
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.delivery import read
 from fanout.event import Event, decode
-from fanout.inbox import send_later
+from fanout.inbox import Inbox, InboxSettings, send_later
+from fanout.settings import load
+from fanout.testing import sqs_record
 
-from ..conftest import Queues
+from ..conftest import Queues, spy
 
 
 def reminder() -> Event[TeamMessagePosted]:
@@ -38,3 +40,19 @@ def test_a_wait_that_sqs_cannot_make_is_carried_with_the_message(
     not_before = read(record).carried.not_before
     assert not_before is not None
     assert 3_590 < (not_before - datetime.now(UTC)).total_seconds() <= 3_600
+
+
+def test_a_message_with_all_ten_attributes_can_be_handed_back(queues: Queues) -> None:
+    """SQS takes ten, and one of them must be ours."""
+    attributes = {f"name{number}": "value" for number in range(10)}
+    sent = spy("sqs", "SendMessage")
+    assert Inbox(load(InboxSettings)).hand_back(read(sqs_record(reminder(), attributes=attributes)))
+    [message] = sent
+    assert len(message["MessageAttributes"]) == 10
+    assert "fanout" in message["MessageAttributes"]
+
+
+def test_a_forged_number_of_attempts_is_not_believed(queues: Queues) -> None:
+    """With attempts to spare it would be tried for ever."""
+    record = sqs_record(reminder(), receive_count=3, attributes={"fanout": '{"attempts":-1000000}'})
+    assert read(record).attempt == 3

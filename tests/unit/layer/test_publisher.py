@@ -88,6 +88,23 @@ def test_only_the_failed_entries_are_sent_again() -> None:
     assert len(published) == 5
 
 
+def test_an_entry_that_sns_says_nothing_about_is_sent_again_and_then_raised() -> None:
+    class Forgetful(Sns):
+        def publish_batch(self, **request: Any) -> dict[str, Any]:
+            answer = super().publish_batch(**request)
+            last = request["PublishBatchRequestEntries"][-1]["Id"]
+            return {**answer, "Successful": [each for each in answer["Successful"] if each["Id"] != last]}
+
+    sns = Forgetful()
+    with pytest.raises(PublishError) as raised:
+        publisher(sns, attempts=3).publish([event(id="told"), event(id="untold")])
+    assert [entry.event_id for entry in raised.value.published] == ["told"]
+    assert [(entry.event_id, entry.code, entry.is_final) for entry in raised.value.failed] == [
+        ("untold", "NoAnswer", False)
+    ]
+    assert [sns.ids(number) for number in range(3)] == [["told", "untold"], ["untold"], ["untold"]]
+
+
 def test_what_remains_unpublished_is_raised_entry_by_entry() -> None:
     sns = Sns({0: True}, *[{0: False}] * 10)
     events = [event(id="bad"), *[event(id=str(n)) for n in range(9)], event(id="never")]
