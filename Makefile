@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock check lint types test test-unit test-engine demo generate clean
+.PHONY: help setup lock check lint types test test-unit test-engine test-cloud prove-guarantees demo generate clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## Make .venv (fanout, sam, cfn-lint, tests) and the engine's own environment
 
@@ -50,6 +50,13 @@ test-unit: setup ## The tests that need no engine: units, contracts, templates, 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application, on two engines side by side
 	@pytest -q --numprocesses 2 --dist loadfile tests/engine tests/integration
 
+# One file's tests beside the other's: they wait for AWS, for minutes.
+test-cloud: setup ## The tests on AWS, of what the engine does not prove: FANOUT_CLOUD_STACK=fanout-dev make test-cloud
+	@pytest -q -m cloud --numprocesses 5 --dist loadfile --timeout 1800 tests/cloud
+
+prove-guarantees: setup ## Take each countermeasure of docs/guarantees.md away and see its tests fail; ONLY=ID for one promise
+	@python -m tests.proof.prove $(ONLY)
+
 demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
 	@fanout demo; status=$$?; fanout down; exit $$status
 
@@ -58,6 +65,8 @@ generate: setup ## Write the files that are made from others: contracts, Lambda 
 	@python -m fanout_cli.lambda_payloads .
 	@python -m fanout_cli.command_reference docs/commands.md
 	@python -m fanout_cli.topology_pictures .
+	@python -m tests.proof.guarantees
+	@PYTHONPATH=lint python -m tests.proof.unproven
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

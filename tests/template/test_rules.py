@@ -2,7 +2,6 @@
 
 import copy
 import re
-import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,19 +11,12 @@ import pytest
 
 from fanout_wiring import Composition, load
 from tests.template import rules
-from tests.template.application import ROOT, templates
+from tests.template.application import ROOT, overrides, templates
 
 STAGES = ("default", "staging", "prod", "local")
 USE_CASES = sorted(path.parent for path in ROOT.glob("usecases/*/template.yaml"))
 ROOT_TEMPLATE = ROOT / "template.yaml"
 PEOPLE = {"AlertEmail": "oncall@example.com", "AlertPhoneNumber": "+15550100"}
-
-
-def overrides(stage: str) -> dict[str, str]:
-    """The parameters that samconfig.toml deploys a stage with."""
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    pairs: list[str] = config[stage]["deploy"]["parameters"]["parameter_overrides"]
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 @cache
@@ -393,23 +385,6 @@ def test_a_mistake_is_noticed(name: str, file: Path, mistake: Change) -> None:
 
 def test_every_rule_has_a_mistake_that_it_notices() -> None:
     assert {rule.__name__ for rule in rules.RULES} == {name for name, _, _ in MISTAKES}
-
-
-# --------------------------------------------------------------------------------- what the local engine does not prove
-def _listed() -> set[str]:
-    text = (ROOT / "docs" / "not-proven-locally.md").read_text()
-    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `")]
-    return {f"{file.strip().strip('`')}: {name.strip().strip('`')}" for file, name in rows}
-
-
-def test_every_condition_that_is_false_on_the_local_engine_is_listed_with_its_reason() -> None:
-    decided = {
-        (f"{stack.file.relative_to(ROOT)}: {name}", stack.condition(name))
-        for stack in whole("local").root.stacks()
-        for name in stack.template.get("Conditions", {})
-    }
-    somewhere_true = {condition for condition, holds in decided if holds}
-    assert _listed() == {condition for condition, holds in decided if not holds} - somewhere_true
 
 
 def test_every_template_is_part_of_some_deployment() -> None:

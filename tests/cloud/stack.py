@@ -1,0 +1,188 @@
+"""A stack on AWS as a test sees it: what the tests on the engine see, reached with the credentials of who runs them."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.event import Event
+from fanout_cli.demo.definition import Event as Document
+from fanout_cli.demo.definition import UseCaseDemo, load, samples
+from tests.integration.application import BIN, ROOT, Application
+from tests.waiting import until
+
+T = TypeVar("T")
+
+SOURCE = "urn:fanout:tests:cloud"
+# How long AWS may take. A rehearsal on the local engine, where some of this never comes, may want less of it.
+_PATIENCE = float(os.environ.get("FANOUT_CLOUD_PATIENCE", "1"))
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=32)
+
+
+@dataclass
+class Stack(Application):
+    """The deployed application. `state` is unused: there is no engine."""
+
+    def fanout(
+        self, *arguments: str, input: str | None = None, check: int | None = 0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command on this stack. `check`: the exit code it must have."""
+        command = [str(BIN / "fanout"), *arguments, "--stack-name", self.stack_name]
+        found = subprocess.run(command, input=input, capture_output=True, text=True, check=False, cwd=ROOT)
+        said = f"{' '.join(command)} ended with {found.returncode}\n{found.stdout}\n{found.stderr}"
+        assert check is None or found.returncode == check, said
+        return found
+
+    def client(self, service: str) -> Any:
+        """A client with the caller's own credentials."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+        return self._clients[service]
+
+    def plain(self, service: str) -> Any:
+        """A client that speaks plain HTTP."""
+        region = self.client(service).meta.region_name
+        return boto3.client(service, endpoint_url=f"http://{service}.{region}.amazonaws.com", config=_CONFIG)  # type: ignore[call-overload]
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """What the root was deployed with."""
+        [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
+        return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+
+    def of(self, use_case: str, output: str) -> str:
+        """An output of a use case's own stack."""
+        return str(self.topology.outputs[use_case][output])
+
+    def demo(self, use_case: str) -> UseCaseDemo:
+        """What the use case tells `fanout demo` about itself."""
+        return load(use_case, self.client, self.topology)
+
+    def fresh(self, use_case: str, event_type: str) -> Document:
+        """An ordinary sample of this type, as an event that nobody has seen before."""
+        sample = next(each for each in samples(ROOT, use_case) if each["type"] == event_type)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        made = Event.new(TeamMessagePosted(text="-", author="-"), source=SOURCE)  # an id, as our publishers make them
+        return self.demo(use_case).fresh({**sample, "id": made.id, "time": now}, made.id.replace("-", "")[-12:])
+
+    def message(self) -> Event[TeamMessagePosted]:
+        """An event that three subscribers take, none of which needs anything outside of the stack."""
+        return Event.new(TeamMessagePosted(text="A test on AWS", author="Ada"), source=SOURCE)
+
+    def eventually(self, condition: Callable[[], T], what: str, *, minutes: float = 3, every: float = 5) -> T:
+        """The first true value of a condition: AWS's own metrics, rights and traces take minutes."""
+        return until(condition, what, seconds=60 * minutes * _PATIENCE, every=min(every, 60 * minutes * _PATIENCE / 4))
+
+    def queue_arn(self, url: str) -> str:
+        """A queue's ARN, whose last part is its name."""
+        found = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return str(found["Attributes"]["QueueArn"])
+
+    def alarms(self, namespace: str, metric: str, **dimensions: str) -> list[dict[str, Any]]:
+        """The alarms on a metric."""
+        found = self.client("cloudwatch").describe_alarms_for_metric(
+            Namespace=namespace, MetricName=metric, Dimensions=_dimensions(dimensions)
+        )
+        return list(found["MetricAlarms"])
+
+    def values(self, namespace: str, metric: str, **dimensions: str) -> list[float]:
+        """What a metric had in the last quarter of an hour."""
+        now = datetime.now(UTC)
+        found = self.client("cloudwatch").get_metric_statistics(
+            Namespace=namespace,
+            MetricName=metric,
+            Dimensions=_dimensions(dimensions),
+            StartTime=now - timedelta(minutes=15),
+            EndTime=now + timedelta(minutes=1),
+            Period=60,
+            Statistics=["Maximum"],
+        )
+        return [each["Maximum"] for each in found["Datapoints"]]
+
+    def letter(self, subscriber: str, is_wanted: Callable[[str], bool], *, minutes: float) -> dict[str, Any]:
+        """Wait for one dead letter by its body, and delete it: a test leaves nothing for a person to look at."""
+        sqs, url = self.client("sqs"), self.subscriber(subscriber).dead_letter_url
+
+        def look() -> dict[str, Any] | None:
+            found = sqs.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=5,
+                WaitTimeSeconds=1,
+                MessageAttributeNames=["All"],
+            )
+            return next((each for each in found.get("Messages", []) if is_wanted(each["Body"])), None)
+
+        letter = self.eventually(look, f"a dead letter of {subscriber}", minutes=minutes, every=1)
+        assert letter is not None
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
+        return letter
+
+
+def _dimensions(given: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in given.items()]
+
+
+def code_of(call: Callable[..., Any], **parameters: Any) -> str:
+    """The error code that AWS answers a call with; "" if it does what it is asked."""
+    try:
+        call(**parameters)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return ""
+
+
+@contextmanager
+def role_of(stack: Stack, statements: list[dict[str, Any]]) -> Iterator[tuple[str, boto3.session.Session]]:
+    """A role that may do this and nothing else, for the length of the block: its name, and a session as that role."""
+    iam, sts = stack.client("iam"), stack.client("sts")
+    account = sts.get_caller_identity()["Account"]
+    name = f"fanout-cloud-test-{int(time.time())}-{os.getpid()}"
+    trust = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([trust]))["Role"]["Arn"]
+    try:
+        iam.put_role_policy(RoleName=name, PolicyName="only", PolicyDocument=_policy(statements))
+
+        def assume() -> dict[str, str] | None:
+            try:
+                found: dict[str, str] = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+            except ClientError:  # IAM tells its own servers within seconds
+                return None
+            return found
+
+        given = stack.eventually(assume, "the new role can be assumed", minutes=2)
+        assert given is not None
+        yield (
+            name,
+            boto3.session.Session(
+                aws_access_key_id=given["AccessKeyId"],
+                aws_secret_access_key=given["SecretAccessKey"],
+                aws_session_token=given["SessionToken"],
+                region_name=stack.client("sns").meta.region_name,
+            ),
+        )
+    finally:
+        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        iam.delete_role_policy(RoleName=name, PolicyName="only")
+        iam.delete_role(RoleName=name)
+
+
+def _policy(statements: list[dict[str, Any]]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def without() -> set[str]:
+    """The subscribers that have no counterpart in this account: FANOUT_CLOUD_WITHOUT, with commas between."""
+    return set(filter(None, os.environ.get("FANOUT_CLOUD_WITHOUT", "").split(",")))

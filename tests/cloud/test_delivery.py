@@ -1,0 +1,136 @@
+"""How SNS, SQS and Lambda deliver on AWS, where the engine is quicker, simpler or exact."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from fanout.contracts.audit_logs import AuditRecorded
+from fanout.event import Event
+from fanout.testing import sns_record
+from tests.cloud.stack import SOURCE, Stack
+
+DIRECT = "team_events/broadcast"
+FIFO = ("audit_logs/record", "audit_logs/preserve")
+
+
+@pytest.mark.cloud(
+    "retries of an asynchronous invocation", aws="after a minute, then two", here="after a second, then two"
+)
+@pytest.mark.cloud("alarms and the metrics of queues", aws="every minute", here="every two seconds")
+@pytest.mark.cloud(
+    "the counts of a queue, which `fanout dlq list` believes when they say zero",
+    aws="lag by up to a minute",
+    here="exact",
+)
+@pytest.mark.cloud("KMS: key policies, grants and encryption")
+def test_a_function_that_fails_every_time_is_tried_thrice_and_ends_as_a_dead_letter_with_an_alarm(stack: Stack) -> None:
+    function, dead_letters = stack.subscriber(DIRECT).function_name, stack.subscriber(DIRECT).dead_letter_url
+    [alarm] = stack.alarms(
+        "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=stack.queue_arn(dead_letters).rsplit(":", 1)[-1]
+    )
+    # A record of SNS without its id: the runtime cannot even read it, as if the function had been killed.
+    record = sns_record(stack.message())
+    del record["Sns"]["MessageId"]
+    began = time.monotonic()
+    answer = stack.client("lambda").invoke(
+        FunctionName=function, Qualifier="live", InvocationType="Event", Payload=json.dumps({"Records": [record]})
+    )
+    request = answer["ResponseMetadata"]["RequestId"]
+
+    def fired() -> bool:
+        [now] = stack.client("cloudwatch").describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"]
+        return bool(now["StateValue"] == "ALARM")
+
+    stack.eventually(fired, "the alarm on the dead-letter queue", minutes=12)
+    listed = stack.eventually(
+        lambda: [
+            line
+            for line in map(json.loads, stack.fanout("dlq", "list", "--json").stdout.splitlines())
+            if line["subscriber"] == DIRECT
+        ],
+        "`fanout dlq list` knows of it",
+        minutes=3,
+    )
+    assert listed
+    letter = json.loads(stack.letter(DIRECT, lambda body: request in body, minutes=3)["Body"])
+    assert letter["requestContext"]["condition"] == "RetriesExhausted"
+    assert letter["requestContext"]["approximateInvokeCount"] == 3
+    history = stack.client("cloudwatch").describe_alarm_history(
+        AlarmName=alarm["AlarmName"], HistoryItemType="Action", MaxRecords=5
+    )["AlarmHistoryItems"]
+    assert any("Successfully executed action" in each["HistorySummary"] for each in history), "it may use the key"
+    assert time.monotonic() - began > 150, "Lambda waits a minute, then two"
+
+
+@pytest.mark.cloud(
+    "switching an event source mapping off or on (`fanout pause`, `resume`)",
+    aws="within a minute; the commands wait",
+    here="at once",
+)
+@pytest.mark.parametrize("subscriber", ["team_events/team_a", DIRECT])
+def test_a_paused_subscribers_events_wait_and_are_handled_once_it_is_resumed(stack: Stack, subscriber: str) -> None:
+    stack.fanout("pause", subscriber)
+    try:
+        event = stack.message()
+        stack.publish("TeamEvents", [event])
+        others = set(stack.topology.subscribers) & {"team_events/team_a", "team_events/team_b", DIRECT} - {subscriber}
+        stack.eventually(
+            lambda: all(stack.receipts(name, [event.id]) for name in others), "the others go on", minutes=3
+        )
+        assert stack.receipts(subscriber, [event.id]) == []
+    finally:
+        stack.fanout("resume", subscriber)
+    assert stack.outcomes(event.id, within=180)[subscriber] == "processed"
+
+
+def audited(stack: Stack, tenant: str) -> Event[AuditRecorded]:
+    data = AuditRecorded(tenant=tenant, actor="a", action="test.run", resource="r", outcome="success")
+    return Event.new(data, source=SOURCE)
+
+
+@pytest.mark.cloud(
+    "the five minutes in which a FIFO topic and its queues recognise a duplicate",
+    here="kept, but not proven to be AWS's",
+    instead="nothing: replicas and chains recognise duplicates by themselves",
+)
+def test_what_is_published_twice_to_a_fifo_topic_is_delivered_once(stack: Stack) -> None:
+    first, last = audited(stack, "cloud-test-twice"), audited(stack, "cloud-test-twice")
+    for event in (first, first, last):
+        stack.publish("AuditLogs", [event])
+    # They are one group: once the last is done with, a second copy of the first would have been here.
+    assert set(stack.outcomes(last.id, within=120).values()) == {"processed"}
+    for name in FIFO:
+        assert [each.outcome for each in stack.receipts(name, [first.id])] == ["processed"], name
+
+
+@pytest.mark.cloud(
+    "the limits of FIFO topics and queues (`FifoThroughputScope`, `FifoThroughputLimit`, `DeduplicationScope`)",
+    here="stored",
+    instead="rule `a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own`",
+)
+def test_each_group_of_a_fifo_topic_has_limits_of_its_own(stack: Stack) -> None:
+    topic = stack.client("sns").get_topic_attributes(TopicArn=stack.topic("AuditLogs"))["Attributes"]
+    assert topic["FifoThroughputScope"] == "MessageGroup"
+    names: Any = ["FifoThroughputLimit", "DeduplicationScope"]
+    for name in FIFO:
+        url = stack.subscriber(name).inbox_url
+        queue = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        assert queue == {"FifoThroughputLimit": "perMessageGroupId", "DeduplicationScope": "messageGroup"}
+
+
+@pytest.mark.cloud(
+    "confirmation of e-mail subscriptions; verification of SES identities; SES's sandbox, quotas and pauses",
+    here="every address takes mail, and a sender is whoever the engine was told of",
+    instead="unit tests of `notify_service` with the errors SES answers",
+)
+def test_a_mail_that_the_sandbox_refuses_is_a_dead_letter_that_says_so(stack: Stack) -> None:
+    if stack.client("sesv2").get_account()["ProductionAccessEnabled"]:
+        pytest.skip("this account is out of SES's sandbox: it refuses nobody")
+    event = stack.fresh("user_registration", "user.registered.v1")
+    stack.publish_text("UserRegistration", json.dumps(event))
+    letter = stack.letter("user_registration/notify_service", lambda body: event["id"] in body, minutes=3)
+    reason = letter["MessageAttributes"]["reason"]["StringValue"]
+    assert reason.startswith("refused: SES answers MessageRejected (sender or recipient is not verified")
+    assert event["data"]["email"] not in reason

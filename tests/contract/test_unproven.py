@@ -1,0 +1,47 @@
+"""The page of what the local engine does not prove: complete, up to date, and `make test-cloud` is exactly its list."""
+
+import os
+import subprocess
+import sys
+
+from tests.proof.unproven import CLOUD, PAGE, ROOT, marks, page
+
+
+def pytest_on_aws(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """pytest as `make test-cloud` runs it, in one process, without the variables of whoever runs this."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FANOUT_", "AWS_", "PYTEST_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-m", "cloud", "-p", "no:cacheprovider", *options, str(CLOUD)],
+        cwd=ROOT,
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_page_says_what_conditions_marks_and_reasons_say() -> None:
+    """Every condition that is false locally, and every row, has a test on AWS or says why there is none."""
+    assert PAGE.read_text("utf-8") == page(), "run `make generate` and commit docs/not-proven-locally.md"
+
+
+def test_the_tests_on_aws_are_exactly_those_of_the_page() -> None:
+    found = pytest_on_aws("--collect-only")
+    assert found.returncode == 0, found.stdout + found.stderr
+    lines = [line.partition("[")[0] for line in found.stdout.splitlines() if "::" in line]
+    collected = {line.rpartition("/")[2] for line in lines}
+    assert collected == {f"{test.file}::{test.name}" for test, _ in marks()}
+    defined = {
+        f"{file.name}::{line[4:].partition('(')[0]}"
+        for file in CLOUD.glob("test_*.py")
+        for line in file.read_text("utf-8").splitlines()
+        if line.startswith("def test_")
+    }
+    assert collected == defined, "a test in tests/cloud without a mark"
+
+
+def test_without_a_stack_they_refuse_to_run_and_say_what_to_set() -> None:
+    found = pytest_on_aws()
+    assert found.returncode == 4
+    assert "FANOUT_CLOUD_STACK=fanout-dev make test-cloud" in found.stderr
+    assert "passed" not in found.stdout
