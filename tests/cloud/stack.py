@@ -69,7 +69,7 @@ class Stack(Application):
         """What the use case tells `fanout demo` about itself."""
         return load(use_case, self.client, self.topology)
 
-    def fresh(self, use_case: str, event_type: str) -> Document:
+    def sample(self, use_case: str, event_type: str) -> Document:
         """An ordinary sample of this type, as an event that nobody has seen before."""
         sample = next(each for each in samples(ROOT, use_case) if each["type"] == event_type)
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

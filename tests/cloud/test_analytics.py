@@ -35,7 +35,7 @@ def test_every_view_of_a_lake_gives_a_number(stack: Stack, use_case: str) -> Non
 @pytest.mark.cloud("Firehose collects (`LakeBufferSeconds`)", aws="300 s by default, 60 at least", here="1 s")
 @pytest.mark.cloud("Athena's own SQL (Trino's) and its SerDes")
 def test_an_event_is_found_once_in_the_lake_by_its_day(stack: Stack) -> None:
-    event = stack.fresh("data_aggregation", "web.pageview.v1")
+    event = stack.sample("data_aggregation", "web.pageview.v1")
     stack.publish_text("DataAggregation", json.dumps(event))
     [check] = stack.demo("data_aggregation").others([event])  # waits for as long as Firehose may collect
     assert check.found, check.what
@@ -73,7 +73,7 @@ def test_the_workgroup_decides_where_answers_lie_and_that_they_are_encrypted(sta
     instead="nothing here; no step reads them",
 )
 def test_a_job_on_a_whole_file_leaves_what_its_map_wrote(stack: Stack) -> None:
-    event = stack.fresh("batch_jobs", "job.requested.v1")
+    event = stack.sample("batch_jobs", "job.requested.v1")
     stack.publish_text("BatchJobs", json.dumps(event))
     stack.eventually(lambda: stack.demo("batch_jobs").effect(event, "start_job"), "the job's end", minutes=10)
     found = stack.client("s3").list_objects_v2(Bucket=stack.of("batch_jobs", "JobBucketName"), Prefix="work/maps")

@@ -128,7 +128,7 @@ def test_each_group_of_a_fifo_topic_has_limits_of_its_own(stack: Stack) -> None:
 def test_a_mail_that_the_sandbox_refuses_is_a_dead_letter_that_says_so(stack: Stack) -> None:
     if stack.client("sesv2").get_account()["ProductionAccessEnabled"]:
         pytest.skip("this account is out of SES's sandbox: it refuses nobody")
-    event = stack.fresh("user_registration", "user.registered.v1")
+    event = stack.sample("user_registration", "user.registered.v1")
     stack.publish_text("UserRegistration", json.dumps(event))
     letter = stack.letter("user_registration/notify_service", lambda body: event["id"] in body, minutes=3)
     reason = letter["MessageAttributes"]["reason"]["StringValue"]

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 
-from tests.proof.unproven import CLOUD, PAGE, ROOT, marks, page
+from tests.proof.unproven import CLOUD, PAGE, marks, page
+from tests.template.application import ROOT
 
 
 def pytest_on_aws(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,7 @@
 """Writes docs/guarantees.md from docs/guarantees.toml: python -m tests.proof.guarantees. A test checks it for drift."""
 
 import re
+import textwrap
 
 from tests.proof.promises import REGISTRY, Promise, Proof, promises
 
@@ -53,19 +54,18 @@ def page(before: str) -> str:
 def _section(promise: Promise) -> str:
     return (
         f'\n<a id="{promise.id}"></a>\n\n## {promise.title}\n\n'
-        f"**Without it:** {promise.without.strip()}\n\n**What prevents that:** {promise.countermeasure.strip()}\n\n"
+        f"{_wrapped('**Without it:** ' + promise.without)}\n\n"
+        f"{_wrapped('**What prevents that:** ' + promise.countermeasure)}\n\n"
         + "\n".join(_proof(number, each) for number, each in enumerate(promise.proof, 1))
     )
 
 
 def _proof(number: int, proof: Proof) -> str:
-    attackers = ", ".join(f"[`{_name(test)}`](../{test.partition('::')[0]})" for test in proof.tests)
-    taken = "\n".join(f"   -{line}" for line in proof.remove.strip("\n").splitlines())
-    put = "\n".join(f"   +{line}" for line in proof.put.strip("\n").splitlines())
+    attackers = ",\n   ".join(f"[`{_name(test)}`](../{test.partition('::')[0]})" for test in proof.tests)
+    change = "\n".join(f"   {line}".rstrip() for line in proof.change())
     return (
-        f"{number}. {proof.what}: [`{proof.where()}`](../{proof.file}) in `{proof.file}`.\n"
-        f"   Without these lines fails {attackers}:\n\n"
-        f"   ```diff\n{taken}\n{put + chr(10) if put else ''}   ```\n"
+        f"{number}. {proof.what}: `{proof.where()}` in [{proof.file}](../{proof.file}).\n"
+        f"   This change is noticed by\n   {attackers}\n\n   ```diff\n{change}\n   ```\n"
     )
 
 
@@ -77,10 +77,13 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _wrapped(text: str) -> str:
+    return textwrap.fill(_line(text), 118, break_long_words=False, break_on_hyphens=False)
+
+
 def main() -> None:
     """Write the page, or bring it up to date."""
-    before = PAGE.read_text("utf-8") if PAGE.exists() else ""
-    PAGE.write_text(page(before), "utf-8")
+    PAGE.write_text(page(PAGE.read_text("utf-8") if PAGE.exists() else ""), "utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ tests    the tests that then fail, as pytest names them; without the [...] of a 
 """
 
 import ast
+import difflib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,16 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if (found := text.count(self.remove)) != 1:
             raise ValueError(f"{self.file} holds this {found} times, not once:\n{self.remove}")
         return text.replace(self.remove, self.put)
+
+    def change(self) -> list[str]:
+        """Return whole lines of the file as they are and as they are without it, as a diff shows them."""
+        text = (ROOT / self.file).read_text("utf-8")
+        start = text.index(self.remove)
+        end = start + len(self.remove)
+        first = text.rfind("\n", 0, start) + 1
+        last = end if self.remove.endswith("\n") else text.find("\n", end)
+        before, after = text[first:last], text[first:start] + self.put + text[end:last]
+        return list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm=""))[3:]
 
     def where(self) -> str:
         """Return the name of the function, class or resource that holds it; the file's own for a bare statement."""

@@ -101,7 +101,9 @@ def marks() -> list[tuple[CloudTest, dict[str, Any]]]:
     found = []
     for file in sorted(CLOUD.glob("test_*.py")):
         for node in ast.parse(file.read_text("utf-8")).body:
-            for call in node.decorator_list if isinstance(node, ast.FunctionDef) else []:
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for call in node.decorator_list:
                 if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.cloud":
                     said = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
                     said |= dict(zip(["what"], map(ast.literal_eval, call.args), strict=False))
