@@ -52,8 +52,8 @@ class Stack(Application):
 
     def plain(self, service: str) -> Any:
         """A client that speaks plain HTTP."""
-        region = self.client(service).meta.region_name
-        return boto3.client(service, endpoint_url=f"http://{service}.{region}.amazonaws.com", config=_CONFIG)  # type: ignore[call-overload]
+        endpoint = self.client(service).meta.endpoint_url.replace("https://", "http://", 1)
+        return boto3.client(service, endpoint_url=endpoint, config=_CONFIG)  # type: ignore[call-overload]
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
@@ -94,7 +94,7 @@ class Stack(Application):
         found = self.client("cloudwatch").describe_alarms_for_metric(
             Namespace=namespace, MetricName=metric, Dimensions=_dimensions(dimensions)
         )
-        return list(found["MetricAlarms"])
+        return [each for each in found["MetricAlarms"] if each["Dimensions"] == _dimensions(dimensions)]
 
     def values(self, namespace: str, metric: str, **dimensions: str) -> list[float]:
         """What a metric had in the last quarter of an hour."""

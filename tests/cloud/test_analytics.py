@@ -1,6 +1,7 @@
 """Firehose, S3, Glue and Athena: SQL that Trino runs, on objects that Firehose made; and a job's Distributed Map."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -53,14 +54,13 @@ def test_the_workgroup_decides_where_answers_lie_and_that_they_are_encrypted(sta
     query = athena.start_query_execution(
         QueryString="SELECT 1", WorkGroup=group, ResultConfiguration={"OutputLocation": f"{place}elsewhere/"}
     )["QueryExecutionId"]
-    execution = stack.eventually(
-        lambda: next(
-            each
-            for each in [athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]]
-            if each["Status"]["State"] not in {"QUEUED", "RUNNING"}
-        ),
-        "the query's end",
-    )
+
+    def ended() -> dict[str, Any] | None:
+        found: dict[str, Any] = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
+        return None if found["Status"]["State"] in {"QUEUED", "RUNNING"} else found
+
+    execution = stack.eventually(ended, "the query's end", every=1)
+    assert execution is not None
     found = execution["ResultConfiguration"]
     assert execution["Status"]["State"] == "SUCCEEDED"
     assert "elsewhere" not in found["OutputLocation"]

@@ -1,6 +1,7 @@
 """The whole application on AWS: it runs there as it runs here."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ def test_the_archive_gets_hundreds_of_entries_in_large_batches(stack: Stack) -> 
         for number in range(300)
     ]
     ids = {entry.id for entry in entries}
+    began = int(time.time() * 1000)
     stack.publish("ApplicationLogs", entries)
     done = stack.eventually(
         lambda: len({each.event_id for each in stack.receipts("application_logs/archive", sorted(ids))}) == len(ids),
@@ -60,7 +62,9 @@ def test_the_archive_gets_hundreds_of_entries_in_large_batches(stack: Stack) -> 
         stack.client("logs")
         .get_paginator("filter_log_events")
         .paginate(
-            logGroupName=stack.subscriber("application_logs/archive").log_group, filterPattern='"received" "records"'
+            logGroupName=stack.subscriber("application_logs/archive").log_group,
+            filterPattern='"received" "records"',
+            startTime=began,
         )
     )
     lines = [json.loads(each["message"]) for page in pages for each in page["events"] if each["message"][:1] == "{"]
