@@ -25,6 +25,7 @@ _AGAIN_SECONDS = 0.2
 # What the runtime says of a letter.
 RUNTIME_ATTRIBUTES = frozenset({"outcome", "reason", "subscriber", "event_id", "event_type", "attempts", "rejected_at"})
 _OUTCOMES = frozenset({"rejected", "dead-lettered"})
+_WRITTEN_BY_RUNTIME = RUNTIME_ATTRIBUTES | {CARRIED}
 _GAVE_UP = re.compile(r"^gave up after \d+ attempts?: ")
 
 
@@ -144,7 +145,8 @@ def _origin(attributes: Mapping[str, str], system: Mapping[str, str], record: An
     # SQS says where it took a letter from; then the attributes are the publisher's, whatever they are called.
     if system.get("DeadLetterQueueSourceArn"):
         return Origin.SQS
-    if attributes.get("outcome") in _OUTCOMES:
+    # The runtime passes no attribute of a publisher on to here. SNS does, beside those that say why it gave up.
+    if attributes.get("outcome") in _OUTCOMES and attributes.keys() <= _WRITTEN_BY_RUNTIME:
         return Origin.RUNTIME
     match record:
         case {"requestContext": dict(), "requestPayload": _}:

@@ -1,7 +1,7 @@
 """Asks the lakes of the use cases that have one: SQL through Athena, locally and on AWS."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ class Answer:
     """The answer to a query."""
 
     columns: list[str]
+    """Each of its own name: a second `total` is `total_2`."""
     rows: Iterator[list[Any]]
     """Numbers and truth values as such, everything else as Athena's text; None for NULL. Read page by page."""
     scanned_bytes: int
@@ -101,7 +102,7 @@ class Lake:
                     yield _values(row, about)
 
         scanned = execution.get("Statistics", {}).get("DataScannedInBytes", 0)
-        return Answer([column["Name"] for column in about], rows(), scanned)
+        return Answer(_distinct(column["Name"] for column in about), rows(), scanned)
 
 
 _HINT = (
@@ -110,7 +111,23 @@ _HINT = (
 
 
 def _values(row: dict[str, Any], about: list[dict[str, Any]]) -> list[Any]:
+    texts = [value.get("VarCharValue") for value in row["Data"]]
+    if len(texts) == 1 < len(about):  # DESCRIBE: several columns, and each row one text with tabs and spaces in it
+        parts = [part.strip() for part in (texts[0] or "").split("\t", len(about) - 1)]
+        texts = [*parts, *[None] * (len(about) - len(parts))]
     return [
-        None if (text := value.get("VarCharValue")) is None else _NUMBERS.get(column["Type"], str)(text)
-        for value, column in zip(row["Data"], about, strict=True)
+        None if text is None else _NUMBERS.get(column["Type"], str)(text)
+        for text, column in zip(texts, about, strict=True)
     ]
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """The names, those numbered that stand there already."""
+    given = list(names)
+    found: list[str] = []
+    for name in given:
+        number, candidate = 2, name
+        while candidate in found or (candidate != name and candidate in given):
+            candidate, number = f"{name}_{number}", number + 1
+        found.append(candidate)
+    return found

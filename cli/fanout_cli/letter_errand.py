@@ -3,7 +3,8 @@
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -33,6 +34,7 @@ class Errand:
     pace: Pace
     json_output: bool
     _summary: Summary = field(default_factory=Summary)
+    _asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def run(self, *, dry_run: bool, yes: bool) -> None:
         """Do it. Raises typer.Exit if a letter did not make it, UsageError if nobody is there to be asked."""
@@ -41,6 +43,7 @@ class Errand:
                 f"nobody is there to be asked whether to {self.verb} the letters (standard input is no terminal)",
                 "Look with --dry-run first, then say --yes.",
             )
+        self._asked_at = datetime.now(UTC)
         with step(f"Looking at the dead letters of {self.subscriber.name}") as progress:
             found = select(self.queue, self.selection, on_seen=counting(progress))
         unfound = self._unfound(found)
@@ -110,10 +113,15 @@ class Errand:
                     # Never more than there were at first: what fails again comes back, and would go round for ever.
                     if not self.queue.is_fifo or len(done) >= total or not done & set(chosen):
                         break
-                    again = select(self.queue, self.selection, without=done)
+                    again = select(self.queue, self._of_before(), without=done)
                     chosen = {each.message_id: each for each in again.letters[: total - len(done)]}
         finally:
             self._tell(total)
+
+    def _of_before(self) -> Selection:
+        """Those of the selection that were there before anybody was asked: nobody has agreed to what came later."""
+        until = self._asked_at if self.selection.until is None else min(self.selection.until, self._asked_at)
+        return replace(self.selection, until=until)
 
     def _line(self, letter: DeadLetter, outcome: str, detail: str | None) -> dict[str, Any]:
         return {

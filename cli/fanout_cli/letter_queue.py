@@ -23,6 +23,9 @@ _BRIEFLY_SECONDS = 20
 _HOLD_SECONDS = 60
 _MESSAGES_PER_SECOND = 10  # over a slow line
 _LONGEST_HOLD = 43_200  # SQS's limit
+_POLL_SECONDS = 1
+# So many long polls in a row must bring nothing before a queue is believed to have no more: its counts lag behind.
+_EMPTY_POLLS = 2
 # The most that SQS gives, deletes or hides in one call.
 BATCH = 10
 _DEPTH = {
@@ -85,7 +88,7 @@ class LetterQueue:
             QueueUrl=self._url,
             MaxNumberOfMessages=most,
             VisibilityTimeout=hold,
-            WaitTimeSeconds=1,
+            WaitTimeSeconds=_POLL_SECONDS,
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
@@ -141,17 +144,20 @@ class Walk:
 
         most: asked before each batch how many it may have.
         """
-        while True:
+        empty = 0
+        while empty < _EMPTY_POLLS:
             batch = self._receive(most())
             new = [each for each in batch if each["MessageId"] not in self._seen]
-            if not new:
+            if new:
+                empty = 0
+                self._seen |= {each["MessageId"] for each in new}
+                yield new
+            elif batch:
                 # The same again: the hold of the first ones was over before we came to the last.
-                self._overtaken = bool(batch)
+                self._overtaken = True
                 return
-            self._seen |= {each["MessageId"] for each in new}
-            yield new
-            if self._seen_all():
-                return
+            else:
+                empty += 1
 
     def _receive(self, most: int) -> list[Message]:
         try:
@@ -162,10 +168,6 @@ class Walk:
             raise
         self._held |= {each["MessageId"]: each for each in batch}
         return batch
-
-    def _seen_all(self) -> bool:
-        # Counting is a request too: worth it only where it may save the long poll at the end.
-        return len(self._seen) >= self._expected and self._queue.depth().visible == 0
 
     def unseen(self) -> Depth:
         """Return what is in the queue and was not seen: not reached, or in somebody else's hands.

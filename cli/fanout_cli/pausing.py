@@ -8,7 +8,8 @@ that destination becomes the inbox, whose mapping is off, and the runtime knows 
 no moment at which an event could get lost: whatever order things take effect in, it is handled, in the inbox, or a dead
 letter. (SNS's filters would need up to 15 minutes to take effect, and an event could slip between two subscriptions.)
 
-What stood there before is kept in tags of the function: resuming puts it back.
+What stood there before is kept in tags of the function: resuming puts it back, unless an operator has put something
+else there meanwhile. The tags go last, so that a resuming that broke off can be done again.
 """
 
 import time
@@ -81,17 +82,14 @@ class Switch:
         """Open every way as it was before."""
         if self._qualifier is not None:
             before = self._remembered()
-            concurrency = before.get(_CONCURRENCY_TAG, _NONE)
-            if concurrency == _NONE:
-                self._functions.delete_function_concurrency(FunctionName=self._name)
-            else:
-                self._functions.put_function_concurrency(
-                    FunctionName=self._name, ReservedConcurrentExecutions=int(concurrency)
-                )
-            if destination := before.get(_DESTINATION_TAG):
+            if self._concurrency() == 0:
+                self._reserve(before.get(_CONCURRENCY_TAG, _NONE))
+            destination = before.get(_DESTINATION_TAG)
+            if destination and self._failures_go_to() == self._inbox_arn():
                 self._send_failures_to(None if destination == _NONE else destination)
-                self._functions.untag_resource(Resource=self._arn(), TagKeys=[_CONCURRENCY_TAG, _DESTINATION_TAG])
         self._set_mapping(enabled=True)
+        if self._qualifier is not None and before:
+            self._functions.untag_resource(Resource=self._arn(), TagKeys=[_CONCURRENCY_TAG, _DESTINATION_TAG])
 
     def retention_days(self) -> float:
         """Return how long the inbox keeps what waits in it."""
@@ -153,22 +151,34 @@ class Switch:
         reserved: int | None = found.get("ReservedConcurrentExecutions")
         return reserved
 
+    def _reserve(self, concurrency: str) -> None:
+        if concurrency == _NONE:
+            self._functions.delete_function_concurrency(FunctionName=self._name)
+        else:
+            self._functions.put_function_concurrency(
+                FunctionName=self._name, ReservedConcurrentExecutions=int(concurrency)
+            )
+
     def _remember(self) -> None:
-        """Tag the function with what a pause changes. What an earlier, unfinished pause has kept stands."""
-        if _DESTINATION_TAG in self._remembered():
-            return
-        concurrency = self._concurrency()
-        settings = self._invocation_settings() or {}
-        destination = settings.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-        tags = {
-            _CONCURRENCY_TAG: _NONE if concurrency is None else str(concurrency),
-            _DESTINATION_TAG: destination or _NONE,
-        }
-        self._functions.tag_resource(Resource=self._arn(), Tags=tags)
+        """Tag the function with what a pause changes. Where an earlier one has changed it already, its tag stands."""
+        before, tags = self._remembered(), {}
+        concurrency, destination = self._concurrency(), self._failures_go_to()
+        if not (_CONCURRENCY_TAG in before and concurrency == 0):
+            tags[_CONCURRENCY_TAG] = _NONE if concurrency is None else str(concurrency)
+        if not (_DESTINATION_TAG in before and destination == self._inbox_arn()):
+            tags[_DESTINATION_TAG] = destination or _NONE
+        if tags:
+            self._functions.tag_resource(Resource=self._arn(), Tags=tags)
 
     def _remembered(self) -> Mapping[str, str]:
-        tags: Mapping[str, str] = self._functions.list_tags(Resource=self._arn()).get("Tags", {})
-        return tags
+        """The tags of an earlier pause."""
+        tags = self._functions.list_tags(Resource=self._arn()).get("Tags", {})
+        return {name: tags[name] for name in (_CONCURRENCY_TAG, _DESTINATION_TAG) if name in tags}
+
+    def _failures_go_to(self) -> str | None:
+        settings = self._invocation_settings() or {}
+        destination: str | None = settings.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        return destination
 
     def _invocation_settings(self) -> Mapping[str, Any] | None:
         try:

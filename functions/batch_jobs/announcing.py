@@ -12,7 +12,7 @@ import settings
 from fanout.contracts.batch_jobs import FailureReason, JobCompleted, JobFailed
 from fanout.event import Event
 from fanout.publisher import Publisher
-from jobs import Job
+from job import Job
 
 FINISHER = "batch_jobs/finish_job"
 """Who says so, whichever function runs: the event's source and id follow from it."""

@@ -4,7 +4,7 @@ import msgspec
 
 import jobs
 from fanout.contracts.batch_jobs import FailureReason
-from jobs import Job
+from job import Job
 
 _BY_STATUS: dict[str, tuple[FailureReason, str]] = {
     "ABORTED": ("aborted", "the job's execution was stopped from outside"),

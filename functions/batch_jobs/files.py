@@ -2,6 +2,7 @@
 under `results/`. Their names hold nothing but the job and a number, so whatever is made twice replaces itself.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
@@ -16,9 +17,9 @@ _PART = 8 << 20
 _AHEAD = 8
 
 
-def manifest(job_id: str) -> str:
-    """Return the key of the list of a job's chunks."""
-    return f"work/{job_id}/chunks.json"
+def manifest(job_id: str, content: bytes) -> str:
+    """Return the key of a list of a job's chunks. Another list has another key, so none is ever written over."""
+    return f"work/{job_id}/chunks-{hashlib.sha256(content).hexdigest()[:16]}.json"
 
 
 def rejects_of(job_id: str, number: int) -> str:

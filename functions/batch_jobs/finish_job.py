@@ -6,7 +6,7 @@ failed where it could catch nothing.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -19,8 +19,9 @@ import endings
 import files
 import imports
 import jobs
+from fanout.effects import ConditionFailedError
 from fanout.observability import logger
-from jobs import Job
+from job import Job
 from problems import JobProblemError
 from rejects import HEADER, as_csv
 from totals import Line, Totals
@@ -55,16 +56,18 @@ def _failed(job: Job, error: dict[str, Any]) -> Job:
 
 def _finished(job: Job) -> Job:
     """Complete the job, unless too much of it was bad."""
-    if job.chunks_done != job.chunks:
-        raise RuntimeError(f"{job.chunks_done} of {job.chunks} chunks of {job.job_id} are done")
-    rejects = _write_rejects(job) if job.rejected else ""
+    tally = chunks.tally(job.job_id)
+    if tally.done != job.chunks:
+        raise RuntimeError(f"{tally.done} of {job.chunks} chunks of {job.job_id} are done")
+    job = msgspec.structs.replace(job, chunks_done=tally.done, good=tally.good, rejected=tally.rejected)
+    rejects = _write_rejects(job, tally.with_rejects) if job.rejected else ""
     tolerated = job.requested.parameters.tolerated_percent
     # Exactly: a share of just so much is tolerated.
     if job.rejected * 100 > Decimal(str(tolerated)) * (job.good + job.rejected):
         detail = f"{job.rejected} of {job.good + job.rejected} rows are bad; {tolerated:g} % are tolerated"
         return jobs.failed(job, "too_many_rejected", detail, rejects=rejects)
     if job.requested.kind == "csv_import":
-        return jobs.completed(job, rejects=rejects, also=[imports.show(job)])
+        return _shown(job, rejects)
     try:
         result = _write_report(job)
     except JobProblemError as problem:
@@ -72,12 +75,21 @@ def _finished(job: Job) -> Job:
     return jobs.completed(job, result=result, rejects=rejects)
 
 
-def _write_rejects(job: Job) -> str:
+def _shown(job: Job, rejects: str) -> Job:
+    """Complete an import, and show its rows, unless the dataset shows what was requested later."""
+    try:
+        return jobs.completed(job, rejects=rejects, also=[imports.show(job)])
+    except ConditionFailedError:
+        detail = f"{job.requested.parameters.dataset} shows an import that was requested later"
+        return jobs.failed(job, "superseded", detail, rejects=rejects)
+
+
+def _write_rejects(job: Job, numbers: Sequence[int]) -> str:
     """Put the chunks' rejected rows together, in the order of the input."""
 
     def pieces() -> Iterator[bytes]:
         yield as_csv([HEADER])
-        yield from files.read_all(files.rejects_of(job.job_id, each) for each in chunks.with_rejects(job.job_id))
+        yield from files.read_all(files.rejects_of(job.job_id, each) for each in numbers)
 
     key = files.result(job.job_id, "rejects.csv")
     files.write_long(key, pieces(), files.CSV)

@@ -2,11 +2,12 @@
 
     pk                   sk                attributes
     rows#nightly#00017   row#000000085002  row
-    dataset#customers    current           job_id, chunks, rows, columns, imported_at
+    dataset#customers    current           job_id, requested_at, chunks, rows, columns, imported_at
 
 Rows count for nothing until their dataset points to their job, which happens in the very transaction that completes
 the job. So an import that fails half-way, or is killed, was never there; and whoever reads a dataset while the next one
-is coming in reads the last one, whole. Rows of an import that has failed are deleted afterwards, which nobody sees.
+is coming in reads the last one, whole. A dataset never goes back: what was requested later stays, also if an import
+that was requested before ends after it. Rows of an import that has failed are deleted afterwards, which nobody sees.
 """
 
 import random
@@ -21,7 +22,7 @@ import settings
 from columns import AttributeValue
 from fanout import aws
 from fanout.effects import to_item
-from jobs import Job
+from job import Job
 
 # The most that BatchWriteItem takes.
 _TOGETHER = 25
@@ -60,18 +61,31 @@ def discard(job_id: str, chunk: int) -> None:
 
 
 def show(job: Job) -> dict[str, Any]:
-    """Return the transaction's entry that makes a dataset what the job has imported."""
+    """Return the transaction's entry that makes a dataset what the job has imported.
+
+    Its condition does not hold if the dataset shows what was requested later.
+    """
     requested = job.requested
     item = {
         "pk": f"dataset#{requested.parameters.dataset}",
         "sk": "current",
         "job_id": job.job_id,
+        "requested_at": job.requested_at,
         "chunks": job.chunks,
         "rows": job.good,
         "columns": list(requested.wanted),
         "imported_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
-    return {"Put": {"TableName": settings.imports().import_table, "Item": to_item(item)}}
+    return {
+        "Put": {
+            "TableName": settings.imports().import_table,
+            "Item": to_item(item),
+            # Of two in the same millisecond one has to be the later: the same one, whichever ends first.
+            "ConditionExpression": "attribute_not_exists(requested_at) OR requested_at < :at"
+            " OR (requested_at = :at AND job_id <= :job)",
+            "ExpressionAttributeValues": to_item({":at": job.requested_at, ":job": job.job_id}),
+        }
+    }
 
 
 def _rows_of(job_id: str, chunk: int) -> str:

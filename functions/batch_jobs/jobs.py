@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -26,51 +26,10 @@ from fanout.contracts.batch_jobs import FailureReason, JobRequested
 from fanout.effects import ConditionFailedError, from_item, to_item, transact
 from fanout.event import Event
 from fanout.failures import Reject
+from job import Job
 from problems import JobOverError, JobProblemError
 
-State = Literal["REQUESTED", "RUNNING", "COMPLETED", "FAILED"]
 _encode = msgspec.json.Encoder(order="deterministic").encode
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What the record holds; its names are the attributes."""
-
-    job_id: str
-    state: State
-    request: str
-    """The request's data as JSON."""
-    cause: str
-    """The event that asked for it, without its data: what the outcome follows from."""
-    requested_at: str
-    execution_arn: str = ""
-    etag: str = ""
-    """Which version of the input is read."""
-    header: tuple[str, ...] = ()
-    chunks: int = 0
-    rows: int = 0
-    """Rows found when it was planned, the first one and blank ones left out."""
-    chunks_done: int = 0
-    good: int = 0
-    rejected: int = 0
-    problem: str = ""
-    """The first thing that makes it impossible: `reason: detail`."""
-    finished_at: str = ""
-    reason: str = ""
-    detail: str = ""
-    result: str = ""
-    rejects: str = ""
-    announced: bool = False
-    """How it ended is known to be published."""
-
-    @property
-    def requested(self) -> JobRequested:
-        """The request."""
-        return msgspec.json.decode(self.request, type=JobRequested)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended."""
-        return self.state in ("COMPLETED", "FAILED")
 
 
 def execution_name(job_id: str) -> str:
@@ -123,17 +82,42 @@ def running(job_id: str) -> Job:
     return job
 
 
-def planned(job: Job, *, execution_arn: str, etag: str, header: Sequence[str], chunks: int, rows: int) -> None:
-    """Note what was found in the input; the job runs from here on. Raises JobOverError if it has ended meanwhile."""
+def planned(
+    job: Job, *, execution_arn: str, etag: str, manifest: str, header: Sequence[str], chunks: int, rows: int
+) -> Job:
+    """Note what was found in the input; the job runs from here on. Return it as it is then.
+
+    That may be as somebody else has planned it, who was first: a plan that is tried again may still be under way, and
+    the file replaced between the two. One plan counts, whole. Raises JobOverError if the job has ended meanwhile.
+    """
     changes = {
         "state": "RUNNING",
         "execution_arn": execution_arn,
         "etag": etag,
+        "manifest": manifest,
         "header": list(header),
         "chunks": chunks,
         "rows": rows,
     }
-    _update(job.job_id, changes, unless_over=True)
+    with suppress(JobOverError):  # or somebody else has planned it
+        _update(job.job_id, changes, condition="#state = :requested", values={":requested": "REQUESTED"})
+    return running(job.job_id)
+
+
+def progressed(job_id: str, **counts: int) -> None:
+    """Add to the counts that tell how far a job is. Raises JobOverError if it has ended."""
+    _write(
+        {
+            "TableName": table(),
+            "Key": to_item(key(job_id)),
+            "UpdateExpression": "ADD " + ", ".join(f"{name} :{name}" for name in counts),
+            "ConditionExpression": "#state = :running",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item(
+                {":running": "RUNNING", **{f":{name}": each for name, each in counts.items()}}
+            ),
+        }
+    )
 
 
 def note_problem(job_id: str, problem: JobProblemError) -> None:
@@ -144,15 +128,17 @@ def note_problem(job_id: str, problem: JobProblemError) -> None:
 
 
 def completed(job: Job, *, result: str = "", rejects: str = "", also: Sequence[Mapping[str, Any]] = ()) -> Job:
-    """Complete the job, and do `also` (TransactWriteItems entries) in the same transaction; return it as it is then."""
-    changes = {"state": "COMPLETED", "finished_at": _now(), "result": result, "rejects": rejects}
-    return _ended(job.job_id, changes, also)
+    """Complete the job, and do `also` (TransactWriteItems entries) in the same transaction; return it as it is then.
+
+    Raises ConditionFailedError if a condition of `also` does not hold; the job is not completed then.
+    """
+    changes = {"state": "COMPLETED", "result": result, "rejects": rejects}
+    return _ended(job, changes, also)
 
 
 def failed(job: Job, reason: FailureReason, detail: str, *, rejects: str = "") -> Job:
     """Fail the job; return it as it is then, which may be that somebody else has ended it otherwise."""
-    changes = {"state": "FAILED", "finished_at": _now(), "reason": reason, "detail": detail[:500], "rejects": rejects}
-    return _ended(job.job_id, changes)
+    return _ended(job, {"state": "FAILED", "reason": reason, "detail": detail[:500], "rejects": rejects})
 
 
 def announced(job_id: str) -> None:
@@ -160,21 +146,27 @@ def announced(job_id: str) -> None:
     _update(job_id, {"announced": True})
 
 
-def _ended(job_id: str, changes: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) -> Job:
+def _ended(job: Job, changes: Mapping[str, Any], also: Sequence[Mapping[str, Any]] = ()) -> Job:
+    counts = {"chunks_done": job.chunks_done, "good": job.good, "rejected": job.rejected}
+    ended = {**changes, **counts, "finished_at": _now()}
     try:
-        transact([{"Update": _change(job_id, changes, unless_over=True)}, *also])
+        transact([{"Update": _change(job.job_id, ended, unless_over=True)}, *also])
     except ConditionFailedError as error:
-        if error.failed != [0]:
+        if 0 not in error.failed:
             raise
-    return read(job_id)
+    return read(job.job_id)
 
 
 def _update(job_id: str, changes: Mapping[str, Any], **conditions: Any) -> None:
+    _write(_change(job_id, changes, **conditions))
+
+
+def _write(change: Mapping[str, Any]) -> None:
     try:
-        aws.client("dynamodb").update_item(**_change(job_id, changes, **conditions))
+        aws.client("dynamodb").update_item(**change)
     except Exception as error:
         if aws.error_code(error) == "ConditionalCheckFailedException":
-            raise JobOverError(job_id) from None
+            raise JobOverError(change["Key"]["pk"]["S"]) from None
         raise
 
 

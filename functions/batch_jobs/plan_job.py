@@ -16,7 +16,7 @@ import jobs
 import settings
 from chunks import Chunk
 from csv_rows import Row
-from jobs import Job
+from job import Job
 from problems import JobProblemError
 from steps import step
 
@@ -26,18 +26,19 @@ _CHUNK_BYTES = 8 << 20
 _LONGEST_HEADER = 64 << 10
 
 
-def handler(payload: dict[str, Any], _context: Any) -> dict[str, str]:
-    """Plan a job ({"job_id", "execution_arn"}); return where the list of its chunks lies ({"bucket", "key"})."""
+def handler(payload: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Plan a job ({"job_id", "execution_arn"}); return how many chunks it has and where their list lies
+    ({"count", "bucket", "key"}).
+    """
     job_id = payload["job_id"]
     with step(job_id):
-        return _plan(jobs.running(job_id), payload["execution_arn"])
+        job = jobs.running(job_id)
+        if job.state == "REQUESTED":  # else chunks may be counted already: other ones would not add up with them
+            job = _planned(job, payload["execution_arn"])
+    return {"count": job.chunks, "bucket": settings.bucket().job_bucket, "key": job.manifest}
 
 
-def _plan(job: Job, execution_arn: str) -> dict[str, str]:
-    key = files.manifest(job.job_id)
-    place = {"bucket": settings.bucket().job_bucket, "key": key}
-    if job.state == "RUNNING":
-        return place  # planned before, and chunks may be counted already: other ones would not add up with them
+def _planned(job: Job, execution_arn: str) -> Job:
     requested = job.requested
     source = inputs.check(requested.input, settings.plan().locations())
     etag = inputs.version(source)
@@ -47,9 +48,18 @@ def _plan(job: Job, execution_arn: str) -> dict[str, str]:
     header = _header(first, requested.wanted)
     cut = _Cut(skipped)
     chunks = list(cut.chunks(first.end if first else 0, rows))
-    files.write(key, msgspec.json.encode(chunks), files.JSON)
-    jobs.planned(job, execution_arn=execution_arn, etag=etag, header=header, chunks=len(chunks), rows=cut.rows)
-    return place
+    content = msgspec.json.encode(chunks)
+    manifest = files.manifest(job.job_id, content)
+    files.write(manifest, content, files.JSON)
+    return jobs.planned(
+        job,
+        execution_arn=execution_arn,
+        etag=etag,
+        manifest=manifest,
+        header=header,
+        chunks=len(chunks),
+        rows=cut.rows,
+    )
 
 
 def _without_bom(blocks: Iterator[bytes]) -> tuple[int, Iterable[bytes]]:

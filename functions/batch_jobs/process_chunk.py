@@ -17,7 +17,8 @@ import inputs
 import jobs
 from chunks import Chunk
 from columns import AttributeValue, Columns
-from jobs import Job
+from job import Job
+from problems import JobOverError
 from rejects import Reject, RejectedRowError, as_csv
 from steps import step
 from totals import Summed, Totals
@@ -31,20 +32,19 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
     chunk = msgspec.convert(payload["chunk"], Chunk)
     job_id = payload["job_id"]
     if payload.get("discard"):
-        if jobs.read(job_id).state == "FAILED":
-            imports.discard(job_id, chunk.number)
+        _Work(jobs.read(job_id), chunk).undo()
         return {}
     with step(job_id):
         job = jobs.running(job_id)
         if chunks.is_done(job_id, chunk):
             return {}
         work = _Work(job, chunk)
-        if job.requested.kind == "csv_import":
-            work.load()
-        else:
-            work.add_up()
-        work.tell_rejects()
-        chunks.count(job_id, chunk, good=work.good, rejected=len(work.rejects))
+        work.do()
+        try:
+            chunks.count(job_id, chunk, good=work.good, rejected=len(work.rejects))
+        except JobOverError:
+            work.undo()
+            raise
     return {"good": work.good, "rejected": len(work.rejects)}
 
 
@@ -58,8 +58,24 @@ class _Work:
         self.good = 0
         self.rejects: list[Reject] = []
 
-    def load(self) -> None:
-        """Write the rows into the table, where nothing shows them yet."""
+    def do(self) -> None:
+        """Write what the rows make, where nothing shows it yet."""
+        if self._requested.kind == "csv_import":
+            self._load()
+        else:
+            self._add_up()
+        self._tell_rejects()
+
+    def undo(self) -> None:
+        """Delete imported rows of a job that has failed.
+
+        Who finds only at the end that the job is over may have written after everybody else's rows were discarded.
+        """
+        if self._requested.kind == "csv_import" and jobs.read(self._job.job_id).state == "FAILED":
+            imports.discard(self._job.job_id, self._chunk.number)
+
+    def _load(self) -> None:
+        """Write the rows into the table."""
         columns = Columns(self._requested.parameters.columns, self._job.header)
 
         def imported() -> Iterator[tuple[int, dict[str, AttributeValue]]]:
@@ -74,7 +90,7 @@ class _Work:
 
         imports.write(self._job.job_id, self._chunk.number, imported())
 
-    def add_up(self) -> None:
+    def _add_up(self) -> None:
         """Write this chunk's part of the report."""
         given = self._requested.parameters
         summed, totals = Summed(given.group_by, given.sum, self._job.header), Totals()
@@ -89,7 +105,7 @@ class _Work:
         key = files.totals_of(self._job.job_id, self._chunk.number)
         files.write(key, msgspec.json.encode(list(totals.lines())), files.JSON)
 
-    def tell_rejects(self) -> None:
+    def _tell_rejects(self) -> None:
         """Write this chunk's part of the rejects file."""
         if self.rejects:
             self.rejects.sort()

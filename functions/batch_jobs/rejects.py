@@ -1,7 +1,8 @@
 """Rows that did not pass, and CSV files that are safe to open.
 
 A spreadsheet takes a cell that begins like a formula for one, whoever wrote it, so what comes from an input never
-begins like one in an output: https://owasp.org/www-community/attacks/CSV_Injection
+begins like one in an output, neither where a cell begins nor where it would if the file were taken apart at semicolons,
+tabs or bars: https://owasp.org/www-community/attacks/CSV_Injection
 """
 
 import csv
@@ -11,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 HEADER = ("row", "column", "reason", "value")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet whose list separator is another one begins a cell, or a row, where the file has neither.
+_BEFORE_FORMULA = re.compile(r"^(?=[\t\r\n])|(^|[;|\t\r\n])(?=[ \"]*[-=+@\uff0d\uff1d\uff0b\uff20])")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
 _LONGEST_VALUE = 100
 
@@ -49,6 +51,6 @@ def as_csv(lines: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _safe(cell: Any) -> Any:
-    if isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER.fullmatch(cell):
-        return f"'{cell}"
+    if isinstance(cell, str) and not _NUMBER.fullmatch(cell):
+        return _BEFORE_FORMULA.sub(r"\1'", cell)
     return cell

@@ -12,7 +12,7 @@ from fanout.event import Event
 from fanout.failures import Retry
 from fanout.publisher import PublishError
 from fanout.subscriber import Outcome, subscriber
-from jobs import Job
+from job import Job
 
 
 @subscriber(JobRequested)

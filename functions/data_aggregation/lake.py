@@ -2,12 +2,17 @@
 
 A line is what the table `raw_events` says: the event as its contract knows it, `occurred_at` in UTC, and in `raw` the
 body as it was published. So a line break within a body, fields that differ in nothing but capitals, or a type that
-nobody knows make no line that Athena stumbles over. What is no valid event goes to `rejected/` in the bucket.
+nobody knows make no line that Athena stumbles over. What is no valid event goes to `rejected/` in the bucket, and so
+does one whose claim check cannot be read for as long as the invocation has time: Firehose would come again with the
+whole batch, and give up all of it in the end.
 
 https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html
 """
 
 import base64
+import random
+import time
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +21,11 @@ import msgspec
 from fanout import contracts
 from fanout.claim_check import ClaimChecks
 from fanout.contracts import data_aggregation
+from fanout.deadline import Deadline, DeadlineReached
 from fanout.event import Event, InvalidEvent, decode, decode_data
 from fanout.failures import Reject
-from fanout.observability import logger
+from fanout.identity import subscriber_name
+from fanout.observability import count, describe, logger
 
 _SCHEMAS = {
     contracts.contract_of(schema).type: schema
@@ -26,21 +33,35 @@ _SCHEMAS = {
 }
 
 
-def handler(batch: dict[str, Any], _context: Any) -> dict[str, list[dict[str, Any]]]:
-    """Answer for each record of a batch: Ok with its line and its day, or ProcessingFailed.
-
-    Raises what S3 raises where the rest of an event cannot be fetched: Firehose then comes again with the batch.
-    """
-    return {"records": [_answer(record) for record in batch["records"]]}
+# Seconds to wait at most before each further attempt at reading a claim check.
+_WAITS = (1.0, 2.0, 4.0, 8.0)
 
 
-def _answer(record: dict[str, Any]) -> dict[str, Any]:
+def handler(batch: dict[str, Any], context: Any) -> dict[str, list[dict[str, Any]]]:
+    """Answer for each record of a batch: Ok with its line and its day, or ProcessingFailed. No record harms another."""
+    deadline = Deadline(context)
+    answers = [_answer(record, deadline) for record in batch["records"]]
+    results = Counter(answer["result"] for answer in answers)
+    oldest_ms = min(record["approximateArrivalTimestamp"] for record in batch["records"])
+    outcomes = {"processed": results["Ok"], "rejected": results["ProcessingFailed"]}
+    count(subscriber_name(), outcomes, max(0, int(time.time() * 1000) - oldest_ms))
+    return {"records": answers}
+
+
+def _answer(record: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
     try:
-        body = base64.b64decode(record["data"]).decode().removesuffix("\n")
-        event = _event(body)
+        return _line(record, deadline)
     except (UnicodeDecodeError, InvalidEvent, Reject) as error:
-        logger.warning("not taken into the lake", reason=str(error)[:1000], record_id=record["recordId"])
-        return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": record["data"]}
+        reason = str(error)[:1000]
+    except (Exception, DeadlineReached) as error:  # whatever it is, it is about this record
+        reason = describe(error)
+    logger.warning("not taken into the lake", reason=reason, record_id=record["recordId"])
+    return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": record["data"]}
+
+
+def _line(record: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+    body = base64.b64decode(record["data"]).decode().removesuffix("\n")
+    event = _event(body, deadline)
     moment: datetime = event.data.moment
     line = {
         "occurred_at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -55,8 +76,10 @@ def _answer(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _event(body: str) -> Event[Any]:
-    """The event in a body, whole and typed. Raises InvalidEvent, or Reject for a claim check that leads nowhere."""
+def _event(body: str, deadline: Deadline) -> Event[Any]:
+    """The event in a body, whole and typed. Raises InvalidEvent, or Reject for a claim check that leads nowhere; what
+    S3 raises, or DeadlineReached, for one that cannot be read.
+    """
     event = decode(body)
     if event.type not in _SCHEMAS:
         raise InvalidEvent(f"no contract is known for {event.type!r}")
@@ -64,5 +87,18 @@ def _event(body: str) -> Event[Any]:
         parked = ClaimChecks.configured()
         if parked is None:
             raise InvalidEvent("it is parked under a claim check, and no bucket is configured")
-        event = parked.redeem(event)
+        with deadline.enforced():
+            event = _redeem(parked, event)
     return decode_data(event, _SCHEMAS[event.type])
+
+
+def _redeem(parked: ClaimChecks, stub: Event[msgspec.Raw]) -> Event[msgspec.Raw]:
+    for wait in _WAITS:
+        try:
+            return parked.redeem(stub)
+        except Reject:
+            raise
+        except Exception as error:
+            logger.info("a claim check could not be read, trying again", error=describe(error))
+            time.sleep(random.uniform(0, wait))  # noqa: S311 - jitter keeps no secret
+    return parked.redeem(stub)

@@ -2,7 +2,8 @@
 
 Lambda hands over each shard's records in order and waits where a batch fails, so what merely cannot be published now
 holds back all later changes of its shard: nothing overtakes. What would be refused for ever is set aside before
-anything later of its row is published, and an alarm tells of it.
+anything later of its row is published, and an alarm tells of it. What is no change of a row at all is set aside when
+those beside it are published: nobody can say which of them it would be before.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 

@@ -72,11 +72,22 @@ def apply(event: Event[RowChanged]) -> Outcome:
         "changed_at": event.occurred_at,
         "event_id": event.id,
     }
+    try:
+        present = _write(values)
+    except psycopg.errors.UndefinedTable:  # dropped since this process has looked; connecting anew makes it anew
+        present = _write(values)
+    return Outcome.PROCESSED if present is None else outdated(change.version, present)
+
+
+def _write(values: dict[str, Any]) -> str | None:
+    """Write the row unless the replica has this version or a later one: return which. Raises like `apply`."""
+    import psycopg  # noqa: PLC0415 - see apply
+
     connection = None
     try:
         connection = _connection()
         if connection.execute(_APPLY, values).rowcount:
-            return Outcome.PROCESSED
+            return None
         [present] = connection.execute(_PRESENT, values).fetchone() or [""]
     except psycopg.errors.ProgramLimitExceeded as error:  # a kind of OperationalError: a key beyond what an index takes
         raise Reject(f"refused: PostgreSQL cannot index the row's key ({_what(error)})") from None
@@ -88,7 +99,7 @@ def apply(event: Event[RowChanged]) -> Outcome:
     except BaseException:  # the deadline among them: nobody knows what the connection is at
         _forget(connection)
         raise
-    return outdated(change.version, present)
+    return str(present)
 
 
 @cache

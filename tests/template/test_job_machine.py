@@ -70,6 +70,25 @@ def test_whatever_fails_for_good_before_the_end_fails_the_job() -> None:
     assert all(each["ErrorEquals"] == ["States.ALL"] for every in caught.values() for each in every)
 
 
+def test_no_map_is_asked_what_it_makes_of_no_items() -> None:
+    machine = definition()["States"]
+    assert machine["Plan"]["ResultSelector"]["count.$"] == "$.Payload.count"
+    some = {"Variable": "$.chunks.count", "NumericGreaterThan": 0}
+    assert machine["AnyChunks"] == machine["AnyChunks"] | {"Choices": [{**some, "Next": "Chunks"}], "Default": "Finish"}
+    assert some in machine["Outcome"]["Choices"][1]["And"]
+    followers = [(name, state) for name, state, _ in states(definition()) if state.get("Next") in ("Chunks", "Discard")]
+    assert [name for name, _ in followers] == ["LastWriters"], "every other way asks first"
+
+
+def test_rows_are_discarded_when_no_chunk_can_be_at_work_any_more() -> None:
+    [function] = [
+        each
+        for each in Composition(ROOT / "template.yaml", {"Stage": "prod"}).of("AWS::Serverless::Function")
+        if each.properties["Handler"] == "process_chunk.handler"
+    ]
+    assert definition()["States"]["LastWriters"]["Seconds"] >= function.properties["Timeout"]
+
+
 def test_parameters_become_numbers() -> None:
     assert definition()["TimeoutSeconds"] == 7200
     assert [state["MaxConcurrency"] for _, state, _ in states(definition()) if state["Type"] == "Map"] == [17, 17]

@@ -142,11 +142,24 @@ def test_a_stage_locks_its_audit_trail_as_samconfig_says(stage: str, mode: str, 
         ("a,", False),
         (".a", False),
         ("a, b", False),
+        ("**", False),
+        ("a.**", False),
+        ("a.**,b", False),
+        ("b,**.a.**", False),
+        ("**.*,a**.b**c", True),
     ],
 )
 def test_sensitive_fields_that_the_functions_would_not_understand_are_refused(paths: str, accepted: bool) -> None:
     pattern = load(ROOT / "usecases/audit_logs/template.yaml")["Parameters"]["SensitiveFields"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, paths)) == accepted
+
+
+@pytest.mark.parametrize("template", [ROOT_TEMPLATE, ROOT / "usecases/audit_logs/template.yaml"])
+def test_prod_keeps_what_it_audits_under_a_lock_that_nobody_may_bypass(template: Path) -> None:
+    [rule] = load(template)["Rules"].values()
+    assert "prod" in str(rule["RuleCondition"])
+    [assertion] = rule["Assertions"]
+    assert assertion["Assert"] == {"Fn::Equals": [{"Ref": "AuditLockMode"}, "COMPLIANCE"]}
 
 
 @pytest.mark.parametrize("folder", USE_CASES, ids=lambda folder: folder.name)

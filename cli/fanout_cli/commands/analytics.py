@@ -23,8 +23,8 @@ _QUERY = help_text(
     "\"SELECT time, data.message FROM entries WHERE data.level = 'ERROR'\"",
     "fanout analytics query - --stack-name fanout-prod --region eu-central-1 <sales.sql",
     more="The SQL is Athena's; the local engine answers with DuckDB, which understands the same SELECT but not every "
-    "function of Athena's (no date_parse). With --json each line is one row. On AWS Athena charges for what it reads: "
-    "name the days (dt) that you want to know about.",
+    "function of Athena's (no date_parse). With --json each line is one row; of columns with one name the second is "
+    "called name_2. On AWS Athena charges for what it reads: name the days (dt) that you want to know about.",
 )
 
 

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _BINARIES = "pginstall18/bin"
 _USER = "fanout"
 _START_SECONDS = "30"
 _PORTS_TRIED = 3
+_UNFINISHED = "postgres-unfinished-"
 _LOG_LINES_SHOWN = 10
 # They see at once that their server has gone.
 _CHILDREN_SECONDS = 10.0
@@ -61,7 +63,7 @@ def start(state: Path) -> str:
     """Return the DSN of the state folder's server, started unless it runs. Raises UserError if it does not start."""
     places = _Places(state / "postgres")
     with _exclusive(places):
-        if not (places.data / "PG_VERSION").exists():
+        if not places.folder.is_dir():
             _initialise(places)
         port = _port(places) or _start(places)
     return f"postgresql://{_USER}:{places.password.read_text(encoding='ascii')}@{LOOPBACK}:{port}/postgres"
@@ -83,6 +85,7 @@ def stop(state: Path, *, purge: bool = False) -> bool:
             _end(places, process)
         if purge:
             shutil.rmtree(places.folder)
+            _forget_unfinished(places)
     return process is not None
 
 
@@ -95,8 +98,19 @@ def _exclusive(places: _Places) -> Iterator[None]:
 
 
 def _initialise(places: _Places) -> None:
-    shutil.rmtree(places.folder, ignore_errors=True)  # what an interrupted attempt has left
-    places.folder.mkdir(mode=0o700)
+    """Make the folder beside its place, and put it there when it is whole: who is killed meanwhile leaves none."""
+    _forget_unfinished(places)
+    folder = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=places.folder.parent))  # mode 0700
+    _make(_Places(folder))
+    folder.rename(places.folder)
+
+
+def _forget_unfinished(places: _Places) -> None:
+    for folder in places.folder.parent.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(folder, ignore_errors=True)  # an initdb that has outlived its caller may still write there
+
+
+def _make(places: _Places) -> None:
     places.data.mkdir(mode=0o700)
     if _is_root():
         shutil.chown(places.data, unprivileged.USER)

@@ -64,9 +64,7 @@ def test_an_import_killed_in_the_middle_and_requested_thrice_completes_once_whil
     dataset = f"people_{office.run}"
     parameters = Parameters(dataset=dataset, columns=COLUMNS, tolerated_percent=1)
     uri = office.put(content)
-    with struck_function(
-        office.application, office.function("batch_jobs/process_chunk"), "before TransactWriteItems", tmp_path
-    ):
+    with struck_function(office.application, office.function("batch_jobs/process_chunk"), "before PutItem", tmp_path):
         job_id = office.request("import", uri, parameters, times=3)
         until(lambda: office.job(job_id), "the job is known")
         watched = office.application.fanout("jobs", "watch", job_id, "--json", "--wait", "90").stdout.splitlines()

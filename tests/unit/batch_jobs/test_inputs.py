@@ -1,5 +1,6 @@
 """What a job makes of the files that people and programs call CSV, and of places it must not read."""
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -126,6 +127,16 @@ def test_no_cell_of_an_output_begins_like_a_formula(account: Account) -> None:
     countries = {line[0] for line in account.table("report")[1:]}
     assert countries == {"'=1+1", "'+cmd", "'-2+3", "'@SUM(A1)", "'=1", "-5", "+49.5", "plain"}
     assert {line[3] for line in account.table("rejects")[1:]} == {"'=x"}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", "\r", "\n", '; "'])
+def test_no_cell_begins_like_a_formula_where_a_spreadsheet_takes_another_separator(
+    account: Account, separator: str
+) -> None:
+    for formula in ("=1+1", "+cmd", "-2+3", "@SUM(A1)", "\uff1d1"):
+        cells = account.module("rejects").as_csv([("2", "name", "no number", f"x{separator}{formula}")]).decode()
+        assert formula in cells
+        assert not any(cell.lstrip(' "').startswith(formula) for cell in re.split(r"[;|\t\r\n]", cells))
 
 
 @pytest.mark.parametrize(

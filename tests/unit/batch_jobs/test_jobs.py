@@ -10,6 +10,7 @@ import pytest
 from fanout import aws
 from fanout.contracts.batch_jobs import Column, JobCompleted, JobFailed
 from fanout.identity import derived_id
+from fanout.testing import LambdaContext
 from tests.unit.batch_jobs.conftest import BUCKET, Account, people, requested, sales
 
 PEOPLE = "id,name,born\n1,Ada,1990-05-01\n2,Bo,\n\n3,,2001-01-01\n4,Chen,2000-02-30\n5,Élodie,2001-12-31\n"
@@ -153,8 +154,8 @@ def test_a_chunk_done_twice_counts_once(account: Account) -> None:
 
 @pytest.mark.parametrize(
     ("service", "operation"),
-    [("dynamodb", "BatchWriteItem"), ("s3", "PutObject"), ("dynamodb", "TransactWriteItems")],
-    ids=["before its rows", "between rows and rejects", "before it is counted"],
+    [("dynamodb", "BatchWriteItem"), ("s3", "PutObject"), ("dynamodb", "PutItem"), ("dynamodb", "UpdateItem")],
+    ids=["before its rows", "between rows and rejects", "before it is counted", "before its count shows"],
 )
 def test_a_chunk_that_was_interrupted_is_done_again(
     account: Account, monkeypatch: pytest.MonkeyPatch, service: str, operation: str
@@ -204,6 +205,32 @@ def test_nothing_of_an_import_shows_before_all_of_it_does(account: Account) -> N
     assert [row["name"] for row in account.dataset()] == ["Ada", "Bo", "Élodie"]
 
 
+def test_an_import_that_ends_after_one_requested_later_is_superseded_and_says_so(account: Account) -> None:
+    older = requested(account.put("id,name,born\n7,Old,\n,Bad,\n"), people(), job_id="older")
+    account.deliver(older)
+    for chunk in account.plan("older"):
+        account.process("older", chunk)
+    account.run(requested(account.put(PEOPLE), people(), job_id="newer"))
+    assert account.finish("older") == "FAILED"
+    assert account.finish("older") == "FAILED"
+    assert [row["name"] for row in account.dataset()] == ["Ada", "Bo", "Élodie"]
+    _, outcome = account.published()
+    assert (outcome.data.job_id, outcome.data.reason, outcome.data.good) == ("older", "superseded", 1)
+    assert outcome.data.detail == "people shows an import that was requested later"
+    assert len(account.table("rejects", "older")) == 2
+
+
+def test_of_two_imports_requested_in_one_millisecond_the_same_one_shows_whichever_ends_first(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account.module("jobs"), "_now", lambda: "2026-11-22T10:00:00.000Z")
+    uris = {name: account.put(f"id,name,born\n7,{name},\n", f"inputs/{name}.csv") for name in "ab"}
+    for dataset, order in (("one", "ab"), ("other", "ba")):
+        for name in order:
+            account.run(requested(uris[name], people(dataset=dataset), job_id=f"{dataset}-{name}"))
+        assert [row["name"] for row in account.dataset(dataset)] == ["b"]
+
+
 def test_more_bad_rows_than_tolerated_fail_the_job_whole(account: Account) -> None:
     account.run(requested(account.put("id,name,born\n7,Old,\n"), people(), job_id="old"))
     job = account.run(requested(account.put(PEOPLE), people(tolerated_percent=39.9)))
@@ -225,9 +252,45 @@ def test_the_rows_of_a_failed_import_are_discarded_and_those_of_no_other(account
     account.run(requested(account.put(PEOPLE), people(tolerated_percent=0)))
     assert len(account.rows()) == 4
     for job_id in ("job-1", "old"):
-        for chunk in json.loads(account.text(f"work/{job_id}/chunks.json")):
+        for chunk in json.loads(account.text(account.job(job_id)["manifest"])):
             account.process(job_id, chunk, discard=True)
     assert [row["name"] for row in account.rows().values()] == ["Old"]
+
+
+def test_a_chunk_that_writes_after_its_job_was_discarded_leaves_no_row_behind(account: Account) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    first, *_ = account.plan("job-1")
+    process = account.module("process_chunk")
+    begun: list[Any] = []
+
+    def given_up(**_: Any) -> None:
+        if not begun:
+            begun.append("its rows are written, and it is about to be counted")
+            assert account.rows()
+            account.finish("job-1", error={"Error": "States.ExceedToleratedFailureThreshold", "Cause": ""})
+            process.handler({"job_id": "job-1", "chunk": first, "discard": True}, LambdaContext())
+            process.imports.write("job-1", first["number"], [(2, {"id": {"N": "1"}})])  # the last of its batches
+
+    aws.client("dynamodb").meta.events.register("before-call.dynamodb.PutItem", given_up)
+    with pytest.raises(Exception, match="job-1") as caught:
+        process.handler({"job_id": "job-1", "chunk": first}, LambdaContext())
+    assert (type(caught.value).__name__, begun != []) == ("JobOverError", True)
+    assert account.rows() == {}
+    assert account.job()["chunks_done"] == 0
+
+
+def test_chunks_counted_at_one_time_do_not_stand_in_each_others_way(account: Account) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    chunks = account.plan("job-1")
+
+    transactions: list[Any] = []
+    aws.client("dynamodb").meta.events.register(
+        "before-call.dynamodb.TransactWriteItems", lambda **call: transactions.append(call)
+    )
+    for chunk in chunks:
+        account.process("job-1", chunk)
+    assert transactions == [], "two transactions about the job's record cancel each other"
+    assert account.finish("job-1") == "COMPLETED"
 
 
 @pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT", "FAILED"])
@@ -266,6 +329,31 @@ def test_a_job_that_is_planned_again_keeps_its_chunks(account: Account, monkeypa
     account.process("job-1", chunks[0])
     account.put("id,name,born\n")
     assert account.plan("job-1") == chunks
+
+
+def test_of_two_plans_under_way_at_once_one_counts_whole_though_the_file_was_replaced_between_them(
+    account: Account,
+) -> None:
+    account.deliver(requested(account.put(PEOPLE), people()))
+    longer = "id,name,born\n" + "".join(f"{number},{'x' * 30},\n" for number in range(9))
+    other: list[list[dict[str, Any]]] = []
+    plan = account.module("plan_job")
+
+    def overtaken(params: dict[str, Any], **_: Any) -> None:
+        if not other:
+            other.append([])
+            account.put(longer)
+            place = plan.handler({"job_id": "job-1", "execution_arn": "arn:execution"}, LambdaContext())
+            other[0] = json.loads(account.text(place["key"]))
+
+    aws.client("s3").meta.events.register("before-call.s3.PutObject", overtaken)
+    chunks = account.plan("job-1")
+    assert len(chunks) == account.job()["chunks"] == 3
+    assert chunks == other[0]
+    for chunk in chunks:
+        account.process("job-1", chunk)
+    assert account.finish("job-1") == "COMPLETED"
+    assert {row["name"] for row in account.dataset()} == {"x" * 30}
 
 
 def test_a_job_whose_end_nobody_has_told_is_failed_when_it_is_requested_again(account: Account) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fanout.observability import Receipt, Received, ReceivedRecord
 from fanout.testing import REGION
-from fanout_cli import main
+from fanout_cli import letter_queue, main
 from fanout_cli.receipts import moment
 from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
 
@@ -133,3 +133,9 @@ def application(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Application:
     logs.create_log_group(logGroupName="receipts")
     logs.create_log_stream(logGroupName="receipts", logStreamName="all")
     return Application(logs, boto3.client("sqs", region_name=REGION))
+
+
+@pytest.fixture(autouse=True)
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for no letter: moto has nothing under way that a long poll could bring."""
+    monkeypatch.setattr(letter_queue, "_POLL_SECONDS", 0)

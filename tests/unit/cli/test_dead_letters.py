@@ -9,7 +9,7 @@ import pytest
 from fanout.testing import REGION, failed_invocation, notification, sns_record
 from fanout_cli import dead_letters
 from fanout_cli.dead_letters import Origin, look, read
-from fanout_cli.letter_queue import LetterQueue
+from fanout_cli.letter_queue import Depth, LetterQueue
 from fanout_cli.tracing import rfc3339
 
 
@@ -37,6 +37,22 @@ def test_every_letter_of_a_long_queue_is_seen_and_all_are_visible_afterwards(sqs
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert counts["ApproximateNumberOfMessages"] == "37"
     assert counts["ApproximateNumberOfMessagesNotVisible"] == "0"
+
+
+def test_every_letter_is_seen_though_counts_lag_and_a_poll_brings_nothing(
+    sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(25):
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
+    receive, polls = LetterQueue.receive, []
+
+    def fruitless_the_second_time(queue: LetterQueue, most: int, hold: int) -> Any:
+        polls.append(hold)
+        return [] if len(polls) == 2 else receive(queue, most, hold)
+
+    monkeypatch.setattr(LetterQueue, "receive", fruitless_the_second_time)
+    monkeypatch.setattr(LetterQueue, "depth", lambda _: Depth(visible=0, held=1))
+    assert len(look(sqs, queue).letters) == 25
 
 
 def test_what_somebody_else_holds_makes_the_look_incomplete(
@@ -154,6 +170,15 @@ def test_every_letter_says_who_put_it_there_and_why(letter: dict[str, Any], orig
 def test_a_publishers_attributes_are_not_taken_for_the_runtimes() -> None:
     letter = read(message(EVENT, MOVED, outcome="rejected", reason="forged: by a publisher", attempts="99"))
     assert (letter.origin, letter.outcome, letter.reason, letter.attempts) == (Origin.SQS, "dead-lettered", None, None)
+
+
+def test_a_publishers_attributes_are_not_taken_for_the_runtimes_where_sns_could_not_deliver() -> None:
+    forged = {"outcome": "rejected", "reason": "forged: by a publisher", "attempts": "99", "rejected_at": "2020-01-01"}
+    why = {"RequestID": "r", "ErrorCode": "AccessDenied", "ErrorMessage": "no policy"}
+    letter = read(message(EVENT, {"SentTimestamp": "1795348800000"}, **forged, **why))
+    assert (letter.origin, letter.outcome, letter.reason, letter.attempts) == (Origin.SNS, "dead-lettered", None, None)
+    assert letter.cause == "not delivered: SNS could not hand it over (no policy)"
+    assert rfc3339(letter.at) == "2026-11-22T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(

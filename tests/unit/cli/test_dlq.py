@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from fanout.testing import failed_invocation, notification, sns_record
 from fanout_cli import dead_letters, letter_selection, redrive
 from fanout_cli.commands import dlq
+from fanout_cli.letter_queue import LetterQueue
 from fanout_cli.target import Target
 from tests.unit.cli.conftest import Application, Result
 
@@ -285,6 +287,36 @@ def test_a_fifo_queue_is_worked_off_though_it_shows_ten_letters_of_a_group(
     assert result.exit_code == 0
     assert [each["event_id"] for each in lines(result)] == [str(number) for number in range(34)]
     assert depth(deployed, ordered.name, "inbox_url") == 34
+
+
+def test_what_dies_after_the_question_is_not_deleted_with_what_was_asked_about(
+    deployed: Application, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = deployed.sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    deployed.add("team_events/ordered")
+    object.__setattr__(deployed.subscribers["team_events/ordered"], "dead_letter_url", dead)
+
+    def die(number: int, group: str) -> None:
+        deployed.sqs.send_message(
+            QueueUrl=dead, MessageBody=event(str(number)), MessageGroupId=group, MessageDeduplicationId=str(number)
+        )
+
+    for number in range(12):
+        die(number, "g")
+    count = LetterQueue.depth
+    monkeypatch.setattr(LetterQueue, "depth", lambda queue: replace(count(queue), visible=count(queue).visible + 5))
+    deleted: list[Any] = []
+
+    def another_dies(**call: Any) -> None:
+        if not deleted:
+            die(99, "h")
+        deleted.append(call)
+
+    deployed.sqs.meta.events.register("before-call.sqs.DeleteMessageBatch", another_dies)
+    result = run("dlq", "purge", "team_events/ordered", "--all", "--yes")
+    assert "deleted 12, skipped 0, failed 0" in result.out
+    [left] = deployed.sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10)["Messages"]
+    assert json.loads(left["Body"])["id"] == "99"
 
 
 def test_hundreds_of_letters_are_listed_and_redriven(deployed: Application, run: Run) -> None:

@@ -22,8 +22,11 @@ COLUMNS = [("kind", "varchar"), ("events", "bigint"), ("share", "double"), ("kno
 class Athena:
     """Answers one query, page by page, after having been busy for a while."""
 
-    def __init__(self, *rows: list[str | None], statement: str = "DML") -> None:
+    def __init__(
+        self, *rows: list[str | None], statement: str = "DML", columns: list[tuple[str, str]] = COLUMNS
+    ) -> None:
         self.rows = rows
+        self.columns = columns
         self.statement = statement
         self.states = ["QUEUED", "RUNNING", "SUCCEEDED"]
         self.reason = ""
@@ -59,8 +62,8 @@ class Athena:
 
     def paginate(self, **request: str) -> Iterator[dict[str, Any]]:
         assert request == {"QueryExecutionId": "q1"}
-        about = [{"Name": name, "Type": kind} for name, kind in COLUMNS]
-        header = [[name for name, _ in COLUMNS]] if self.statement == "DML" else []
+        about = [{"Name": name, "Type": kind} for name, kind in self.columns]
+        header = [[name for name, _ in self.columns]] if self.statement == "DML" else []
         lines = [*header, *self.rows]
         for first in range(0, len(lines) or 1, 2):  # pages of two
             rows = [
@@ -116,6 +119,23 @@ def test_a_row_that_reads_like_the_names_of_the_columns_is_kept_where_there_is_n
     names = [name for name, _ in COLUMNS[:1]]
     answer = lake(Athena(["kind", "1", "1", "true", "1"], statement="UTILITY")).query("SHOW TABLES")
     assert [row[:1] for row in answer.rows] == [names]
+
+
+def test_what_describe_answers_in_one_text_with_tabs_comes_in_its_columns() -> None:
+    columns = [("col_name", "string"), ("data_type", "string"), ("comment", "string")]
+    rows: list[list[str | None]] = [
+        ["dt                  \tstring              \t                    "], ["# Partition Information\t\t "], [""]
+    ]  # fmt: skip
+    answer = lake(Athena(*rows, statement="UTILITY", columns=columns)).query("DESCRIBE events")
+    assert list(answer.rows) == [["dt", "string", ""], ["# Partition Information", "", ""], ["", None, None]]
+
+
+def test_columns_of_one_name_are_told_apart() -> None:
+    names = ["total", "total", "total_2", "total", "other"]
+    athena = Athena([*"12345"], columns=[(name, "bigint") for name in names])
+    answer = lake(athena).query("SELECT 1")
+    assert answer.columns == ["total", "total_3", "total_2", "total_4", "other"]
+    assert list(answer.rows) == [[1, 2, 3, 4, 5]]
 
 
 def test_an_answer_without_rows_has_its_columns() -> None:

@@ -147,7 +147,7 @@ def test_the_destination_is_the_inbox_before_the_first_event_can_be_refused(acco
     account.switch(DIRECT).resume()
     changes = [each for each in calls if not each.startswith(("Get", "List", "DeleteFunctionEvent"))]
     assert changes == [
-        "DeleteFunctionConcurrency", "PutFunctionEventInvokeConfig", "UntagResource", "UpdateEventSourceMapping",
+        "DeleteFunctionConcurrency", "PutFunctionEventInvokeConfig", "UpdateEventSourceMapping", "UntagResource",
     ]  # fmt: skip
 
 
@@ -157,6 +157,56 @@ def test_a_functions_own_concurrency_comes_back(account: Account) -> None:
     account.switch(DIRECT).pause()
     account.switch(DIRECT).resume()
     assert account.snapshot() == before
+
+
+def test_what_an_operator_has_reserved_stands_where_only_the_mapping_was_off(account: Account) -> None:
+    account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=7)
+    before = account.snapshot()
+    account.functions.update_event_source_mapping(UUID=account.mappings[DIRECT], Enabled=False)
+    account.switch(DIRECT).resume()
+    assert account.snapshot() == before
+
+
+def test_what_an_operator_has_changed_during_a_pause_stands(account: Account) -> None:
+    account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=7)
+    before = account.snapshot()
+    account.switch(DIRECT).pause()
+    account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=3)
+    account.switch(DIRECT).resume()
+    assert account.snapshot() == {**before, "concurrency": [None, 3]}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["PutFunctionConcurrency", "PutFunctionEventInvokeConfig", "UpdateEventSourceMapping", "UntagResource"],
+)
+def test_a_resuming_that_broke_off_anywhere_is_finished_with_what_was_before(account: Account, operation: str) -> None:
+    account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=7)
+    before = account.snapshot()
+    account.switch(DIRECT).pause()
+
+    def crash(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    account.functions.meta.events.register_first(f"before-call.lambda.{operation}", crash)
+    with pytest.raises(KeyboardInterrupt):
+        account.switch(DIRECT).resume()
+    account.functions.meta.events.unregister(f"before-call.lambda.{operation}", crash)
+    account.switch(DIRECT).resume()
+    assert account.snapshot() == before
+
+
+def test_what_a_pause_keeps_is_of_its_own_time_and_not_of_an_earlier_one(account: Account) -> None:
+    account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=7)
+    account.switch(DIRECT).pause()
+    tags = account.snapshot()["tags"]
+    account.switch(DIRECT).resume()
+    arn = account.functions.get_function_configuration(FunctionName="broadcast")["FunctionArn"]
+    account.functions.tag_resource(Resource=arn, Tags=tags)  # as if they had outlived the resuming
+    account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=3)
+    account.switch(DIRECT).pause()
+    account.switch(DIRECT).resume()
+    assert account.snapshot()["concurrency"] == [None, 3]
 
 
 @pytest.mark.parametrize(

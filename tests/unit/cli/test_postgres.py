@@ -25,7 +25,6 @@ def state(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_it_keeps_what_it_holds_until_it_is_purged(state: Path) -> None:
-    before = {process.pid for process in psutil.process_iter()}
     with psycopg.connect(server.start(state)) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
     assert server.running(state)
@@ -34,12 +33,35 @@ def test_it_keeps_what_it_holds_until_it_is_purged(state: Path) -> None:
     assert server.stop(state) is False
     with psycopg.connect(server.start(state)) as connection:
         assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+    process = psutil.Process(int((state / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0]))
+    family = [process, *process.children(recursive=True)]
     assert server.stop(state, purge=True) is True
     assert [file.name for file in state.iterdir()] == ["postgres.lock"]
-    left = {process for process in psutil.process_iter() if process.pid not in before}
     # In a container nobody may collect what has ended.
-    alive = [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    assert "postgres" not in [process.name() for process in alive]
+    assert [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.mark.parametrize("finished", [False, True], ids=["in initdb", "after it"])
+def test_a_folder_that_was_being_made_when_its_maker_was_killed_is_made_anew(
+    state: Path, monkeypatch: pytest.MonkeyPatch, finished: bool
+) -> None:
+    run = server._run
+
+    def killed(program: str, *arguments: str) -> None:
+        data = Path(arguments[arguments.index("-D") + 1])
+        if finished:
+            run(program, *arguments)
+        else:
+            (data / "PG_VERSION").write_text("18\n", encoding="ascii")  # initdb writes it first
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server, "_run", killed)
+        with pytest.raises(KeyboardInterrupt):
+            server.start(state)
+    with psycopg.connect(server.start(state)) as connection:
+        assert connection.execute("SHOW max_connections").fetchone() == ("60",), "it is configured"
+    assert sorted(file.name for file in state.iterdir()) == ["postgres", "postgres.lock"]
 
 
 def test_two_starts_give_one_server(state: Path) -> None:

@@ -118,6 +118,24 @@ def test_an_event_counts_once_however_often_and_with_whatever_envelope_it_comes(
     assert totals()["views#channel=web", "day#2026-10-08"] == 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "updates"),
+    [
+        ("web.pageview.v1", VIEW, 8),
+        ("web.pageview.v1", {**VIEW, "visible_ms": 1500, "country": "DE"}, 18),
+        ("mobile.session.v1", {**SESSION, "screens": 3, "geo": {"country": "DE"}}, 24),
+        ("store.sale.v1", SALE, 18),
+    ],
+)
+def test_an_event_is_as_many_updates_as_the_readme_says(
+    function: Function, kind: str, data: dict[str, Any], updates: int
+) -> None:
+    module = function(FUNCTIONS[kind])
+    calls = spy("dynamodb", "TransactWriteItems")
+    deliver(module, event(kind, data))
+    assert [each["Update"] for each in transactions(calls)] == [updates]
+
+
 def test_the_same_id_of_another_source_is_another_event(function: Function, totals: Totals) -> None:
     deliver(function("web"), event("web.pageview.v1", VIEW), event("web.pageview.v1", VIEW, source="urn:other"))
     assert totals()["views#channel=web", "day#2026-10-08"] == 2

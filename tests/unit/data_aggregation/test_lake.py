@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,8 @@ from fanout.claim_check import ClaimChecks
 from fanout.contracts import data_aggregation
 from fanout.event import Event, decode, decode_data, encode
 from fanout.testing import REGION, LambdaContext
+from fanout_wiring import Composition
+from tests.template.application import ROOT
 
 from .conftest import Function
 from .test_aggregates import SALE, SESSION, VIEW
@@ -30,7 +33,7 @@ def event(kind: str = "web.pageview.v1", data: Any = None, **attributes: Any) ->
     }  # fmt: skip
 
 
-def put(module: ModuleType, *bodies: str | bytes) -> list[dict[str, Any]]:
+def put(module: ModuleType, *bodies: str | bytes, timeout: float = 30) -> list[dict[str, Any]]:
     """Hand records to the function as Firehose does; return its answers with their data decoded."""
     records = [
         {
@@ -41,7 +44,7 @@ def put(module: ModuleType, *bodies: str | bytes) -> list[dict[str, Any]]:
         for number, body in enumerate(bodies)
     ]
     batch = {"invocationId": "i", "deliveryStreamArn": "arn", "region": REGION, "records": records}
-    answers: list[dict[str, Any]] = module.handler(batch, LambdaContext())["records"]
+    answers: list[dict[str, Any]] = module.handler(batch, LambdaContext(timeout))["records"]
     assert [answer["recordId"] for answer in answers] == [record["recordId"] for record in records]
     return [{**answer, "data": base64.b64decode(answer["data"])} for answer in answers]
 
@@ -124,6 +127,20 @@ def test_poison_goes_back_as_it_came_and_takes_nothing_from_its_neighbours(
     assert warning.__dict__["record_id"] == "r1"
 
 
+def test_it_counts_what_it_has_not_taken_for_the_alarm(lake: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    wiring = Composition(ROOT / "usecases" / "data_aggregation" / "template.yaml", {"Stage": "prod"})
+    put(lake, json.dumps(event()), "{broken", "")
+    [metrics] = [json.loads(each) for each in capsys.readouterr().out.splitlines() if "_aws" in each]
+    [alarm] = [
+        each.properties for each in wiring.of("AWS::CloudWatch::Alarm") if each.properties["MetricName"] == "rejected"
+    ]
+    assert metrics[alarm["MetricName"]] == [2.0]
+    [directive] = metrics["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == alarm["Namespace"]
+    [dimension] = alarm["Dimensions"]
+    assert (directive["Dimensions"], metrics[dimension["Name"]]) == ([[dimension["Name"]]], dimension["Value"])
+
+
 def test_what_the_function_makes_of_the_largest_event_is_small_enough_for_its_answer(lake: ModuleType) -> None:
     """Firehose hands over up to 1 MB (BufferSizeInMBs), and takes up to 6 MB, in base64."""
     sale = data_aggregation.StoreSale(
@@ -155,12 +172,48 @@ class TestClaimChecks:
         [answer] = put(lake, json.dumps({**parked, "claimcheck": "0" * 64}))
         assert answer["result"] == "ProcessingFailed"
 
-    def test_if_s3_cannot_be_reached_firehose_comes_again_with_the_batch(
-        self, lake: ModuleType, parked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    def test_one_that_cannot_be_read_takes_nothing_from_its_neighbours(
+        self,
+        lake: ModuleType,
+        parked: dict[str, Any],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         def away(**_: Any) -> None:
             raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
 
+        monkeypatch.setattr(lake, "_WAITS", (0.0, 0.0))
         monkeypatch.setattr(aws.client("s3"), "get_object", away)
-        with pytest.raises(ClientError):
-            put(lake, json.dumps(parked))
+        before, bad, after = put(lake, json.dumps(event()), json.dumps(parked), json.dumps(event()))
+        assert (bad["result"], json.loads(bad["data"])) == ("ProcessingFailed", parked)
+        assert (line(before)["type"], line(after)["type"]) == ("web.pageview.v1", "web.pageview.v1")
+        [warning] = [record for record in caplog.records if record.message == "not taken into the lake"]
+        assert warning.__dict__["reason"] == "ClientError (SlowDown)"
+
+    def test_one_that_can_be_read_at_the_second_attempt_is_taken(
+        self, lake: ModuleType, parked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        s3, calls = aws.client("s3"), []
+        read = s3.get_object
+
+        def once_away(**asked: Any) -> Any:
+            calls.append(asked)
+            if len(calls) == 1:
+                raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
+            return read(**asked)
+
+        monkeypatch.setattr(lake, "_WAITS", (0.0,))
+        monkeypatch.setattr(s3, "get_object", once_away)
+        assert line(put(lake, json.dumps(parked))[0])["data"]["lines"] == SALE["lines"]
+
+    def test_one_that_hangs_is_given_up_in_time_for_its_neighbours(
+        self, lake: ModuleType, parked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def hang(**_: Any) -> None:
+            threading.Event().wait(60)
+
+        monkeypatch.setattr(aws.client("s3"), "get_object", hang)
+        bodies = (json.dumps(event()), json.dumps(parked), json.dumps(parked), json.dumps(event()))
+        assert [each["result"] for each in put(lake, *bodies, timeout=2)] == [
+            "Ok", "ProcessingFailed", "ProcessingFailed", "Ok"
+        ]  # fmt: skip

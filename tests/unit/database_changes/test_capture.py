@@ -127,6 +127,19 @@ def test_a_record_that_says_nothing_is_set_aside_and_the_others_go_out(account: 
     assert document["code"] == "Unreadable"
 
 
+def test_what_was_set_aside_can_be_given_to_it_once_more_and_becomes_the_same_event(account: Account) -> None:
+    """The README's procedure: {"Records": [the object's record]}."""
+    records = [stream_record("ada", position) for position in range(2)]
+    account.sns.refused = {"event-0"}
+    account.capture(*records)
+    [document] = aside().values()
+    account.sns.refused = set()
+    assert account.capture(document["record"]) == []
+    assert account.sns.ids == ["event-1", "event-0"]
+    first, again = account.sns.bodies
+    assert again["data"]["version"] < first["data"]["version"], "so a replica that is beyond it discards it"
+
+
 def test_an_empty_batch_is_done_with(account: Account) -> None:
     """`fanout up` warms functions with one."""
     assert account.capture() == []

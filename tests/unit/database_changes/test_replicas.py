@@ -170,6 +170,16 @@ def test_a_connection_that_was_lost_is_made_anew(account: Account, sql: Connecti
     assert account.deliver(SQL, change("ada", 2, {})) == ["processed"]
 
 
+def test_a_table_that_was_dropped_under_a_warm_function_is_made_anew_at_once(
+    account: Account, sql: Connection, postgres: str
+) -> None:
+    account.set_dsn(postgres)
+    account.deliver(SQL, change("ada", 1, {}))
+    sql.execute("DROP TABLE replicated_rows")
+    assert account.deliver(SQL, change("ada", 2, {}), change("maya", 3, {})) == ["processed", "processed"]
+    assert sql.execute("SELECT count(*) FROM replicated_rows").fetchone() == (2,)
+
+
 def test_an_index_of_the_people_who_use_it_may_stand_on_the_rows(
     account: Account, sql: Connection, postgres: str
 ) -> None:

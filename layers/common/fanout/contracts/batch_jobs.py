@@ -121,6 +121,7 @@ FailureReason = Literal[
     "input_changed",
     "too_many_rejected",
     "too_many_groups",
+    "superseded",
     "aborted",
     "timed_out",
     "internal_error",
