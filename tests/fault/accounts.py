@@ -15,17 +15,17 @@ class Settled:
     """what the receipts say; believed only as far as the stores agree"""
     is_dead_letter: bool
     """whether the event lies in the subscriber's dead-letter queue: what was rejected must, or it is lost"""
-    times: int
-    """how often its effect is found in the stores"""
+    times: int | None
+    """how often its effect is found in the stores; None: a later event's stands in its place"""
 
     @property
     def is_as_promised(self) -> bool:
         """Whether it was handled once, or given up where a person finds it, or left alone for a reason."""
         match self.outcome:
             case "processed" | "duplicate":
-                return self.times == 1
+                return self.times in (1, None)
             case "rejected" | "dead-lettered":
-                return self.is_dead_letter and self.times <= 1
+                return self.is_dead_letter and self.times in (0, 1, None)
             case outcome:
                 return outcome == "discarded" and not self.times
 
@@ -69,9 +69,9 @@ def account(settled: Iterable[Settled]) -> Account:
     for each in settled:
         total.due += 1
         # What was rejected may have happened (`outcome-unknown`), but never twice; what was discarded must not have.
-        total.doubled += max(each.times - (each.outcome != "discarded"), 0)
+        total.doubled += max((each.times or 0) - (each.outcome != "discarded"), 0)
         match each.outcome:
-            case "processed" | "duplicate" if each.times:
+            case "processed" | "duplicate" if each.times != 0:
                 total.processed += 1
             case "rejected" | "dead-lettered" if each.is_dead_letter:
                 total.rejected += 1

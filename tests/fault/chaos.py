@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fanout_cli.demo.definition import Event
-from fanout_cli.engine import process
 from fanout_cli.output import Step, console, note, step
 from fanout_cli.tracing import FINAL
 from tests.fault import ledger
@@ -73,9 +72,7 @@ class Run:
             if fault.reorders:
                 made.reverse()
             if fault.restarts and number == len(events) // 2:
-                state = self._deployment.application.state
-                process.stop(state)
-                process.start(state)
+                self._deployment.restart_engine()
             brought_about = self._workload.demos[use_case].bring_about(made)
             if brought_about is None:
                 for topic, batch in typed(use_case, made):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from botocore.config import Config
 
 from fanout.event import Event
 from fanout.publisher import Failed, Publisher, PublishError
-from fanout_cli.engine import process
+from fanout_cli.engine import mailbox, process
+from fanout_cli.engine.mailbox import Mail
 from tests.fault.proxy import Proxy, proxy
 from tests.integration.application import Application
 from tests.sink import Sink, sink
@@ -26,7 +27,7 @@ _VISIBILITY_SECONDS = 2 * _TIMEOUT_SECONDS
 _THREADS = 8
 # All alerts here are news: with the threshold of a storm as it is, most would go into one summary. A window's end is an
 # event of its own, which waits in the inbox until then.
-_QUIET = {"STORM_THRESHOLD": "1000000", "NOTIFICATION_WINDOW_SECONDS": "10"}
+_QUIET = {"STORM_THRESHOLD": "1000000", "NOTIFICATION_WINDOW_SECONDS": "4"}
 # A producer whose publishing failed tries again what failed, and nothing else. Much longer than any outage here.
 _PRODUCER_ATTEMPTS = 30
 
@@ -39,6 +40,18 @@ class Deployment:
     proxy: Proxy
     chat: Sink
     pager: Sink
+    _mails: dict[str, Mail] = field(default_factory=dict)
+
+    def restart_engine(self) -> None:
+        """Stop the engine and start it. It keeps everything but the mail it has sent, which nobody but us reads."""
+        self.mails()
+        process.stop(self.application.state)
+        process.start(self.application.state)
+
+    def mails(self) -> list[Mail]:
+        """All mail that was ever sent."""
+        self._mails.update({mail.message_id: mail for mail in mailbox.sent(self.application.endpoint)})
+        return list(self._mails.values())
 
     def publish(self, topic: str, events: Sequence[Event[Any]], *, through_proxy: bool = True) -> None:
         """Publish as a producer must: whatever was not taken is published again, with the same id."""

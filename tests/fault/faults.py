@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,9 +16,11 @@ import psutil
 
 from tests.fault.deployment import Deployment
 from tests.fault.proxy import Rule
+from tests.sink import Reply
 
 _OUTAGE_SECONDS = 8
-_KILLS_EVERY_SECONDS = 0.5
+_KILLS_EVERY_SECONDS = 0.7
+_LOOK_SECONDS = 0.1
 _KILLING_SECONDS = 10
 _SURELY = 2
 _REFUSALS = [500, 429, 503, 0]
@@ -76,16 +78,21 @@ def _nothing(_deployment: Deployment, _chance: random.Random) -> Iterator[Strike
 
 @contextmanager
 def _killed(deployment: Deployment, chance: random.Random) -> Iterator[Strikes]:
-    """Every half second a function's process is ended with SIGKILL, whatever it is doing."""
+    """Again and again a function's process that has just been at work is ended with SIGKILL."""
     strikes, over = Strikes(), threading.Event()
 
     def kill() -> None:
         deadline = time.monotonic() + _KILLING_SECONDS
-        while not over.wait(_KILLS_EVERY_SECONDS) and time.monotonic() < deadline:
-            busy = [each for each in deployment.workers() if _is_busy(each)]
+        before = _work_done(deployment)
+        while not over.wait(_LOOK_SECONDS if strikes.count == 0 else _KILLS_EVERY_SECONDS):
+            if time.monotonic() > deadline and strikes.count:
+                return
+            now = _work_done(deployment)
+            busy = [worker for worker, seconds in now.items() if seconds > before.get(worker, seconds)]
             if busy:
                 chance.choice(busy).kill()
                 strikes.count += 1
+            before = now
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -96,21 +103,18 @@ def _killed(deployment: Deployment, chance: random.Random) -> Iterator[Strikes]:
         thread.join()
 
 
-def _is_busy(worker: psutil.Process) -> bool:
-    """Whether it has worked within the last moments."""
-    try:
-        before = worker.cpu_times().user
-        worker.cpu_percent(interval=0.02)
-        return bool(worker.cpu_times().user > before)
-    except psutil.Error:
-        return False
+def _work_done(deployment: Deployment) -> dict[psutil.Process, float]:
+    """Return how long the processor has worked for each function's process."""
+    found = {}
+    for worker in deployment.workers():
+        with suppress(psutil.Error):
+            found[worker] = worker.cpu_times().user + worker.cpu_times().system
+    return found
 
 
 @contextmanager
 def _refused_webhooks(deployment: Deployment, chance: random.Random) -> Iterator[Strikes]:
     """The next requests of chat and pager are answered with errors, or not at all."""
-    from tests.sink import Reply  # noqa: PLC0415
-
     strikes = Strikes()
     sinks = (deployment.chat, deployment.pager)
     before = [len(each.calls) for each in sinks]
@@ -129,8 +133,6 @@ def _refused_webhooks(deployment: Deployment, chance: random.Random) -> Iterator
 @contextmanager
 def _killed_database(deployment: Deployment, _chance: random.Random) -> Iterator[Strikes]:
     """PostgreSQL is ended with SIGKILL, and comes back at another port."""
-    from fanout_cli import sql_replica  # noqa: PLC0415
-
     application = deployment.application
     pid = int((application.state / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0])
     server = psutil.Process(pid)

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from fanout_cli.demo.definition import Event, UseCaseDemo
-from fanout_cli.engine import mailbox
 from tests.fault.deployment import Deployment
 
 
@@ -28,7 +27,7 @@ class Stores:
     @cache  # noqa: B019 - one run, one object
     def mails(self) -> Counter[str]:
         """How many mails went to each address."""
-        return Counter(address for mail in mailbox.sent(self._application.endpoint) for address in mail.to)
+        return Counter(address for mail in self.deployment.mails() for address in mail.to)
 
 
 class Ledger(ABC):
@@ -39,8 +38,11 @@ class Ledger(ABC):
         self.stores = stores
 
     @abstractmethod
-    def times(self, event: Event, subscriber: str) -> int:
-        """Return how often the effect of the event at the subscriber ("team_a") has happened."""
+    def times(self, event: Event, subscriber: str) -> int | None:
+        """Return how often the effect of the event at the subscriber ("team_a") has happened.
+
+        None: a later event of the same thing stands in its place, and rightly so.
+        """
 
     def settled(self, events: Sequence[Event]) -> bool:
         """Tell whether what goes on after the receipts (a state machine) has come to its end."""

@@ -8,7 +8,7 @@ from tests.fault.workload import Due
 DUE = Due("e-1", "team_events/team_a", {"id": "e-1", "type": "team.message.posted.v1"})
 
 
-def settled(outcome: str, *, times: int, is_dead_letter: bool = False) -> Settled:
+def settled(outcome: str, *, times: int | None, is_dead_letter: bool = False) -> Settled:
     return Settled(DUE, outcome=outcome, is_dead_letter=is_dead_letter, times=times)
 
 
@@ -61,3 +61,9 @@ def test_every_due_delivery_is_in_the_sum() -> None:
     ]
     found = account(each)
     assert found.due == found.processed + found.rejected + found.discarded + found.lost == 4
+
+
+@pytest.mark.parametrize("outcome", ["processed", "discarded"])
+def test_where_a_later_event_stands_rightly_the_receipt_counts(outcome: str) -> None:
+    assert account([settled(outcome, times=None)]).is_clean
+    assert not account([settled("pending", times=None)]).is_clean

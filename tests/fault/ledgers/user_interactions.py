@@ -11,7 +11,7 @@ from tests.fault import ledger
 class Ledger(ledger.Ledger):
     """Adds the shards of the counters up, per post."""
 
-    def times(self, event: Event, subscriber: str) -> int:
+    def times(self, event: Event, subscriber: str) -> int | None:
         """What the post's counter shows; for a like, what it says of the user's last word about it."""
         post = event["data"]["post_id"]
         if subscriber != "likes":
@@ -22,8 +22,9 @@ class Ledger(ledger.Ledger):
         standing = int(state["liked"])
         if self._totals["likes", post] != standing:  # counted more, or less, than its user's last word
             return 1 + abs(self._totals["likes", post] - standing)
-        is_last = state["event_id"] == event["id"]
-        return int(is_last or event["type"] == "post.liked.v1")
+        if state["event_id"] == event["id"]:
+            return 1
+        return None if event["type"] == "post.liked.v1" else 0  # nothing takes back what takes a like back
 
     @cached_property
     def _states(self) -> dict[tuple[str, str], dict[str, Any]]:
