@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from fanout_cli import sql_replica
 from tests.fault.deployment import Deployment
 from tests.fault.proxy import Rule
 from tests.sink import Reply
