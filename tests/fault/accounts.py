@@ -1,5 +1,6 @@
 """The account of a run: of every event due at a subscriber, what became of it, and how often it had its effect."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -13,8 +14,9 @@ class Settled:
     due: Due
     outcome: str
     """what the receipts say; believed only as far as the stores agree"""
-    is_dead_letter: bool
-    """whether the event lies in the subscriber's dead-letter queue: what was rejected must, or it is lost"""
+    letter: str
+    """the kind of reason with which the event lies in the subscriber's dead-letter queue; "" if it does not: what was
+    rejected must, or it is lost"""
     times: int | None
     """how often its effect is found in the stores; None: a later event's stands in its place"""
 
@@ -25,14 +27,14 @@ class Settled:
             case "processed" | "duplicate":
                 return self.times in (1, None)
             case "rejected" | "dead-lettered":
-                return self.is_dead_letter and self.times in (0, 1, None)
+                return bool(self.letter) and self.times in (0, 1, None)
             case outcome:
                 return outcome == "discarded" and not self.times
 
     @property
     def said(self) -> str:
         """One line for whoever looks into it."""
-        letter = ", and it is a dead letter" if self.is_dead_letter else ""
+        letter = ", and it is a dead letter" if self.letter else ""
         return (
             f"{self.due.event['type']} {self.due.event_id} at {self.due.subscriber}: "
             f"receipts say {self.outcome}, its effect is there {self.times} times{letter}"
@@ -49,6 +51,8 @@ class Account:
     discarded: int = 0
     lost: int = 0
     doubled: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """why what was rejected was"""
     complaints: list[str] = field(default_factory=list)
 
     @property
@@ -60,6 +64,7 @@ class Account:
         """Take another account's numbers into this one."""
         for name in ("due", "processed", "rejected", "discarded", "lost", "doubled"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.reasons += other.reasons
         self.complaints += other.complaints
 
 
@@ -73,8 +78,9 @@ def account(settled: Iterable[Settled]) -> Account:
         match each.outcome:
             case "processed" | "duplicate" if each.times != 0:
                 total.processed += 1
-            case "rejected" | "dead-lettered" if each.is_dead_letter:
+            case "rejected" | "dead-lettered" if each.letter:
                 total.rejected += 1
+                total.reasons[each.letter] += 1
             case "discarded":
                 total.discarded += 1
             case _:

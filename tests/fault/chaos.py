@@ -135,7 +135,7 @@ class Run:
                     Settled(
                         due,
                         outcome=outcomes.get(due, "pending"),
-                        is_dead_letter=(due.subscriber, due.event_id) in letters,
+                        letter=letters.get((due.subscriber, due.event_id), ""),
                         times=ledgers[due.use_case].times(due.event, due.name),
                     )
                     for due in dues
@@ -175,6 +175,7 @@ def _show(report: Report) -> None:
     _list(report.faults_of_stores)
     _list([f"{fault} never struck: it has proved nothing" for fault in report.idle])
     total, figures = report.total, report.to_json()
+    _list(f"{count} rejected as {reason}" for reason, count in total.reasons.most_common())
     verdict = "nothing lost, nothing doubled" if report.is_clean else "NOT as promised"
     console().print(
         f"{figures['published']} events, {total.due} due deliveries: {total.processed} processed, {total.rejected} "

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ from botocore.config import Config
 
 from fanout.event import Event
 from fanout.publisher import Failed, Publisher, PublishError
-from fanout_cli.engine import mailbox, process
-from fanout_cli.engine.mailbox import Mail
+from fanout_cli.engine import process
 from tests.fault.proxy import Proxy, proxy
 from tests.integration.application import Application
 from tests.sink import Sink, sink
@@ -40,18 +39,11 @@ class Deployment:
     proxy: Proxy
     chat: Sink
     pager: Sink
-    _mails: dict[str, Mail] = field(default_factory=dict)
 
     def restart_engine(self) -> None:
-        """Stop the engine and start it. It keeps everything but the mail it has sent, which nobody but us reads."""
-        self.mails()
+        """Stop the engine and start it: what waits, waits on."""
         process.stop(self.application.state)
         process.start(self.application.state)
-
-    def mails(self) -> list[Mail]:
-        """All mail that was ever sent."""
-        self._mails.update({mail.message_id: mail for mail in mailbox.sent(self.application.endpoint)})
-        return list(self._mails.values())
 
     def publish(self, topic: str, events: Sequence[Event[Any]], *, through_proxy: bool = True) -> None:
         """Publish as a producer must: whatever was not taken is published again, with the same id."""

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from fanout_cli.demo.definition import Event, UseCaseDemo
+from fanout_cli.engine import mailbox
 from tests.fault.deployment import Deployment
 
 
@@ -27,7 +28,7 @@ class Stores:
     @cache  # noqa: B019 - one run, one object
     def mails(self) -> Counter[str]:
         """How many mails went to each address."""
-        return Counter(address for mail in self.deployment.mails() for address in mail.to)
+        return Counter(address for mail in mailbox.sent(self._application.endpoint) for address in mail.to)
 
 
 class Ledger(ABC):

@@ -8,8 +8,8 @@ from tests.fault.workload import Due
 DUE = Due("e-1", "team_events/team_a", {"id": "e-1", "type": "team.message.posted.v1"})
 
 
-def settled(outcome: str, *, times: int | None, is_dead_letter: bool = False) -> Settled:
-    return Settled(DUE, outcome=outcome, is_dead_letter=is_dead_letter, times=times)
+def settled(outcome: str, *, times: int | None, letter: str = "") -> Settled:
+    return Settled(DUE, outcome=outcome, letter=letter, times=times)
 
 
 @pytest.mark.parametrize("outcome", ["processed", "duplicate"])
@@ -31,7 +31,7 @@ def test_an_effect_that_is_there_twice_is_doubled() -> None:
 
 @pytest.mark.parametrize("times", [0, 1])
 def test_what_was_rejected_is_not_lost_while_it_is_a_dead_letter(times: int) -> None:
-    assert account([settled("rejected", times=times, is_dead_letter=True)]).is_clean
+    assert account([settled("rejected", times=times, letter="outcome-unknown")]).is_clean
 
 
 def test_what_was_rejected_and_lies_nowhere_is_lost() -> None:
@@ -39,7 +39,7 @@ def test_what_was_rejected_and_lies_nowhere_is_lost() -> None:
 
 
 def test_a_dead_letter_whose_effect_is_there_twice_is_doubled() -> None:
-    assert account([settled("dead-lettered", times=2, is_dead_letter=True)]).doubled == 1
+    assert account([settled("dead-lettered", times=2, letter="outcome-unknown")]).doubled == 1
 
 
 def test_what_was_discarded_and_happened_all_the_same_is_no_discard() -> None:
@@ -55,7 +55,7 @@ def test_what_has_not_come_to_an_end_is_lost(outcome: str) -> None:
 def test_every_due_delivery_is_in_the_sum() -> None:
     each = [
         settled("processed", times=1),
-        settled("rejected", times=0, is_dead_letter=True),
+        settled("rejected", times=0, letter="outcome-unknown"),
         settled("discarded", times=0),
         settled("pending", times=0),
     ]

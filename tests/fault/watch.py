@@ -27,7 +27,7 @@ class Watch:
         groups = {each.log_group for each in application.topology.subscribers.values()}
         self._reader = Reader(application.client, groups)
         self._looked = time.monotonic()
-        self._letters: set[tuple[str, str]] = set()
+        self._letters: dict[tuple[str, str], str] = {}
 
     def outcomes(self, dues: Sequence[Due], since: datetime) -> dict[Due, str]:
         """Return the outcome of each delivery that anything is known of."""
@@ -59,11 +59,11 @@ class Watch:
             self._looked = time.monotonic()
 
 
-def dead_letters_of(application: Application, subscribers: Iterable[str] | None = None) -> set[tuple[str, str]]:
-    """Return (subscriber, event id) of all that lies in dead-letter queues: of these subscribers, or of all."""
-    found = set()
+def dead_letters_of(application: Application, subscribers: Iterable[str] | None = None) -> dict[tuple[str, str], str]:
+    """Return what lies in dead-letter queues, of these subscribers or of all: (subscriber, event id) -> kind of reason."""
+    found: dict[tuple[str, str], str] = {}
     for name in sorted(application.topology.subscribers if subscribers is None else subscribers):
         url = application.subscriber(name).dead_letter_url
         for letter in dead_letters.look(application.client("sqs"), url).letters:
-            found |= {(name, event_id) for event_id in letter.event_ids}
+            found |= {(name, event_id): letter.cause_class for event_id in letter.event_ids}
     return found
