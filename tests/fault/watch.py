@@ -60,7 +60,7 @@ class Watch:
 
 
 def dead_letters_of(application: Application, subscribers: Iterable[str] | None = None) -> dict[tuple[str, str], str]:
-    """Return what lies in dead-letter queues, of these subscribers or of all: (subscriber, event id) -> kind of reason."""
+    """Return what lies in dead-letter queues (of all subscribers): (subscriber, event id) -> kind of reason."""
     found: dict[tuple[str, str], str] = {}
     for name in sorted(application.topology.subscribers if subscribers is None else subscribers):
         url = application.subscriber(name).dead_letter_url
