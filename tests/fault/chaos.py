@@ -33,6 +33,7 @@ from tests.integration.application import ROOT
 
 _DRAIN_SECONDS = 300.0
 _POLL_SECONDS = 1.0
+_WAVE = 200
 _COMPLAINTS_SHOWN = 20
 
 
@@ -50,9 +51,10 @@ class Run:
         """Publish about `count` events of all use cases under a fault, and wait until all has been handled."""
         began, started = time.monotonic(), datetime.now(UTC)
         with step(f"{fault.name}: publishing and handling") as progress:
+            progress.update("making events")
             events = self._events(fault, count)
             with fault.active(self._deployment, self._chance) as strikes:
-                published = self._publish(fault, events)
+                published = self._publish(fault, events, progress)
                 dues = self._workload.due(published)
                 strikes.count += self._again(fault, published, dues)
                 strikes.count += fault.restarts + (len(published) if fault.moments else 0)
@@ -65,10 +67,11 @@ class Run:
         numbers = {use_case: max(2, round(count * share / shares)) for use_case, share in SHARES.items()}
         return {name: self._workload.events(name, number, fault.moments) for name, number in numbers.items()}
 
-    def _publish(self, fault: Fault, events: dict[str, list[Event]]) -> list[Event]:
+    def _publish(self, fault: Fault, events: dict[str, list[Event]], progress: Step) -> list[Event]:
         """Publish them, use case after use case, and return them as they were published."""
         published: list[Event] = []
         for number, (use_case, made) in enumerate(events.items()):
+            progress.update(f"publishing {len(made)} events of {use_case}", done=number, total=len(events))
             if fault.reorders:
                 made.reverse()
             if fault.restarts and number == len(events) // 2:
@@ -143,9 +146,15 @@ class Run:
                 row.accounts = {
                     use_case: account(each for each in settled if each.due.use_case == use_case) for use_case in SHARES
                 }
-                self._report.rows.append(row)
+                self._report.add(row)
             self._report.faults_of_stores = [fault for each in ledgers.values() for fault in each.faults()]
         return self._report
+
+
+def waves(count: int) -> list[int]:
+    """Split a number of events into equal waves, none too large for the machine: drowning it attacks nothing."""
+    number = max(1, -(-count // _WAVE))
+    return [count // number + (place < count % number) for place in range(number)]
 
 
 def main() -> int:
@@ -161,7 +170,8 @@ def main() -> int:
     ):
         run = Run(made, arguments.seed)
         for fault in chosen:
-            run.attack(fault, arguments.events // len(chosen))
+            for wave in waves(arguments.events // len(chosen)):
+                run.attack(fault, wave)
         report = run.report()
     (folder / "chaos.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
     (folder / "chaos.md").write_text(report.markdown(), encoding="utf-8")

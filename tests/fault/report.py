@@ -33,6 +33,14 @@ class Row:
     seconds: float
     accounts: Mapping[str, Account]
 
+    def add(self, other: "Row") -> None:
+        """Take another wave of the same fault into this one."""
+        self.strikes += other.strikes
+        self.published += other.published
+        self.seconds += other.seconds
+        for use_case, account in other.accounts.items():
+            self.accounts[use_case].add(account)
+
     @property
     def total(self) -> Account:
         """All use cases together."""
@@ -50,6 +58,14 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     faults_of_stores: list[str] = field(default_factory=list)
     """What is wrong with a store as a whole: a chain of audit entries that does not verify."""
+
+    def add(self, row: Row) -> None:
+        """Add a wave's row: to that of the same fault, if there is one."""
+        for known in self.rows:
+            if known.fault == row.fault:
+                known.add(row)
+                return
+        self.rows.append(row)
 
     @property
     def total(self) -> Account:
