@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock check lint types test test-unit test-engine test-cloud prove-guarantees demo generate clean
+.PHONY: help setup lock check lint types test test-unit test-engine test-cloud prove-guarantees demo chaos chaos-ci generate clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ types: setup
 test: setup test-unit test-engine ## All tests, the fast ones first
 
 test-unit: setup ## The tests that need no engine: units, contracts, templates, rules
-	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint
+	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/fault
 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application, on two engines side by side
 	@pytest -q --numprocesses 2 --dist loadfile tests/engine tests/integration
@@ -59,6 +59,14 @@ prove-guarantees: setup ## Take each countermeasure of docs/guarantees.md away a
 
 demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
 	@fanout demo; status=$$?; fanout down; exit $$status
+
+EVENTS ?= 10000
+SEED ?=
+chaos: setup ## Attack the application with every kind of fault, 10,000 events (EVENTS=, SEED=), and account for each of them
+	@python -m tests.fault.chaos --events $(EVENTS) $(if $(SEED),--seed $(SEED))
+
+chaos-ci: setup ## The same with a few hundred events and a seed that stays
+	@python -m tests.fault.chaos --events 500 --seed 20261122
 
 generate: setup ## Write the files that are made from others: contracts, Lambda payloads, command reference, pictures
 	@python -m fanout_cli.contract_documents docs/contracts

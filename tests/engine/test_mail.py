@@ -1,11 +1,14 @@
 """SES: sending, and the events of what becomes of a mail."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from fanout_cli.engine import mailbox, process
 from tests.engine.aws import ACCOUNT, REGION, Aws, allow
 
 SENDER = "news@example.com"
@@ -184,3 +187,30 @@ def test_upstream_still_publishes_no_events(upstream: Aws) -> None:
     send(upstream, "bounce@simulator.amazonses.com", mail["set"])
     send(upstream, "ana@example.com", "no-such-set")  # accepted, too
     assert upstream.depth(mail["inbox"]) == 0
+
+
+@pytest.fixture
+def restarted(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    process.stop(tmp_path, purge=True)
+
+
+def mails_after_a_restart(state: Path, *, patched: bool) -> list[str]:
+    """Who had got mail, as the engine knows it after it was stopped and started."""
+    aws = Aws(process.start(state, 0, patched=patched))
+    aws.sesv2.create_email_identity(EmailIdentity=SENDER)
+    aws.sesv2.send_email(
+        FromEmailAddress=SENDER,
+        Destination={"ToAddresses": ["ada@example.org"]},
+        Content={"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "there"}}}},
+    )
+    process.stop(state)
+    return [mail.to[0] for mail in mailbox.sent(process.start(state, patched=patched).endpoint)]
+
+
+def test_the_outbox_outlives_a_restart(restarted: Path) -> None:
+    assert mails_after_a_restart(restarted, patched=True) == ["ada@example.org"]
+
+
+def test_upstream_still_loses_its_outbox_when_it_stops(restarted: Path) -> None:
+    assert mails_after_a_restart(restarted, patched=False) == []

@@ -35,7 +35,7 @@ DE,shop,1,1,5.05
 DE,web,2,3,20.00
 SE,web,1,4,40.40
 """
-_GOOD, _REJECTED = {"csv_import": 4, "report": 5}, 1
+GOOD, REJECTED = {"csv_import": 4, "report": 5}, 1
 # A job's last step comes a few seconds after its request was handled, on a cold engine a few more.
 _PATIENCE_SECONDS = 60.0
 _POLL_SECONDS = 0.2
@@ -64,7 +64,7 @@ class Demo(UseCaseDemo):
         """The job's record, once the job has ended."""
         job = self._ended(event["data"]["job_id"])
         counts = (int(job.get("good", 0)), int(job.get("rejected", 0)))
-        if job.get("state") != "COMPLETED" or counts != (_GOOD[event["data"]["kind"]], _REJECTED):
+        if job.get("state") != "COMPLETED" or counts != (GOOD[event["data"]["kind"]], REJECTED):
             return ""
         return f"job {job['job_id']} is COMPLETED: {counts[0]} rows good, {counts[1]} rejected"
 

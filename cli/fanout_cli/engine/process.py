@@ -26,9 +26,10 @@ __all__ = ["Engine", "EngineError", "running", "start", "stop"]
 
 _BOOT_SECONDS = 60.0
 _LOCK_SECONDS = 120.0
-# The engine lets running functions finish before it writes its state (see launcher).
-_STOP_SECONDS = 45.0
-_STOP_AT_ONCE_SECONDS = 10.0
+# The engine lets running functions finish before it writes its state (see launcher): half a minute at most, and on a
+# busy machine everything else takes its time, too. One that is killed before it has written loses all that was new.
+_STOP_SECONDS = 90.0
+_STOP_AT_ONCE_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 _LOG_LIMIT = 20_000_000
 _LOG_LINES_SHOWN = 15

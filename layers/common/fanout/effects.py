@@ -32,6 +32,9 @@ _MARKER_DAYS = 400
 # leaves that to its caller, and two transactions at one counter are no reason to send an event back to its queue.
 _CONFLICT_WAITS = (0.05, 0.1, 0.2, 0.4)
 
+# The same for the record of something that cannot be undone. Together a few seconds: other records of the batch wait.
+_RECORD_WAITS = (0.2, 0.5, 1.0, 2.0)
+
 
 class ConditionFailedError(Exception):
     """A condition of the effect itself did not hold. `failed` numbers the actions concerned, from 0, as given."""
@@ -247,11 +250,25 @@ class _Once:
         raise Reject("outcome-unknown: an earlier attempt began and never ended; find out whether it happened")
 
     def set(self, state: str, details: Mapping[str, Any]) -> None:
-        """Record how the attempt ended, with what is worth knowing about it."""
-        aws.client("dynamodb").update_item(
-            TableName=self._table,
-            Key=to_item(self._key),
-            UpdateExpression="SET #state = :state, details = :details",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues=to_item({":state": state, ":details": dict(details)}),
-        )
+        """Record how the attempt ended, with what is worth knowing about it.
+
+        Tried for some seconds beyond botocore's own retries: nobody but us knows it now, and what is not recorded a
+        person has to find out.
+        """
+        waits = iter(_RECORD_WAITS)
+        while True:
+            try:
+                aws.client("dynamodb").update_item(
+                    TableName=self._table,
+                    Key=to_item(self._key),
+                    UpdateExpression="SET #state = :state, details = :details",
+                    ExpressionAttributeNames={"#state": "state"},
+                    ExpressionAttributeValues=to_item({":state": state, ":details": dict(details)}),
+                )
+            except Exception:
+                wait = next(waits, None)
+                if wait is None:
+                    raise
+                time.sleep(random.uniform(0.5, 1) * wait)  # noqa: S311 - jitter keeps no secret
+            else:
+                return

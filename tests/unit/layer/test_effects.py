@@ -1,5 +1,6 @@
 """Effects: once, although the event comes twice, at the same moment, or again after a crash."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -220,6 +221,44 @@ def test_an_intent_whose_answer_was_lost_on_the_way_is_recognised_as_our_own(
 
     monkeypatch.setattr(client, "put_item", repeated)
     assert once(table, Mailer()) is Outcome.PROCESSED
+
+
+@pytest.mark.parametrize(
+    ("mailer", "state"), [(Mailer(), "done"), (Mailer(Retry("throttled")), "released")], ids=["sent", "not sent"]
+)
+def test_how_an_attempt_ended_is_recorded_although_the_table_is_throttled_for_a_while(
+    mailer: Mailer, state: str, table: str, items: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not recorded would be `outcome-unknown`, and a person would have to find it out."""
+    client = aws.client("dynamodb")
+    update, failures = client.update_item, [ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")] * 3
+
+    def throttled(**parameters: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return update(**parameters)
+
+    monkeypatch.setattr(client, "update_item", throttled)
+    monkeypatch.setattr(effects.time, "sleep", lambda _: None)
+    with contextlib.suppress(Retry):
+        once(table, mailer)
+    assert [item["state"] for item in items(table)] == [state]
+
+
+def test_an_end_that_can_never_be_recorded_raises_what_dynamodb_says(
+    table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem")
+
+    monkeypatch.setattr(aws.client("dynamodb"), "update_item", down)
+    monkeypatch.setattr(effects.time, "sleep", lambda _: None)
+    mailer = Mailer()
+    with pytest.raises(ClientError, match="InternalServerError"):
+        once(table, mailer)
+    with pytest.raises(Retry, match="under way"):
+        once(table, mailer)
+    assert mailer.sent == 1
 
 
 def conflict(*codes: str) -> ClientError:

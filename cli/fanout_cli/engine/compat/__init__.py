@@ -28,6 +28,7 @@ from fanout_cli.engine.compat import (
     log_patterns,
     log_subscriptions,
     mail_events,
+    mail_outbox,
     mail_permissions,
     message_moves,
     message_outbox,
@@ -85,6 +86,7 @@ _PATCHES = (
     alarm_notifications,  # before `alarms`, which asks the topics first
     alarms,
     mail_events,
+    mail_outbox,
     mail_permissions,
     firehose_buffers,
     athena_tables,

@@ -1,0 +1,50 @@
+"""The totals of a site, an app or a store that was heard of once are those of one event; the lake has it once."""
+
+from collections import Counter
+from functools import cached_property
+
+from fanout_cli.demo.definition import Event
+from fanout_cli.lakes import Lake
+from tests.fault import ledger
+from tests.waiting import until
+
+
+class Ledger(ledger.Ledger):
+    """Reads the aggregates, and asks Athena for the lake."""
+
+    def times(self, event: Event, subscriber: str) -> int:
+        """How many such events the totals of the day come to; a total that only some measures have is rounded up."""
+        data = event["data"]
+        match subscriber:
+            case "web":
+                where, measures = f"site={data['site']}", {"views": 1, "engaged_ms": data["visible_ms"]}
+            case "mobile":
+                measures = {"views": data["screens"], "engaged_ms": data["end_ms"] - data["start_ms"]}
+                where = f"app={data['app']}"
+            case _:
+                where = f"store={data['store_id']}"
+                measures = {"items_sold": data["item_count"], f"revenue_{data['currency']}": data["total"]}
+        times = [-(-self._totals[f"{measure}#{where}"] // amount) for measure, amount in measures.items()]
+        return max(times) if min(times) else 0
+
+    def lake(self, events: set[tuple[str, str]]) -> Counter[tuple[str, str]]:
+        """Return how often each (source, id) stands in the lake's view, once Firehose has delivered them all."""
+        lake = Lake(self.stores.client, self.demo.topology, self.demo.use_case)
+
+        def found() -> Counter[tuple[str, str]]:
+            rows = lake.query("SELECT source, id FROM events").rows
+            return Counter((str(source), str(event_id)) for source, event_id in rows)
+
+        last = found()
+        if not events <= last.keys():
+            until(lambda: events <= found().keys(), "all events are in the lake", seconds=60, every=2)
+            last = found()
+        return last
+
+    @cached_property
+    def _totals(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for item in self.rows("web", "AGGREGATES_TABLE"):
+            if item["sk"].startswith("day#"):
+                found[item["pk"]] += int(item["total"])
+        return found
