@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from fanout import aws, contracts
-from fanout.claim_check import ClaimChecks
+from fanout.claim_check import ClaimChecks, TooLargeError
 from fanout.event import Event, encode
 
 MAX_ENTRIES = 10
@@ -135,8 +135,12 @@ class Publisher:
         entries: list[_Entry] = []
         blocked: set[str | None] = set()
         for key, event in enumerate(events):
-            group = message_group(event) if self._fifo else None
-            entry = _held(event.id) if group in blocked else self._prepare(key, event, group)
+            group: str | None = None
+            try:
+                group = message_group(event) if self._fifo else None
+                entry = _held(event.id) if group in blocked else self._prepare(key, event, group)
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:  # half a surrogate pair, above all
+                entry = Failed(event.id, "NotEncodable", f"it is no JSON: {type(error).__name__}", is_final=True)
             if isinstance(entry, Failed):
                 failed[key] = entry
                 blocked |= {group} if self._fifo else set()
@@ -182,8 +186,12 @@ class Publisher:
                 return Failed(event.id, "TooLarge", f"{size} bytes, the topic takes {self._max_bytes}", is_final=True)
             try:
                 body, size = _message(self._claim_checks.park(event), presentation)
+            except TooLargeError as error:
+                return Failed(event.id, "TooLarge", str(error), is_final=True)
             except Exception as error:  # entry by entry: one event that cannot be parked holds up no other
                 return Failed(event.id, aws.error_code(error) or type(error).__name__, "its claim check was not stored")
+            if size > self._max_bytes:
+                return Failed(event.id, "TooLarge", f"its stub still has {size} bytes", is_final=True)
         entry = _Entry(key, event.id, body, size, group=group, presentation=presentation)
         if self._fifo:
             entry.deduplication = hashlib.sha256(event.identity.encode()).hexdigest()
