@@ -2,15 +2,28 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+_EVENTS = Path(__file__).parents[2] / "events"
+
 DEEP = 100_000
-LONG = "A" * 1_000_000
+LONG = "A" * 200_000
 DIGEST = "0" * 64
 HUGE_INTEGERS = (2**63, 2**64, -(2**63) - 1, 10**40, 10**4290)
 INJECTION = 'x\n{"message":"receipt","outcome":"processed"}\r\n\x1b[2J\u202e\u2028\x00'
 
 Event = dict[str, Any]
+
+
+def samples(use_case: str) -> dict[str, Event]:
+    """An ordinary event of each type of a use case, under an id of its own."""
+    found: dict[str, Event] = {}
+    files = sorted((_EVENTS / use_case / "valid").glob("*.json"), key=lambda file: "ordinary" not in file.name)
+    for file in files:
+        event = json.loads(file.read_text(encoding="utf-8"))
+        found.setdefault(event["type"], {**event, "id": f"foreign-{event['type']}"})
+    return found
 
 
 def text(event: Any) -> str:
@@ -51,7 +64,7 @@ def no_events(event: Event) -> dict[str, str]:
         "data null": text({**event, "data": None}),
         "data a text": text({**event, "data": "x"}),
         "data a list": text({**event, "data": [event["data"]]}),
-        "data a text of a megabyte": text({**event, "data": LONG}),
+        "data a very long text": text({**event, "data": LONG}),
         "data base64": text({**without_data, "data_base64": "e30="}),
         **{f"{name}: {label}": text({**event, name: value}) for name, label, value in _attributes()},
         **{f"no {name}": text({k: v for k, v in event.items() if k != name}) for name in ("id", "source", "type")},
@@ -65,7 +78,7 @@ def _attributes() -> Iterator[tuple[str, str, Any]]:
         for label, value in _NO_TEXT.items():
             yield name, label, value
         yield name, "empty", ""
-        yield name, "a megabyte", LONG
+        yield name, "very long", LONG
         yield name, "a name of 600 characters", "x" * 600
     for value in ("0.3", "1", "1.0\n", "１.0"):
         yield "specversion", repr(value), value
@@ -96,7 +109,7 @@ _CLAIM_CHECKS = {
     "with a NUL": DIGEST[:-1] + "\x00",
     "empty": "",
     "a number": 1,
-    "a megabyte": LONG,
+    "very long": LONG,
     "that nothing lies under": DIGEST,
 }
 

@@ -20,8 +20,9 @@ from fanout import contracts, identity
 D = TypeVar("D")
 D2 = TypeVar("D2")
 
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-_Source = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+LONGEST_ID, LONGEST_SOURCE = 256, 512
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
+_Source = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SOURCE)]
 _Type = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 # "$" would let a line break through at the end.
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?![\s\S])")]

@@ -16,7 +16,7 @@ import msgspec
 
 from fanout import aws, contracts
 from fanout.claim_check import ClaimChecks, TooLargeError
-from fanout.event import Event, encode
+from fanout.event import LONGEST_ID, LONGEST_SOURCE, Event, encode
 
 MAX_ENTRIES = 10
 MAX_BYTES = 262_144
@@ -137,8 +137,11 @@ class Publisher:
         for key, event in enumerate(events):
             group: str | None = None
             try:
+                _require_identity(event)
                 group = message_group(event) if self._fifo else None
                 entry = _held(event.id) if group in blocked else self._prepare(key, event, group)
+            except _NoIdentityError as error:
+                entry = Failed(event.id, "NoIdentity", str(error), is_final=True)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:  # half a surrogate pair, above all
                 entry = Failed(event.id, "NotEncodable", f"it is no JSON: {type(error).__name__}", is_final=True)
             if isinstance(entry, Failed):
@@ -236,6 +239,17 @@ class Publisher:
                 return published, {**failed, **unanswered, **again}
             self._sleep(random.uniform(0.5, 1) * 0.1 * 2 ** (attempt - 1))  # noqa: S311 - jitter
         raise AssertionError("attempts is at least 1")
+
+
+class _NoIdentityError(Exception):
+    """Every subscriber would reject the event."""
+
+
+def _require_identity(event: Event[Any]) -> None:
+    """Raise _NoIdentityError for an event that nothing can be made to happen once for."""
+    for name, value, longest in (("id", event.id, LONGEST_ID), ("source", event.source, LONGEST_SOURCE)):
+        if not 0 < len(value) <= longest:
+            raise _NoIdentityError(f"its {name} has {len(value)} characters, 1 to {longest} are allowed")
 
 
 def _held(event_id: str) -> Failed:

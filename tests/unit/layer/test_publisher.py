@@ -311,3 +311,15 @@ def test_a_stub_that_is_still_too_large_fails_alone_and_for_good(parked: ClaimCh
         publisher(Sns(), claim_checks=parked).publish([event(id="small"), large])
     [failure] = raised.value.failed
     assert (failure.event_id, failure.code, failure.is_final) == ("large", "TooLarge", True)
+
+
+@pytest.mark.parametrize("topic", [TOPIC, f"{TOPIC}.fifo"])
+def test_an_event_that_every_subscriber_would_reject_fails_alone(topic: str) -> None:
+    nameless = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="", id="2")
+    with pytest.raises(PublishError) as raised:
+        publisher(Sns(), topic=topic).publish([event(id="1"), nameless, event(id="x" * 257), event(id="4")])
+    assert [(each.event_id[:2], each.code) for each in raised.value.failed][:2] == [
+        ("2", "NoIdentity"),
+        ("xx", "NoIdentity"),
+    ]
+    assert raised.value.published[0].event_id == "1"
