@@ -56,19 +56,24 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
 @SUBJECTS
 def test_a_good_event_with_forged_attributes_is_treated_as_without_them(world: World, subject: Subject) -> None:
     event = json.loads(neighbours(subject)[0])
+    records = [subject.record(corpus.text({**event, "id": name})) for name in ATTRIBUTES]
     world.forget()
-    [alone] = world.call(subject, [subject.record(corpus.text(event))]).outcomes()
-    for name, attributes in ATTRIBUTES.items():
-        world.forget()
-        record = subject.record(corpus.text(event))
-        record["messageAttributes"] = {
-            each: {"stringValue": value, "stringListValues": [], "binaryListValues": [], "dataType": "String"}
-            for each, value in attributes.items()
-        }
-        record["messageAttributes"]["binary"] = {"binaryValue": "AA==", "dataType": "Binary"}
-        answer = world.call(subject, [record])
-        assert answer.outcomes() == [alone], name
-        assert_bounded(answer, 1)
+    without = world.call(subject, records).outcomes()
+    world.forget()
+    answer = world.call(
+        subject, [_with(record, ATTRIBUTES[name]) for name, record in zip(ATTRIBUTES, records, strict=True)]
+    )
+    assert dict(zip(ATTRIBUTES, answer.outcomes(), strict=True)) == dict(zip(ATTRIBUTES, without, strict=True))
+    assert_bounded(answer, len(records))
+
+
+def _with(record: Record, attributes: dict[str, str]) -> Record:
+    """The record with these attributes and a binary one."""
+    given = {
+        name: {"stringValue": value, "stringListValues": [], "binaryListValues": [], "dataType": "String"}
+        for name, value in attributes.items()
+    }
+    return {**record, "messageAttributes": {**given, "binary": {"binaryValue": "AA==", "dataType": "Binary"}}}
 
 
 BROKEN_SYSTEM: dict[str, dict[str, Any]] = {
