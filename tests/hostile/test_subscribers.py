@@ -11,10 +11,11 @@ from tests.hostile import corpus
 from tests.hostile.world import Answer, Subject, World, subjects
 
 SUBJECTS = pytest.mark.parametrize("subject", subjects(), ids=lambda subject: subject.name)
+NAMES = [subject.name for subject in subjects()]
 # A line of a log: what a receipt holds at most, and a traceback's frames.
 LONGEST_LINE = 16_384
 # So many of each kind meet each subscriber at every run; all of them where somebody searches (see conftest).
-MOST = 30
+MOST = 20
 EVERYTHING = bool(os.environ.get("FANOUT_FUZZ"))
 
 
@@ -65,12 +66,16 @@ def assert_bounded(answer: Answer, records: int) -> None:
 
 @SUBJECTS
 def test_what_is_no_event_is_rejected_with_a_reason(world: World, subject: Subject) -> None:
-    event = json.loads(neighbours(subject)[0])
-    found = among_good_ones(world, subject, corpus.no_events(event).items())
-    wrong = {name: told for name, told in found.items() if told[0] != "rejected" or ": " not in told[1]}
-    assert not wrong
+    cases = corpus.no_events(json.loads(neighbours(subject)[0]))
+    found = among_good_ones(world, subject, every_third(subject, list(cases.items())))
+    assert not {name: told for name, told in found.items() if told[0] != "rejected" or ": " not in told[1]}
     nowhere = "claim-check-missing: nothing is parked under the event's claim check"
-    assert found["claimcheck that nothing lies under"] == ("rejected", nowhere)
+    assert found.get("claimcheck that nothing lies under", ("rejected", nowhere)) == ("rejected", nowhere)
+
+
+def every_third(subject: Subject, cases: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Other ones for each subscriber: the decoder is the same for all. All where somebody searches."""
+    return cases if EVERYTHING else cases[NAMES.index(subject.name) % 3 :: 3]
 
 
 FOREIGN = {
@@ -108,13 +113,13 @@ def test_a_very_old_event_and_one_that_comes_again_are_judged_like_any_other(wor
 
 
 @SUBJECTS
-def test_an_event_whose_data_is_bent_is_judged_at_once(world: World, subject: Subject) -> None:
-    bent = dict(corpus.bent(json.loads(neighbours(subject)[0])))
-    among_good_ones(world, subject, list(bent.items())[:: 1 if EVERYTHING else len(bent) // MOST + 1])
-
-
-@SUBJECTS
-def test_an_event_whose_data_goes_deep_is_judged_at_once(world: World, subject: Subject) -> None:
+def test_an_event_whose_data_is_bent_or_goes_deep_is_judged_at_once(world: World, subject: Subject) -> None:
     event = json.loads(neighbours(subject)[0])
-    nested = dict(each for depth in (90, 300, 900) for each in corpus.nested(event, depth))
-    among_good_ones(world, subject, list(nested.items())[:: 1 if EVERYTHING else len(nested) // MOST + 1])
+    bent = list(corpus.bent(event))
+    nested = [each for depth in (90, 300, 900) for each in corpus.nested(event, depth)]
+    among_good_ones(world, subject, [*some(bent), *some(nested)])
+
+
+def some(cases: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same few of them at every run, from first to last; all where somebody searches."""
+    return cases if EVERYTHING else cases[:: len(cases) // MOST + 1]

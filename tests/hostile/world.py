@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -161,13 +162,13 @@ class World:
         return found
 
     def stored(self) -> set[str]:
-        """What effects left behind: the keys of all items and objects."""
+        """What effects left behind: the keys of all items and objects, without the times of day that are in some."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=TABLE, ProjectionExpression="pk, sk")
         items = {f"{item['pk']['S']} | {item['sk']['S']}" for page in pages for item in page["Items"]}
         objects = {each["Key"] for each in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             rows = connection.execute("SELECT key FROM replicated_rows").fetchall() if _has_rows(connection) else []
-        return items | objects | {row[0] for row in rows}
+        return {_TIME.sub("<time>", key) for key in items | objects | {row[0] for row in rows}}
 
     def forget(self) -> None:
         """Empty the stores: the next batch meets an account in which nothing has happened."""
@@ -183,6 +184,7 @@ class World:
                 connection.execute("DELETE FROM replicated_rows")
 
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*Z?")
 # user_interactions/counters: once per process.
 _WRITTEN_ONCE = {"pk": {"S": "shards"}, "sk": {"S": "-"}}
 _TABLES = (
