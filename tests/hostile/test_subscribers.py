@@ -99,20 +99,6 @@ def _is_taken(subject: Subject, type_: str) -> bool:
 
 
 @SUBJECTS
-def test_a_very_old_event_and_one_that_comes_again_are_judged_like_any_other(world: World, subject: Subject) -> None:
-    """A replay out of an archive: the same id has no second effect, and a time of long ago alone is no fault."""
-    first, _ = neighbours(subject)
-    old = corpus.text({**json.loads(first), "time": "1970-01-01T00:00:00Z", "id": "old"})
-    world.call(subject, [subject.record(first)])
-    effects = world.stored()
-    again = world.call(subject, [subject.record(first), subject.record(first)]).outcomes()
-    assert {outcome for outcome, _ in again} <= {"duplicate", "discarded", "processed"}
-    assert world.stored() == effects
-    [(outcome, _)] = world.call(subject, [subject.record(old)]).outcomes()
-    assert outcome in FINAL
-
-
-@SUBJECTS
 def test_an_event_whose_data_is_bent_or_goes_deep_is_judged_at_once(world: World, subject: Subject) -> None:
     event = json.loads(neighbours(subject)[0])
     bent = list(corpus.bent(event))
