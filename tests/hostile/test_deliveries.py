@@ -175,6 +175,23 @@ def _raw(subject: Subject, body: str) -> Record:
     return record
 
 
+DIRECT = [subject for subject in subjects() if subject.wire.delivery == "direct"]
+
+
+@pytest.mark.parametrize("subject", DIRECT, ids=lambda subject: subject.name)
+def test_what_sns_hands_to_a_function_itself_is_judged_alike(world: World, subject: Subject) -> None:
+    first, last = neighbours(subject)
+    cases = dict(every_third(subject, list(corpus.no_events(json.loads(first)).items())))
+    records = [subject.direct(body) for body in (first, *cases.values(), last)]
+    answer = world.call(subject, records)
+    assert answer.response is None
+    outcomes = answer.outcomes()
+    assert "rejected" not in {outcomes[0][0], outcomes[-1][0]}
+    assert {outcome for outcome, _ in outcomes[1:-1]} == {"rejected"}
+    assert len(world.dead()) == len(cases)
+    assert_bounded(answer, len(records))
+
+
 @given(
     record=st.fixed_dictionaries(
         {"body": st.text() | st.sampled_from(["{}", "[" * corpus.DEEP]), "messageId": st.text(min_size=1)},
