@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,23 @@ def test_data_of_any_kind_is_an_event_or_refused(event_type: str, schema: type[A
         assert len(msgspec.json.encode(shown)) < 8_000, "what every receipt shows"
 
     check()
+
+
+@EACH_CONTRACT
+def test_a_contract_that_takes_any_value_somewhere_says_so_and_is_held_to_a_depth(
+    event_type: str, schema: type[Any]
+) -> None:
+    assert contracts.contract_of(schema).holds_anything == _takes_anything(msgspec.inspect.type_info(schema))
+
+
+def _takes_anything(info: Any) -> bool:
+    if isinstance(info, msgspec.inspect.AnyType):
+        return True
+    parts = [field.type for field in getattr(info, "fields", ())]
+    for name in ("item_type", "key_type", "value_type", "type"):
+        parts += [getattr(info, name)] if isinstance(getattr(info, name, None), msgspec.inspect.Type) else []
+    parts += [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
+    return any(_takes_anything(each) for each in parts)
 
 
 @EACH_CONTRACT

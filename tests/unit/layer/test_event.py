@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout import contracts
+from fanout.contracts.application_logs import LogEntry
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import DEEPEST, Event, InvalidEvent, decode, decode_data, encode
 from fanout.identity import derived_id, identity, made_at, new_id
@@ -176,15 +177,14 @@ def test_data_of_no_contract_makes_no_event() -> None:
 
 
 @pytest.mark.parametrize("shape", ["[%s]", '{"a":%s}'])
-def test_data_may_be_nested_a_hundred_levels_deep_and_no_deeper(shape: str) -> None:
+def test_data_of_any_form_may_be_nested_a_hundred_levels_deep_and_no_deeper(shape: str) -> None:
     def nested(levels: int) -> str:
         value = '"[[[{\\"[["'  # brackets in a text are none
-        for _ in range(levels - 1):
+        for _ in range(levels - 2):
             value = shape % value
-        return (
-            f'{{"specversion":"1.0","id":"1","source":"s","type":"t","data":{{"text":"t","author":"a","x":{value}}}}}'
-        )
+        data = f'{{"service":"s","level":"INFO","message":"m","context":{{"x":{value}}}}}'
+        return f'{{"specversion":"1.0","id":"1","source":"s","type":"log.entry.v1","data":{data}}}'
 
-    assert decode_data(decode(nested(DEEPEST)), TeamMessagePosted).data.text == "t"
+    assert decode_data(decode(nested(DEEPEST)), LogEntry).data.message == "m"
     with pytest.raises(InvalidEvent, match="nested deeper than 100 levels"):
-        decode_data(decode(nested(DEEPEST + 1)), TeamMessagePosted)
+        decode_data(decode(nested(DEEPEST + 1)), LogEntry)
