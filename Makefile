@@ -4,11 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 ENGINE_VENV := .fanout/engine-venv
+FUZZ_VENV := .fanout/fuzz-venv
+FUZZ_SECONDS ?= 120
 BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock check lint types test test-unit test-engine test-cloud prove-guarantees demo chaos chaos-ci generate clean
+.PHONY: help setup lock check lint types test test-unit test-engine test-cloud prove-guarantees fuzz demo chaos chaos-ci generate clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +30,7 @@ $(VENV)/.installed: requirements/bootstrap.txt requirements/dev.txt requirements
 	@touch $@
 
 lock: setup ## Resolve requirements/*.in into the locked *.txt
-	@for name in bootstrap dev engine layer postgresql; do \
+	@for name in bootstrap dev engine fuzz layer postgresql; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 
@@ -45,7 +47,7 @@ types: setup
 test: setup test-unit test-engine ## All tests, the fast ones first
 
 test-unit: setup ## The tests that need no engine: units, contracts, templates, rules
-	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/fault
+	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/fault tests/hostile
 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application, on two engines side by side
 	@pytest -q --numprocesses 2 --dist loadfile tests/engine tests/integration
@@ -56,6 +58,16 @@ test-cloud: setup ## The tests on AWS, of what the engine does not prove: FANOUT
 
 prove-guarantees: setup ## Take each countermeasure of docs/guarantees.md away and see its tests fail; ONLY=ID for one promise
 	@python -m tests.proof.prove $(ONLY)
+
+$(FUZZ_VENV)/.installed: $(VENV)/.installed requirements/fuzz.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(FUZZ_VENV)
+	@$(BIN)/uv pip install --quiet --python $(FUZZ_VENV)/bin/python --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+fuzz: $(FUZZ_VENV)/.installed ## Search for bodies that break the decoder, for FUZZ_SECONDS (docs/hostile-input.md)
+	@mkdir -p .fanout/fuzz
+	@$(FUZZ_VENV)/bin/python tests/hostile/fuzz_decoder.py -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -rss_limit_mb=2048 \
+	  -dict=tests/hostile/decoder.dict -artifact_prefix=.fanout/fuzz/ .fanout/fuzz events/*/valid events/*/foreign
 
 demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
 	@fanout demo; status=$$?; fanout down; exit $$status

@@ -26,6 +26,8 @@ _AGAIN_SECONDS = 0.2
 RUNTIME_ATTRIBUTES = frozenset({"outcome", "reason", "subscriber", "event_id", "event_type", "attempts", "rejected_at"})
 _OUTCOMES = frozenset({"rejected", "dead-lettered"})
 _WRITTEN_BY_RUNTIME = RUNTIME_ATTRIBUTES | {CARRIED}
+# A publisher may have written the attribute.
+_LONGEST_NUMBER = 10
 _GAVE_UP = re.compile(r"^gave up after \d+ attempts?: ")
 
 
@@ -134,7 +136,7 @@ def read(message: Mapping[str, Any]) -> DeadLetter:
         origin=origin,
         outcome="rejected" if by_runtime and attributes.get("outcome") == "rejected" else "dead-lettered",
         reason=reason,
-        attempts=int(attempts) if attempts.isdecimal() else None,
+        attempts=int(attempts) if attempts.isdecimal() and len(attempts) < _LONGEST_NUMBER else None,
         at=moment(stated) or _sent_at(system),
         cause=reason or _explain(origin, record, attributes),
         event=event,

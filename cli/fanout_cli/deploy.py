@@ -160,12 +160,12 @@ def configured_overrides(root: Path) -> dict[str, str]:
     try:
         configuration: Mapping[str, Any] = tomllib.loads((root / "samconfig.toml").read_text(encoding="utf-8"))
         pairs = configuration["local"]["deploy"]["parameters"]["parameter_overrides"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        return dict(pair.split("=", 1) for pair in (pairs.split() if isinstance(pairs, str) else pairs))
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise UserError(
             f"samconfig.toml has no [local.deploy.parameters] with parameter_overrides ({error})",
             "Take it from the repository again.",
         ) from None
-    return dict(pair.split("=", 1) for pair in (pairs.split() if isinstance(pairs, str) else pairs))
 
 
 def fingerprint(root: Path) -> str:
@@ -182,9 +182,10 @@ def fingerprint(root: Path) -> str:
 def changed(root: Path, state: Path) -> bool:
     """Whether the checkout differs from what was last deployed from it; False if nobody knows (sam was run by hand)."""
     try:
-        return (state / _DEPLOYED).read_text(encoding="utf-8") != fingerprint(root)
-    except FileNotFoundError:
+        deployed = (state / _DEPLOYED).read_text(encoding="utf-8", errors="replace")
+    except OSError:
         return False
+    return deployed != fingerprint(root)
 
 
 def warm(functions: Any, subscribers: Sequence[Subscriber]) -> None:

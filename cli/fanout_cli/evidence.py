@@ -83,7 +83,7 @@ class Evidence:
         for letter in self.letters.values():
             try:
                 return PartialBody.complete(json.loads(letter.event))
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
         known = [entry for entry in self.entries if entry.outcome and entry.type]
         best = max(known, key=lambda entry: len(entry.fields), default=None)

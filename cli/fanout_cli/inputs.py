@@ -2,11 +2,15 @@
 
 import json
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fanout.observability import excerpt
 from fanout_cli.errors import UsageError, UserError
+
+_LONGEST_KEY = 100
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,9 @@ def read_documents(name: str) -> list[Document]:
         raise UsageError(
             f"{name}: no such file", "Give the path of a file with events, or - for standard input."
         ) from None
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}", "Give the path of a file with events.") from None
+    except (OSError, ValueError) as error:  # a ValueError for a NUL in the name
+        problem = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UsageError(f"{excerpt(name)}: {problem}", "Give the path of a file with events.") from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -87,9 +92,28 @@ def _loads(text: str) -> Any:
         raise json.JSONDecodeError(f"{constant} is no JSON value", text, max(text.find(constant), 0))
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=_without_doubles)
     except RecursionError:
         raise json.JSONDecodeError("nested too deeply", text, 0) from None
+    except json.JSONDecodeError:
+        raise
+    except DoubledKeyError as error:
+        raise json.JSONDecodeError(str(error), text, 0) from None
+    except ValueError:  # Python reads no integer of more than 4,300 digits
+        raise json.JSONDecodeError("it holds an integer of thousands of digits", text, 0) from None
+
+
+class DoubledKeyError(ValueError):
+    """A key stands twice in one object."""
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object. Of a key that stands twice one reader takes the first, another the last, and SNS reads it, too."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        doubled = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise DoubledKeyError(f"the key {json.dumps(doubled[:_LONGEST_KEY])} stands twice in one object")
+    return found
 
 
 def _is_json(line: str) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 # A journal above this size is set aside and the one before it dropped: it serves fresh events, not history.
 _ROTATE_BYTES = 16 * 1024 * 1024
 
@@ -70,12 +72,12 @@ class Journal:
     def _lines(self) -> Iterator[str]:
         for file in (self._previous, self._file):
             if file.exists():
-                with file.open(encoding="utf-8") as lines:
+                with file.open(encoding="utf-8", errors="replace") as lines:
                     yield from lines
 
 
 def _parse(line: str) -> Published | None:
     try:
-        return Published(**json.loads(line))
-    except (ValueError, TypeError):
-        return None  # a line of another version, or one cut off by a full disk
+        return msgspec.json.decode(line, type=Published)
+    except (ValueError, RecursionError):
+        return None  # a line of another version, one cut off by a full disk, or none of ours

@@ -116,7 +116,7 @@ def _parse(key: str, lines: list[bytes], problem: Callable[[str], None]) -> Iter
             event = json.loads(line)
             at = moment(event["time"])
             name = identity(event["source"], event["id"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             at = None
         if at is None:
             problem(f"{key}, line {number}: no archived event")

@@ -34,7 +34,7 @@ from fanout_cli.commands import (
 )
 from fanout_cli.engine.errors import EngineError
 from fanout_cli.errors import UserError
-from fanout_cli.output import error_console
+from fanout_cli.output import error_console, printable
 
 app = typer.Typer(
     name="fanout",
@@ -79,11 +79,14 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read our output has seen enough. Point stdout elsewhere, or Python complains when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (UserError, EngineError, ClientError, BotoCoreError) as error:
+    except (UserError, EngineError, ClientError, BotoCoreError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:  # no file that a person could look at
+            raise
         problem, next_step = _explain(error)
         console = error_console()
         console.print("Error: ", style="bold red", end="")
-        console.print("\n".join(filter(None, (problem, next_step))), markup=False)
+        text = "\n".join(filter(None, (problem, next_step)))
+        console.print(printable(text, keep="\n"), markup=False)  # it quotes what it was given
         return error.exit_code if isinstance(error, UserError) else 1
     return 0
 
@@ -97,6 +100,8 @@ def _explain(error: Exception) -> tuple[str, str]:
             return f"{error.operation_name} failed: {error}", _HINTS.get(error.response["Error"]["Code"], "")
         case BotoCoreError():
             return str(error), "Is the engine running (fanout status), or are credentials and Region set?"
+        case OSError():
+            return f"{error.filename}: {error.strerror}", "Mend what is in the way there, and try again."
     return str(error), ""
 
 

@@ -12,6 +12,7 @@ import msgspec
 from fanout import contracts, identity
 from fanout.claim_check import ClaimChecks
 from fanout.event import Event, InvalidEvent, decode, decode_data, encode
+from fanout.observability import excerpt
 from fanout.publisher import MAX_BYTES, Failed, Publisher, PublishError
 from fanout_cli.errors import UsageError, UserError
 from fanout_cli.inputs import Document
@@ -67,7 +68,7 @@ def prepare(documents: Sequence[Document], use_case: str, event_type: str | None
         try:
             prepared.append(_prepare(document, use_case, schemas, event_type))
         except InvalidEvent as error:
-            problems.append(f"{document.where}: {error}")
+            problems.append(f"{document.where}: {excerpt(str(error))}")
     if problems:
         more = f"\n... and {len(problems) - _ERRORS_SHOWN} more" if len(problems) > _ERRORS_SHOWN else ""
         raise UserError(
@@ -77,8 +78,12 @@ def prepare(documents: Sequence[Document], use_case: str, event_type: str | None
 
 
 def _prepare(document: Document, use_case: str, schemas: Mapping[str, type[Any]], event_type: str | None) -> Prepared:
+    try:
+        text = json.dumps(document.value)
+    except RecursionError:
+        raise InvalidEvent("nested too deeply") from None
     if event_type is None:
-        event = decode(json.dumps(document.value))
+        event = decode(text)
     elif "specversion" in document.value:
         raise UsageError(f"{document.where} is a whole event, but --type is for bare data", "Leave out --type.")
     else:
@@ -89,7 +94,7 @@ def _prepare(document: Document, use_case: str, schemas: Mapping[str, type[Any]]
             type=event_type,
             time=datetime.now(UTC),
             datacontenttype="application/json",
-            data=msgspec.Raw(json.dumps(document.value).encode()),
+            data=msgspec.Raw(text.encode()),
         )
     schema = schemas.get(event.type)
     if schema is None:

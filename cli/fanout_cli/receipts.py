@@ -56,7 +56,7 @@ def parse(line: str) -> list[Entry]:
     """Return the entries of one log line; none if it is no line of the subscriber runtime."""
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if not isinstance(value, dict) or value.get("message") not in ("received", "receipt"):
         return []
@@ -97,9 +97,9 @@ def moment(text: Any) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):  # at both ends of what a datetime can hold, UTC lies outside of it
         return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def _text(value: Any) -> str | None:

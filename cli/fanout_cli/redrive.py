@@ -234,7 +234,7 @@ def _carried(message: Message, letter: DeadLetter) -> Carried:
     text = message.get("MessageAttributes", {}).get(CARRIED, {}).get("StringValue", "")
     try:
         carried = msgspec.json.decode(text, type=Carried)
-    except ValueError:
+    except (ValueError, RecursionError):
         carried = Carried()
     return msgspec.structs.replace(
         carried,

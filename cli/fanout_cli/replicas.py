@@ -225,7 +225,7 @@ def _parsed(key: str) -> Any:
     """A key's text as JSON; as it stands if somebody has put there what is none."""
     try:
         return json.loads(key)
-    except ValueError:
+    except (ValueError, RecursionError):
         return key
 
 

@@ -30,4 +30,13 @@ def checkout() -> Path:
 def state_folder() -> Path:
     """Return the folder with the state of this checkout's engine. It need not exist."""
     named = os.environ.get("FANOUT_STATE")
-    return Path(named).expanduser().resolve() if named else checkout() / ".fanout"
+    if not named:
+        return checkout() / ".fanout"
+    try:
+        folder = Path(named).expanduser().resolve()
+        is_usable = next(each for each in (folder, *folder.parents) if each.exists()).is_dir()
+    except (OSError, RuntimeError):  # a link that leads to itself, nobody's home
+        is_usable = False
+    if not is_usable:
+        raise UserError(f"FANOUT_STATE is {named!r}, which is no folder", "Name one, existing or not, or unset it.")
+    return folder

@@ -5,7 +5,6 @@ Lambda's own lines: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-clou
 """
 
 import base64
-import gzip
 import hashlib
 import re
 import zlib
@@ -31,6 +30,9 @@ _FIELDS = {
 }
 # pino and bunyan write levels as numbers, on a scale of their own.
 _NUMBERED: dict[int, Level] = {10: "DEBUG", 20: "DEBUG", 30: "INFO", 40: "WARNING", 50: "ERROR", 60: "CRITICAL"}
+
+# CloudWatch Logs packs at most a megabyte or so; lines that repeat themselves become a twentieth.
+_MOST_BYTES = 32 * 1024 * 1024
 
 _REQUEST = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -66,9 +68,20 @@ def read(payload: dict[str, Any]) -> Batch:
     except (KeyError, TypeError):
         raise ValueError("no payload of CloudWatch Logs: it has no awslogs.data") from None
     try:
-        return msgspec.json.decode(gzip.decompress(base64.b64decode(packed, validate=True)), type=Batch)
-    except (ValueError, TypeError, OSError, EOFError, zlib.error) as error:
+        return msgspec.json.decode(_unzipped(base64.b64decode(packed, validate=True)), type=Batch)
+    except (ValueError, TypeError, RecursionError, zlib.error) as error:
         raise ValueError(f"no payload of CloudWatch Logs: awslogs.data is not readable ({error})") from None
+
+
+def _unzipped(packed: bytes) -> bytes:
+    """The content of a gzip file; a kilobyte of it can stand for a megabyte, and memory ends somewhere."""
+    unzipping = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    content = unzipping.decompress(packed, _MOST_BYTES)
+    if unzipping.unconsumed_tail:
+        raise ValueError(f"more than {_MOST_BYTES} bytes when unpacked")
+    if not unzipping.eof:
+        raise ValueError("it is cut off")
+    return content
 
 
 def is_own(log_group: str, functions_own: str) -> bool:

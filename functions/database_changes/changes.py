@@ -29,7 +29,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 id=record["eventID"],
                 time=datetime.fromtimestamp(float(record["dynamodb"]["ApproximateCreationDateTime"]), UTC),
             )
-        except (KeyError, ValueError) as error:  # msgspec's errors are ValueErrors
+        except Exception as error:  # whatever a record lacks or holds: those behind it wait for it
             # Its type only: the message of an error in a row's data may quote the row.
             return cls(record=record, event=None, problem=f"no change of a row: {type(error).__name__}")
         return cls(record=record, event=event)

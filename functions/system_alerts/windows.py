@@ -34,6 +34,8 @@ GRACE_SECONDS = 5
 _SENDING_SECONDS = 10
 _KEPT_SECONDS = 30 * 86_400
 _LONGEST = 86_400
+# How far the clock of who began a window may be ahead.
+_SKEW_SECONDS = 60
 
 CURRENT = {"pk": "window", "sk": "current"}
 
@@ -69,13 +71,14 @@ class Held(msgspec.Struct, frozen=True):
 
 
 def named(name: str) -> Window | None:
-    """Return the window of this name; None if no window can have it."""
+    """Return the window of this name; None if no window can have it: one that is yet to begin, above all."""
     start, _, length = name.partition("/")
     try:
         began, seconds = int(datetime.fromisoformat(start).timestamp()), int(length)
     except (ValueError, OverflowError):
         return None
-    return Window(name, began + seconds) if 0 < seconds <= _LONGEST else None
+    has_begun = began <= time.time() + _SKEW_SECONDS
+    return Window(name, began + seconds) if has_begun and 0 < seconds <= _LONGEST else None
 
 
 def current(found: Mapping[str, Any] | None) -> Window:

@@ -4,6 +4,9 @@ from fanout.contracts.team_events import TeamMessagePosted
 from fanout.delivery import Notification
 from fanout.event import Event
 
+# White space as JSON has it, and the byte order mark that some editors begin a file with.
+_BEFORE_JSON = " \t\r\n\ufeff"
+
 
 def from_plain_text(notification: Notification) -> Event[TeamMessagePosted] | None:
     """Return the event that a text not starting with `{` stands for; None for anything else.
@@ -11,7 +14,7 @@ def from_plain_text(notification: Notification) -> Event[TeamMessagePosted] | No
     Its identity is SNS's: id = MessageId, source = TopicArn, time = Timestamp. A queue with raw delivery has lost them,
     so there plain text stays what it is: no event.
     """
-    if notification.topic_arn is None or notification.text.lstrip(" \t\r\n").startswith("{"):
+    if notification.topic_arn is None or notification.text.lstrip(_BEFORE_JSON).startswith("{"):
         return None
     return Event.new(
         TeamMessagePosted(text=notification.text, author="sns"),

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-conten
 https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html
 """
 
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -48,6 +49,8 @@ class _Notification(msgspec.Struct, rename="camel"):
 
 
 _decoder = msgspec.json.Decoder(_Notification)
+# Not AWS's own words: whoever complained has chosen some of them.
+_NO_WORD = re.compile(r"[^A-Za-z0-9_-]")
 # What SES publishes, as plain text, to try a topic out when it becomes an event destination.
 _GREETING = "Successfully validated SNS topic"
 
@@ -98,7 +101,7 @@ def _event(
     addresses = tuple(_bare(recipient.address) for recipient in recipients)
     if not addresses:
         raise Reject("invalid-event: no feedback of SES: it names no recipient")
-    data = MailFeedback(kind=kind, addresses=addresses, detail=detail[:64])
+    data = MailFeedback(kind=kind, addresses=addresses, detail=_NO_WORD.sub("_", detail)[:64])
     return Event.new(data, source=SOURCE, id=feedback_id, time=time)
 
 

@@ -123,7 +123,7 @@ class _Verification:
         try:
             event: Mapping[str, Any] = json.loads(document)["event"]
             return str(event["source"]), str(event["id"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None, None
 
     def _named(self, version: Version) -> str:

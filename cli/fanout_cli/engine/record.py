@@ -61,7 +61,7 @@ def read(places: Places) -> Record:
             if process
             else None,
         )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         # A broken record is the same as none: at worst the engine it spoke of shows up as the holder
         # of the port, by pid, in the message of the next start.
         return Record()

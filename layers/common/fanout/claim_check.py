@@ -16,6 +16,13 @@ from fanout.event import Event, InvalidEvent, decode, encode
 from fanout.failures import Reject
 from fanout.identity import subscriber_name
 
+LARGEST = 16 * 1024 * 1024
+"""Bytes of an event that can be parked. Whoever redeems it holds it in memory several times over."""
+
+
+class TooLargeError(ValueError):
+    """The event is larger than what may be parked."""
+
 
 class ClaimChecks:
     """The place in S3 where one use case parks its large events."""
@@ -34,9 +41,11 @@ class ClaimChecks:
     def park(self, event: Event[Any]) -> Event[dict[str, Any]]:
         """Store the event and return its stub: the same envelope, the filterable fields, the digest.
 
-        Parking the same event twice stores the same object. Raises what S3 raises.
+        Parking the same event twice stores the same object. Raises TooLargeError, and what S3 raises.
         """
         body = encode(event)
+        if len(body) > LARGEST:
+            raise TooLargeError(f"{len(body)} bytes, a claim check takes {LARGEST}")
         digest = hashlib.sha256(body).hexdigest()
         aws.client("s3").put_object(
             Bucket=self._bucket, Key=self._prefix + digest, Body=body, ContentType="application/cloudevents+json"
@@ -49,9 +58,10 @@ class ClaimChecks:
         Raises Reject if nothing (or something else) lies under its digest; what S3 raises otherwise, to be retried.
         """
         try:
-            body = (
-                aws.client("s3").get_object(Bucket=self._bucket, Key=f"{self._prefix}{stub.claimcheck}")["Body"].read()
-            )
+            found = aws.client("s3").get_object(Bucket=self._bucket, Key=f"{self._prefix}{stub.claimcheck}")
+            if found["ContentLength"] > LARGEST:
+                raise Reject(f"claim-check-too-large: {found['ContentLength']} bytes are parked, {LARGEST} is the most")
+            body = found["Body"].read()
         except Exception as error:
             if aws.error_code(error) in {"NoSuchKey", "404"}:
                 raise Reject("claim-check-missing: nothing is parked under the event's claim check") from None
@@ -64,4 +74,5 @@ class ClaimChecks:
             raise Reject(f"claim-check-invalid: {error}") from None
         if (event.source, event.id, event.type) != (stub.source, stub.id, stub.type):
             raise Reject("claim-check-mismatch: what is parked is another event than the stub says")
-        return event
+        # An event without a time has that of its publishing, which the stub was given on its way.
+        return event if event.time else msgspec.structs.replace(event, time=stub.time)

@@ -7,14 +7,24 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html, https://docs.aws.ama
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+from fanout.event import YEARS
 
 # The one message attribute we add to a message that we put into an inbox ourselves (SQS allows ten).
 CARRIED = "fanout"
 LONGEST_WAIT = timedelta(days=4)
 """How far away a retry or a clock may be."""
+
+
+# Whoever publishes to a raw inbox can send a body, and an attribute, that looks as SNS's envelope or ours: nothing in
+# either may be out of bounds.
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+_MessageId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+_MOST_ATTEMPTS = 1_000
+"""More than any subscriber has."""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +43,11 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a message keeps when the runtime puts it into an inbox itself, where SQS would start counting anew."""
 
-    # Whoever publishes to a raw inbox can send an attribute of this name: nothing in it may be out of bounds.
-    attempts: Annotated[int, msgspec.Meta(ge=0)] = 0
+    attempts: Annotated[int, msgspec.Meta(ge=0, le=_MOST_ATTEMPTS)] = 0
     """Attempts made before this message was sent."""
-    message_id: str | None = None
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    not_before: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    message_id: _MessageId | None = None
+    timestamp: _Instant | None = None
+    not_before: _Instant | None = None
     """A retry asked for later than SQS can delay a message (15 minutes)."""
 
 
@@ -66,11 +75,11 @@ class Delivery(msgspec.Struct, kw_only=True):
 class _Envelope(msgspec.Struct):
     """SNS's notification as it puts it into a queue."""
 
-    Type: Annotated[str, msgspec.Meta(pattern="^Notification$")]
-    MessageId: str
-    TopicArn: str
+    Type: Literal["Notification"]
+    MessageId: _MessageId
+    TopicArn: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
     Message: str
-    Timestamp: datetime
+    Timestamp: _Instant
     Subject: str | None = None
 
 
@@ -165,8 +174,8 @@ def _notification(record: Mapping[str, Any], body: str, system: Mapping[str, str
         try:
             envelope = _envelope.decode(body)
         except (ValueError, RecursionError):
-            pass
-        else:
+            envelope = None
+        if envelope is not None and envelope.Timestamp.year in YEARS:
             return Notification(
                 text=envelope.Message,
                 message_id=envelope.MessageId,
@@ -189,7 +198,9 @@ def _read_carried(attributes: Mapping[str, Any]) -> Carried:
         return Carried()
     try:
         carried = _carried.decode(value.get("stringValue") or "")
-    except ValueError:  # somebody else's attribute of that name
+    except (ValueError, RecursionError):  # somebody else's attribute of that name
+        return Carried()
+    if carried.timestamp is not None and carried.timestamp.year not in YEARS:
         return Carried()
     if carried.not_before is not None and carried.not_before - datetime.now(UTC) > LONGEST_WAIT:
         return Carried()  # none of ours: a message that is put off for years would be a message that is lost

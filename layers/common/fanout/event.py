@@ -7,7 +7,9 @@ not know are accepted and ignored.
 """
 
 import os
+import re
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -18,10 +20,12 @@ from fanout import contracts, identity
 D = TypeVar("D")
 D2 = TypeVar("D2")
 
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-_Source = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+LONGEST_ID, LONGEST_SOURCE = 256, 512
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
+_Source = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SOURCE)]
 _Type = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-_Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+# "$" would let a line break through at the end.
+_Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?![\s\S])")]
 
 
 class InvalidEvent(ValueError):
@@ -127,9 +131,18 @@ def encode(event: "Event[Any]") -> bytes:
     return msgspec.json.encode(event)
 
 
+YEARS = range(2, 9999)
+"""Of what is taken for a time: one year within what Python's datetime can hold, so that no zone and no span added leads
+out of it."""
+
+DEEPEST = 100
+"""How many lists and objects may stand within each other in data of any form. What goes through them step by step must
+come back, and no store of ours takes more."""
+
 _envelope = msgspec.json.Decoder(Event[msgspec.Raw])
-# One year within what Python's datetime can hold, so that no zone and no span added to a time leads out of it.
-_YEARS = range(2, 9999)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def decode(body: str | bytes) -> Event[msgspec.Raw]:
@@ -141,13 +154,15 @@ def decode(body: str | bytes) -> Event[msgspec.Raw]:
         event = _envelope.decode(body)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors, and so are lone surrogates
         raise InvalidEvent(f"no CloudEvents 1.0 event: {error}") from None
-    if event.time is not None and event.time.year not in _YEARS:
+    if event.time is not None and event.time.year not in YEARS:
         raise InvalidEvent(f"no CloudEvents 1.0 event: year {event.time.year} is out of range - at `$.time`")
     return event
 
 
 def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
     """Return the event with its data as an instance of `contract`; raises InvalidEvent naming the field."""
+    if contracts.contract_of(contract).holds_anything and _goes_too_deep(bytes(event.data)):
+        raise InvalidEvent(f"{event.type}: nested deeper than {DEEPEST} levels - at `$.data`")
     try:
         data = contracts.decoder(contract).decode(event.data)
     except (ValueError, RecursionError) as error:
@@ -155,6 +170,14 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
         where = problem.replace("`$", "`$.data") if "`$" in problem else f"{problem} - at `$.data`"
         raise InvalidEvent(f"{event.type}: {where}") from None
     return event.with_data(data)
+
+
+def _goes_too_deep(data: bytes) -> bool:
+    """Tell whether more lists and objects than DEEPEST stand within each other. data: well-formed JSON."""
+    if data.count(b"[") + data.count(b"{") <= DEEPEST:  # nearly always, and a hundred times as fast
+        return False
+    brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > DEEPEST
 
 
 def _new_traceparent(event_id: str) -> str:

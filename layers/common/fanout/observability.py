@@ -37,6 +37,7 @@ NAMESPACE = "Fanout"
 
 logger = Logger(service=os.environ.get("FANOUT_SUBSCRIBER"), utc=True, use_rfc3339=True)
 _encode = msgspec.json.Encoder().encode
+_LONGEST_TEXT = 1_000
 
 
 class ReceivedRecord(msgspec.Struct):
@@ -81,6 +82,14 @@ def write(line: Received | Receipt) -> None:
     """Write one JSON line to standard output, which Lambda passes on to CloudWatch Logs as it is."""
     sys.stdout.write(_encode(line).decode() + "\n")
     sys.stdout.flush()
+
+
+def excerpt(text: str) -> str:
+    """Return the text, or its beginning if it is longer than anybody would read: what strangers send may be.
+
+    An error that names a value quotes it whole, and a megabyte of it costs more to log than the event to handle.
+    """
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
 
 
 @cache

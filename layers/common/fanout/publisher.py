@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from fanout import aws, contracts
-from fanout.claim_check import ClaimChecks
-from fanout.event import Event, encode
+from fanout.claim_check import ClaimChecks, TooLargeError
+from fanout.event import LONGEST_ID, LONGEST_SOURCE, Event, encode
 
 MAX_ENTRIES = 10
 MAX_BYTES = 262_144
@@ -135,8 +135,15 @@ class Publisher:
         entries: list[_Entry] = []
         blocked: set[str | None] = set()
         for key, event in enumerate(events):
-            group = message_group(event) if self._fifo else None
-            entry = _held(event.id) if group in blocked else self._prepare(key, event, group)
+            group: str | None = None
+            try:
+                _require_identity(event)
+                group = message_group(event) if self._fifo else None
+                entry = _held(event.id) if group in blocked else self._prepare(key, event, group)
+            except _NoIdentityError as error:
+                entry = Failed(event.id, "NoIdentity", str(error), is_final=True)
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:  # half a surrogate pair, above all
+                entry = Failed(event.id, "NotEncodable", f"it is no JSON: {type(error).__name__}", is_final=True)
             if isinstance(entry, Failed):
                 failed[key] = entry
                 blocked |= {group} if self._fifo else set()
@@ -182,8 +189,12 @@ class Publisher:
                 return Failed(event.id, "TooLarge", f"{size} bytes, the topic takes {self._max_bytes}", is_final=True)
             try:
                 body, size = _message(self._claim_checks.park(event), presentation)
+            except TooLargeError as error:
+                return Failed(event.id, "TooLarge", str(error), is_final=True)
             except Exception as error:  # entry by entry: one event that cannot be parked holds up no other
                 return Failed(event.id, aws.error_code(error) or type(error).__name__, "its claim check was not stored")
+            if size > self._max_bytes:
+                return Failed(event.id, "TooLarge", f"its stub still has {size} bytes", is_final=True)
         entry = _Entry(key, event.id, body, size, group=group, presentation=presentation)
         if self._fifo:
             entry.deduplication = hashlib.sha256(event.identity.encode()).hexdigest()
@@ -228,6 +239,17 @@ class Publisher:
                 return published, {**failed, **unanswered, **again}
             self._sleep(random.uniform(0.5, 1) * 0.1 * 2 ** (attempt - 1))  # noqa: S311 - jitter
         raise AssertionError("attempts is at least 1")
+
+
+class _NoIdentityError(Exception):
+    """Every subscriber would reject the event."""
+
+
+def _require_identity(event: Event[Any]) -> None:
+    """Raise _NoIdentityError for an event that nothing can be made to happen once for."""
+    for name, value, longest in (("id", event.id, LONGEST_ID), ("source", event.source, LONGEST_SOURCE)):
+        if not 0 < len(value) <= longest:
+            raise _NoIdentityError(f"its {name} has {len(value)} characters, 1 to {longest} are allowed")
 
 
 def _held(event_id: str) -> Failed:

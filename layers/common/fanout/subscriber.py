@@ -14,7 +14,7 @@ no other record of its batch: https://docs.aws.amazon.com/lambda/latest/dg/servi
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -27,10 +27,20 @@ from fanout import attempts, contracts, settings
 from fanout.claim_check import ClaimChecks
 from fanout.deadline import Deadline, DeadlineReached
 from fanout.delivery import Delivery, Notification, read
-from fanout.event import Event, InvalidEvent, decode, decode_data
+from fanout.event import Event, InvalidEvent, decode, decode_data, encode
 from fanout.failures import Discard, Reject, Retry
 from fanout.inbox import Inbox, InboxSettings, backoff
-from fanout.observability import Receipt, Received, ReceivedRecord, count, describe, log_failure, logger, write
+from fanout.observability import (
+    Receipt,
+    Received,
+    ReceivedRecord,
+    count,
+    describe,
+    excerpt,
+    log_failure,
+    logger,
+    write,
+)
 
 
 class Outcome(StrEnum):
@@ -110,11 +120,12 @@ class _Verdict(msgspec.Struct):
             case Outcome():
                 self.outcome, self.reason = answer, None
             case Reject():
-                self.outcome, self.reason = Outcome.REJECTED, answer.reason
+                self.outcome, self.reason = Outcome.REJECTED, excerpt(answer.reason)
             case Discard():
-                self.outcome, self.reason = Outcome.DISCARDED, answer.reason
+                self.outcome, self.reason = Outcome.DISCARDED, excerpt(answer.reason)
             case Retry():
-                self.outcome, self.reason, self.after = Outcome.RETRYING, answer.reason or "retry", answer.after
+                self.outcome, self.reason = Outcome.RETRYING, excerpt(answer.reason) or "retry"
+                self.after = answer.after
             case _:  # whatever else went wrong is retried, never lost
                 self.outcome, self.reason = Outcome.RETRYING, describe(answer)
 
@@ -158,11 +169,12 @@ class Subscriber:
     def parse(self, notification: Notification) -> Event[msgspec.Raw] | Event[Any]:
         """Return the event that a notification holds. Raises Reject for none, and what `translate` raises."""
         translated = self._translate(notification) if self._translate else None
-        if translated is not None:
+        if translated is not None and isinstance(translated.data, msgspec.Raw):
             return translated
         try:
-            event = decode(notification.text)
-        except InvalidEvent as error:
+            # What was made of a foreign message is held to envelope and contract as if it had come so.
+            event = decode(notification.text if translated is None else encode(translated))
+        except (InvalidEvent, UnicodeEncodeError) as error:
             raise Reject(f"invalid-event: {error}") from None
         return event if event.time else msgspec.structs.replace(event, time=notification.timestamp)
 
@@ -178,8 +190,6 @@ class Subscriber:
             if parked is None:
                 raise Reject("claim-check-unconfigured: FANOUT_CLAIM_CHECK_BUCKET is not set")
             event = parked.redeem(event)
-        if not isinstance(event.data, msgspec.Raw):  # made by `translate`
-            return event
         try:
             return decode_data(event, schema)
         except InvalidEvent as error:
@@ -204,8 +214,8 @@ class _Batch:
         self._inbox = Inbox(settings)
         self._deadline = Deadline(context)
         self._request_id: str = context.aws_request_id
-        self._deliveries = [read(record) for record in payload["Records"]]
         self._failures: list[str] = []
+        self._deliveries = list(self._read(payload["Records"]))
         self._blocked_groups: set[str] = set()
         self._outcomes: Counter[str] = Counter()
         self._slowest = 0.0
@@ -225,9 +235,20 @@ class _Batch:
                 self._work(unit)
         if self._outcomes:
             count(self._settings.fanout_subscriber, self._outcomes, self._oldest_ms)
-        if all(delivery.is_direct for delivery in self._deliveries):
+        if not self._failures and all(delivery.is_direct for delivery in self._deliveries):
             return None
         return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in self._failures]}
+
+    def _read(self, records: Sequence[dict[str, Any]]) -> Iterator[Delivery]:
+        """Read the records. One that is not as AWS makes them comes again, until SQS puts it aside: no other waits."""
+        for record in records:
+            try:
+                yield read(record)
+            except Exception as error:
+                if "messageId" not in record:
+                    raise
+                log_failure(error, None)
+                self._failures.append(record["messageId"])
 
     def _units(self, parsed: list[Event[Any] | Exception]) -> list[_Unit]:
         """Say what is handled at once: what a batch subscriber takes together, then every other delivery alone."""

@@ -209,7 +209,15 @@ def test_a_line_as_long_as_cloudwatch_allows_is_cut_and_published(ingest: Module
 @pytest.mark.parametrize(
     "broken",
     [{}, {"awslogs": {}}, {"awslogs": {"data": "%%%"}}, {"awslogs": {"data": base64.b64encode(b"no gzip").decode()}}]
-    + [{"awslogs": {"data": base64.b64encode(gzip.compress(body)).decode()}} for body in (b"{", b"{}", b"[]", b"\xff")],
+    + [
+        {"awslogs": {"data": base64.b64encode(packed).decode()}}
+        for packed in (
+            *map(gzip.compress, (b"{", b"{}", b"[]", b"\xff", b"[" * 100_000)),
+            gzip.compress(b"{}")[:-9],
+            gzip.compress(b" " * (33 << 20), compresslevel=1),  # the memory of a function is not for everybody to fill
+        )
+    ],
+    ids=lambda broken: str(broken)[:40],
 )
 def test_what_is_no_payload_is_refused_with_a_reason(broken: dict[str, Any], ingest: ModuleType) -> None:
     with pytest.raises(ValueError, match="no payload of CloudWatch Logs"):

@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fanout import contracts
+from fanout.contracts.application_logs import LogEntry
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.event import Event, InvalidEvent, decode, decode_data, encode
+from fanout.event import DEEPEST, Event, InvalidEvent, decode, decode_data, encode
 from fanout.identity import derived_id, identity, made_at, new_id
 
 texts = st.text(min_size=1, max_size=50)
@@ -175,3 +176,17 @@ def test_a_contract_that_names_a_field_it_does_not_have_is_refused_at_import() -
 def test_data_of_no_contract_makes_no_event() -> None:
     with pytest.raises(TypeError, match="no contract"):
         Event.new({"text": "hi"}, source="urn:test")
+
+
+@pytest.mark.parametrize("shape", ["[%s]", '{"a":%s}'])
+def test_data_of_any_form_may_be_nested_a_hundred_levels_deep_and_no_deeper(shape: str) -> None:
+    def nested(levels: int) -> str:
+        value = '"[[[{\\"[["'  # brackets in a text are none
+        for _ in range(levels - 2):
+            value = shape % value
+        data = f'{{"service":"s","level":"INFO","message":"m","context":{{"x":{value}}}}}'
+        return f'{{"specversion":"1.0","id":"1","source":"s","type":"log.entry.v1","data":{data}}}'
+
+    assert decode_data(decode(nested(DEEPEST)), LogEntry).data.message == "m"
+    with pytest.raises(InvalidEvent, match="nested deeper than 100 levels"):
+        decode_data(decode(nested(DEEPEST + 1)), LogEntry)

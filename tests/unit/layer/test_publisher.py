@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fanout.claim_check import ClaimChecks
 from fanout.contracts.database_changes import RowChanged
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.event import Event, decode, decode_data
+from fanout.event import Event, decode, decode_data, encode
 from fanout.failures import Reject
 from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Presentation, Publisher, PublishError, _Entry, message_group, split
 from fanout.testing import REGION
@@ -294,3 +294,49 @@ def test_a_group_of_a_structure_is_the_same_whatever_order_its_fields_come_in() 
     assert one == message_group(changed({"sk": {"S": "b"}, "pk": {"S": "a"}}))
     assert one != message_group(changed({"pk": {"S": "b"}, "sk": {"S": "a"}}))
     assert len(message_group(changed({"pk": {"S": "a" * 500}}))) <= 128
+
+
+def test_more_than_a_claim_check_takes_is_neither_parked_nor_read(
+    parked: ClaimChecks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = event("x" * MAX_BYTES, id="large")
+    stub = decode(encode(parked.park(large)))
+    monkeypatch.setattr("fanout.claim_check.LARGEST", MAX_BYTES)
+    with pytest.raises(Reject, match="claim-check-too-large"):
+        parked.redeem(stub)
+    with pytest.raises(PublishError) as raised:
+        publisher(Sns(), claim_checks=parked).publish([event(id="small"), large])
+    [failure] = raised.value.failed
+    assert (failure.event_id, failure.code, failure.is_final) == ("large", "TooLarge", True)
+
+
+@pytest.mark.parametrize("topic", [TOPIC, f"{TOPIC}.fifo"])
+def test_an_event_that_is_no_json_fails_alone(topic: str) -> None:
+    sns = Sns()
+    with pytest.raises(PublishError) as raised:
+        publisher(sns, topic=topic).publish([event(id="1"), event("\ud800", id="2"), event(id="3")])
+    [failure, *held] = raised.value.failed
+    assert (failure.event_id, failure.code, failure.is_final) == ("2", "NotEncodable", True)
+    behind = ["3"] if topic.endswith(".fifo") else []  # of the same group
+    assert [entry.event_id for entry in held] == behind
+    assert [entry.event_id for entry in raised.value.published] == (["1"] if behind else ["1", "3"])
+
+
+def test_a_stub_that_is_still_too_large_fails_alone_and_for_good(parked: ClaimChecks) -> None:
+    large = Event.new(TeamMessagePosted(text="x", author="Ada"), source="urn:test", id="large", subject="x" * MAX_BYTES)
+    with pytest.raises(PublishError) as raised:
+        publisher(Sns(), claim_checks=parked).publish([event(id="small"), large])
+    [failure] = raised.value.failed
+    assert (failure.event_id, failure.code, failure.is_final) == ("large", "TooLarge", True)
+
+
+@pytest.mark.parametrize("topic", [TOPIC, f"{TOPIC}.fifo"])
+def test_an_event_that_every_subscriber_would_reject_fails_alone(topic: str) -> None:
+    nameless = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="", id="2")
+    with pytest.raises(PublishError) as raised:
+        publisher(Sns(), topic=topic).publish([event(id="1"), nameless, event(id="x" * 257), event(id="4")])
+    assert [(each.event_id[:2], each.code) for each in raised.value.failed][:2] == [
+        ("2", "NoIdentity"),
+        ("xx", "NoIdentity"),
+    ]
+    assert raised.value.published[0].event_id == "1"

@@ -21,7 +21,15 @@ from fanout.delivery import Notification
 from fanout.event import Event, encode
 from fanout.failures import Discard, Reject, Retry
 from fanout.subscriber import Outcome, Subscriber, subscriber
-from fanout.testing import LambdaContext, envelope_record, failed_invocation, lambda_event, sns_record, sqs_record
+from fanout.testing import (
+    LambdaContext,
+    envelope_record,
+    failed_invocation,
+    lambda_event,
+    notification,
+    sns_record,
+    sqs_record,
+)
 
 from ..conftest import Queues, spy
 
@@ -420,6 +428,10 @@ def test_a_claim_check_is_redeemed_before_the_handler_sees_the_event(
         '{"timestamp":"2026-01-01T00:00:00"}',
         '{"attempts":-5}',
         '{"attempts":"x"}',
+        '{"attempts":1' + "0" * 4_000 + "}",
+        '{"timestamp":"0001-01-01T00:00:00+14:00"}',
+        '{"message_id":"' + "x" * 100_000 + '"}',
+        '{"unknown":' + "[" * 100_000,
         "[]",
     ],
 )
@@ -427,3 +439,79 @@ def test_an_attribute_that_a_publisher_forged_harms_nobody(queues: Queues, lines
     attributes = {"fanout": forged}
     assert run(obey, sqs_record(event("fine"), attributes=attributes), sqs_record(event("fine"))) == []
     assert outcomes(lines) == [("processed", None), ("processed", None)]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"Timestamp": "2026-01-01T00:00:00"},  # no zone
+        {"Timestamp": "0001-01-01T00:00:00+14:00"},
+        {"MessageId": "x" * 100_000},
+        {"MessageId": ""},
+        {"TopicArn": "x" * 100_000},
+    ],
+)
+def test_a_body_that_a_publisher_made_look_like_snss_envelope_is_rejected_and_harms_nobody(
+    queues: Queues, lines: Lines, forged: dict[str, str]
+) -> None:
+    body = json.dumps({**notification(event()), **forged})
+    assert run(obey, sqs_record(body), sqs_record(event("fine"))) == []
+    [rejected, fine] = lines("receipt")
+    assert (rejected["outcome"], fine["outcome"]) == ("rejected", "processed")
+    assert len(rejected["message_id"]) < 100
+
+
+@pytest.mark.parametrize(
+    "missing", [{"ApproximateReceiveCount": None}, {"ApproximateReceiveCount": "many"}, {"SentTimestamp": None}]
+)
+def test_a_record_that_is_not_as_aws_makes_them_is_given_back_and_its_neighbours_are_handled(
+    queues: Queues, lines: Lines, missing: dict[str, Any]
+) -> None:
+    odd = sqs_record(event())
+    odd["attributes"] = {name: value for name, value in {**odd["attributes"], **missing}.items() if value is not None}
+    assert run(obey, sqs_record(event("fine")), odd, sqs_record(event("fine"))) == [odd["messageId"]]
+    assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "processed"]
+    assert run(obey, odd) == [odd["messageId"]]
+
+
+def test_a_reason_that_quotes_a_megabyte_is_cut_for_the_log(queues: Queues, lines: Lines) -> None:
+    run(obey, sqs_record(json.dumps({"specversion": "A" * 1_000_000})))
+    [(outcome, reason)] = outcomes(lines)
+    assert outcome == "rejected"
+    assert reason is not None
+    assert reason.startswith("invalid-event: no CloudEvents 1.0 event: Invalid enum value 'AAAA")
+    assert len(reason) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        ({"id": "x" * 257}, "`$.id`"),
+        ({"source": ""}, "`$.source`"),
+        ({"data": TeamMessagePosted(text="", author="Ada")}, "`$.data.text`"),
+        ({"data": TeamMessagePosted(text="\ud800", author="Ada")}, "surrogates not allowed"),
+    ],
+)
+def test_what_is_made_of_a_foreign_message_is_held_to_envelope_and_contract(
+    queues: Queues, lines: Lines, made: dict[str, Any], problem: str
+) -> None:
+    whole = {"id": "1", "source": "urn:test", "data": TeamMessagePosted(text="hi", author="Ada"), **made}
+    handler = subscriber(TeamMessagePosted, translate=lambda _: Event.new(**whole))(lambda _: None)
+    run(handler, envelope_record("foreign"))
+    [(outcome, reason)] = outcomes(lines)
+    assert outcome == "rejected"
+    assert reason is not None
+    assert reason.startswith("invalid-event: ")
+    assert problem in reason
+
+
+def test_an_event_without_a_time_that_was_parked_has_that_of_its_publishing(
+    queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="claims")
+    monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "claims")
+    seen: list[Event[TeamMessagePosted]] = []
+    stub = ClaimChecks("claims", "team_events").park(msgspec.structs.replace(event(), time=None))
+    record = sqs_record(stub)
+    run(subscriber(TeamMessagePosted)(seen.append), record)
+    assert seen[0].occurred_at.timestamp() * 1000 == float(record["attributes"]["SentTimestamp"])

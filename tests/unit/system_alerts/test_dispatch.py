@@ -305,8 +305,10 @@ def test_a_window_is_not_closed_before_it_is_over(dispatch: ModuleType, listener
     [current] = _current()
     body = {"specversion": "1.0", "id": "1", "source": "urn:test", "type": "alert.window.ended.v1"}
     deliver(dispatch, json.dumps({**body, "data": {"window": current["window"]}}))
-    deliver(dispatch, json.dumps({**body, "data": {"window": "yesterday"}}))
-    assert outcomes(lines)[-2:] == ["retrying", "rejected"]
+    nowhere = ("yesterday", "9998-01-01T00:00:00Z/300", "2026-11-22T12:00:00Z/" + "9" * 90)
+    for window in nowhere:  # one that is yet to begin would be waited for
+        deliver(dispatch, json.dumps({**body, "data": {"window": window}}))
+    assert outcomes(lines)[-4:] == ["retrying", *["rejected"] * 3]
     assert listener.kinds() == []
 
 

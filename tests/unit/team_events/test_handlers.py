@@ -62,7 +62,9 @@ def test_plain_text_published_by_hand_becomes_a_message_with_snss_identity(
     assert (receipt["source"], receipt["message_id"]) == (record["Sns"]["TopicArn"], record["Sns"]["MessageId"])
 
 
-@pytest.mark.parametrize("text", ["{broken", "{}", '{"text": "hi"}', ' {"specversion": "1.0"}'])
+@pytest.mark.parametrize(
+    "text", ["{broken", "{}", '{"text": "hi"}', ' {"specversion": "1.0"}', '\ufeff{"specversion": "1.0"}']
+)
 def test_a_text_that_begins_like_json_and_is_no_event_is_rejected(
     text: str, function_module: Modules, items: Items, lines: Lines
 ) -> None:

@@ -201,3 +201,18 @@ def test_feedback_as_an_event_of_ours_does_the_same(feedback: ModuleType, items:
 def test_a_registration_is_not_this_functions_business(feedback: ModuleType, lines: Lines) -> None:
     deliver(feedback, envelope_record(registration()))
     assert outcomes(lines) == [("discarded", "not-handled: this subscriber does not handle user.registered.v1")]
+
+
+def test_feedback_about_more_people_than_a_mail_can_have_is_rejected(feedback: ModuleType, lines: Lines) -> None:
+    told = json.loads(bounce("eventType"))
+    told["bounce"]["bouncedRecipients"] = [{"emailAddress": f"ada{number}@example.org"} for number in range(101)]
+    deliver(feedback, envelope_record(json.dumps(told)))
+    [(outcome, reason)] = outcomes(lines)
+    assert outcome == "rejected"
+    assert reason is not None
+    assert "length <= 50" in reason
+
+
+def test_a_word_for_the_trouble_that_is_none_is_made_one(feedback: ModuleType, lines: Lines) -> None:
+    deliver(feedback, envelope_record(bounce("eventType", "Transient").replace('"General"', '"not\\n a word"')))
+    assert outcomes(lines) == [("discarded", "transient-bounce: not__a_word; the next mail may arrive")]

@@ -27,6 +27,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     receipt, so none of them may hold personal data."""
     group: tuple[str, ...] = ()
     """On a FIFO topic: the fields of `data` whose values together name the group within which order is kept."""
+    holds_anything: bool = False
+    """Whether some field takes any JSON value. `fanout.event.decode_data` judges how deep such values may go."""
 
 
 _by_class: dict[type, Contract] = {}
@@ -35,7 +37,12 @@ _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 
 
 def contract(
-    event_type: str, *, topic: str, filterable: tuple[str, ...] = (), group: tuple[str, ...] = ()
+    event_type: str,
+    *,
+    topic: str,
+    filterable: tuple[str, ...] = (),
+    group: tuple[str, ...] = (),
+    holds_anything: bool = False,
 ) -> Callable[[type[S]], type[S]]:
     """Declare the decorated Struct to be the schema of events of this type. See `Contract` for the arguments.
 
@@ -51,7 +58,9 @@ def contract(
             raise ValueError(
                 f"contract {event_type} is declared twice: {_by_type[event_type].__name__} and {schema.__name__}"
             )
-        _by_class[schema] = Contract(type=event_type, topic=topic, filterable=filterable, group=group)
+        _by_class[schema] = Contract(
+            type=event_type, topic=topic, filterable=filterable, group=group, holds_anything=holds_anything
+        )
         _by_type[event_type] = schema
         return schema
 

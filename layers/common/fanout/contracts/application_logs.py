@@ -12,7 +12,7 @@ LONGEST_SERVICE = 64
 """So that its escaped form, twelve bytes per character at worst, fits the archive's object names (1,024 bytes)."""
 
 
-@contract("log.entry.v1", topic="ApplicationLogs", filterable=("level", "service"))
+@contract("log.entry.v1", topic="ApplicationLogs", filterable=("level", "service"), holds_anything=True)
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A program logged something. The event's time is the entry's own."""
 

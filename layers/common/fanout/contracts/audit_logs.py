@@ -25,7 +25,13 @@ LARGEST_INTEGER = 2**53 - 1
 
 
 # A field that nobody knows would be kept out of the trail, and nobody would notice: better refuse the event.
-@contract("audit.recorded.v1", topic="AuditLogs", filterable=("tenant", "action", "outcome"), group=("tenant",))
+@contract(
+    "audit.recorded.v1",
+    topic="AuditLogs",
+    filterable=("tenant", "action", "outcome"),
+    group=("tenant",),
+    holds_anything=True,
+)
 class AuditRecorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An action that was taken, refused, or that failed."""
 

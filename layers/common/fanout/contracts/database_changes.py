@@ -36,7 +36,11 @@ _OPERATIONS: Mapping[str, Operation] = {"INSERT": "insert", "MODIFY": "update", 
 
 
 @contract(
-    "row.changed.v1", topic="DatabaseChanges", filterable=("table", "operation", "version"), group=("table", "key")
+    "row.changed.v1",
+    topic="DatabaseChanges",
+    filterable=("table", "operation", "version"),
+    group=("table", "key"),
+    holds_anything=True,
 )
 class RowChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A row was changed. Whoever has the latest version of a row needs no other event about it."""

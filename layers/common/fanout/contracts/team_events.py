@@ -15,7 +15,7 @@ class TeamMessagePosted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
     text: Annotated[str, msgspec.Meta(min_length=1)]
     author: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    audience: tuple[Team, ...] = ()
+    audience: Annotated[tuple[Team, ...], msgspec.Meta(max_length=20)] = ()
     """The teams it is for; empty means everyone."""
 
     def is_for(self, team: Team) -> bool:
