@@ -23,7 +23,7 @@ _SEARCH = os.environ.get("FANOUT_FUZZ", "")
 settings.register_profile(
     "hostile",
     derandomize=not _SEARCH,
-    max_examples=int(_SEARCH or 20),
+    max_examples=int(_SEARCH or 10),
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

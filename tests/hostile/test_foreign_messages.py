@@ -20,7 +20,7 @@ from tests.hostile.test_subscribers import FINAL, assert_bounded, neighbours
 from tests.hostile.world import ROOT, World, subjects
 
 SUBJECTS = {subject.name: subject for subject in subjects()}
-MOST = 60
+MOST = 30
 EVERYTHING = bool(os.environ.get("FANOUT_FUZZ"))
 TRANSLATORS = {
     "user_registration/mail_feedback": [

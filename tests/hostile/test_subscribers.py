@@ -15,7 +15,7 @@ NAMES = [subject.name for subject in subjects()]
 # A line of a log: what a receipt holds at most, and a traceback's frames.
 LONGEST_LINE = 16_384
 # So many of each kind meet each subscriber at every run; all of them where somebody searches (see conftest).
-MOST = 20
+MOST = 10
 EVERYTHING = bool(os.environ.get("FANOUT_FUZZ"))
 
 
