@@ -1,4 +1,4 @@
-"""Who holds no role of a function: a producer, a user of the account without permissions, somebody without credentials."""
+"""Who holds no function's role: a producer, a user without permissions, somebody without credentials."""
 
 import uuid
 
@@ -40,7 +40,7 @@ def test_a_user_of_the_account_without_permissions_may_do_nothing(deployed: Depl
 
 
 def test_somebody_without_credentials_may_do_nothing(deployed: Deployed) -> None:
-    """Buckets are left out: the engine lets unsigned requests pass to S3. On AWS the public access block refuses them."""
+    """Buckets are left out: the engine lets unsigned requests pass to S3. AWS's public access block refuses them."""
     stranger = Principal.nobody(deployed.application)
     for use_case in USE_CASES:
         tried = (attempt for attempt in attempts(deployed, use_case) if attempt.service != "s3")
