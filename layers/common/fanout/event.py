@@ -140,7 +140,7 @@ def decode(body: str | bytes) -> Event[msgspec.Raw]:
     try:
         event = _envelope.decode(body)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors, and so are lone surrogates
-        raise InvalidEvent(f"no CloudEvents 1.0 event: {error}") from None
+        raise InvalidEvent(f"no CloudEvents 1.0 event: {_problem(error)}") from None
     if event.time is not None and event.time.year not in _YEARS:
         raise InvalidEvent(f"no CloudEvents 1.0 event: year {event.time.year} is out of range - at `$.time`")
     return event
@@ -151,10 +151,19 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
     try:
         data = contracts.decoder(contract).decode(event.data)
     except (ValueError, RecursionError) as error:
-        problem = str(error)
+        problem = _problem(error)
         where = problem.replace("`$", "`$.data") if "`$" in problem else f"{problem} - at `$.data`"
         raise InvalidEvent(f"{event.type}: {where}") from None
     return event.with_data(data)
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong, without the value: of an enum's msgspec quotes it, and whatever was put there would be logged."""
+    said = str(error)
+    if not said.startswith("Invalid enum value"):
+        return said
+    _, found, path = said.rpartition(" - at `")
+    return "Invalid enum value" + found + path if found else "Invalid enum value"
 
 
 def _new_traceparent(event_id: str) -> str:
