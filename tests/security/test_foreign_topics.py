@@ -45,32 +45,29 @@ class Foreign:
         self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
         return url, arn
 
-    def subscribe(self, protocol: str, endpoint: str) -> str:
-        """Subscribe an endpoint; what it does not take goes to the queue of what was refused."""
-        return str(
-            self.sns.subscribe(
-                TopicArn=self.topic,
-                Protocol=protocol,
-                Endpoint=endpoint,
-                Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": self.refused_arn})},
-                ReturnSubscriptionArn=True,
-            )["SubscriptionArn"]
-        )
+    def subscribe(self, name: str, protocol: str, endpoint: str) -> None:
+        """Subscribe an endpoint to what is published under a name; what it does not take goes to the other queue."""
+        attributes = {
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn": self.refused_arn}),
+            "FilterPolicy": json.dumps({"to": [name]}),
+        }
+        self.sns.subscribe(TopicArn=self.topic, Protocol=protocol, Endpoint=endpoint, Attributes=attributes)
 
-    def publish(self) -> None:
-        """Publish an ordinary event."""
-        event = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": "urn:example:foreign", "type": "foreign.v1"}
-        group = {"MessageGroupId": "g", "MessageDeduplicationId": event["id"]} if self.fifo else {}
-        self.sns.publish(TopicArn=self.topic, Message=json.dumps(event), **group)
+    def publish(self, name: str) -> None:
+        """Publish an event for the endpoint that is subscribed under a name."""
+        event = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": "urn:example:foreign", "type": name}
+        group = {"MessageGroupId": name, "MessageDeduplicationId": event["id"]} if self.fifo else {}
+        attributes = {"to": {"DataType": "String", "StringValue": name}}
+        self.sns.publish(TopicArn=self.topic, Message=json.dumps(event), MessageAttributes=attributes, **group)
 
     def take(self, queue: str) -> list[str]:
-        """Take what is in a queue: the ARNs of the subscriptions that the messages were for."""
+        """Take what is in a queue; return the names that it was published under."""
         found: list[dict[str, Any]] = self.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get(
             "Messages", []
         )
         for message in found:
             self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return [json.loads(message["Body"])["UnsubscribeURL"].partition("SubscriptionArn=")[2] for message in found]
+        return [json.loads(json.loads(message["Body"])["Message"])["type"] for message in found]
 
     def close(self) -> None:
         """Delete all of it."""
@@ -89,21 +86,21 @@ def foreign_topic(application: Application, *, fifo: bool = False) -> Iterator[F
 
 
 def let_in(topic: Foreign, endpoints: dict[str, tuple[str, str]]) -> list[str]:
-    """Subscribe the topic to everything and publish once; return which endpoints did not refuse what came."""
-    left = {topic.subscribe(protocol, endpoint): path for path, (protocol, endpoint) in endpoints.items()}
-    topic.subscribe("sqs", topic.own_arn)
-    topic.publish()
-    until(lambda: topic.take(topic.own), "the topic's copy for its own queue, without which this would prove nothing")
+    """Subscribe each endpoint to the topic and publish to it; return those that did not refuse what came."""
+    for name, (protocol, endpoint) in {**endpoints, "own": ("sqs", topic.own_arn)}.items():
+        topic.subscribe(name, protocol, endpoint)
+        topic.publish(name)
+    until(lambda: topic.take(topic.own), "the event for the topic's own queue, without which this would prove nothing")
+    left = set(endpoints)
 
     def all_were_refused() -> bool:
-        for subscription in topic.take(topic.refused):
-            left.pop(subscription)
+        left.difference_update(topic.take(topic.refused))
         return not left
 
     try:
         until(all_were_refused, "every endpoint's refusal", seconds=30)
     except AssertionError:
-        return sorted(left.values())
+        return sorted(left)
     return []
 
 
