@@ -18,7 +18,7 @@ from tests.security.needs import use_case
 
 # One session for all: it reads the service models once.
 _SESSION = boto3.Session(aws_access_key_id="unused", aws_secret_access_key="unused", region_name="us-east-1")
-_REFUSED = re.compile(r"AccessDenied|AuthorizationError|MissingAuthenticationToken")
+_REFUSED = re.compile(r"AccessDenied|AuthorizationError|MissingAuthenticationToken|UnrecognizedClientException")
 _NESTED = "AWS::CloudFormation::Stack"
 _TABLE_ACTIONS = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan")
 _OBJECT_ACTIONS = ("GetObject", "PutObject", "DeleteObject")
@@ -151,11 +151,11 @@ def is_refused(call: Callable[[Any], Any], client: Any) -> bool:
     return False
 
 
-def attempts(deployed: Deployed, owner: str) -> Iterator[Attempt]:
-    """Everything that is tried with a role of a use case. owner: a path in that use case.
+def attempts(deployed: Deployed, owner: str = "") -> Iterator[Attempt]:
+    """Everything that is tried. owner: a path in the use case that the principal belongs to, if it does.
 
-    Queues of another use case are not tried with deleting and purging: what may not even receive there has no receipt
-    handle, and the calls of this file have to be made in seconds.
+    Of another use case's queues only sending and receiving are tried with such a one: what may not even receive there
+    has no receipt handle, and all the calls have to be made in seconds.
     """
     for path, table in deployed.of_type("DynamoDB::Table").items():
         for action in _TABLE_ACTIONS:
@@ -166,7 +166,7 @@ def attempts(deployed: Deployed, owner: str) -> Iterator[Attempt]:
         yield Attempt(path, "StartExecution", "stepfunctions", _on_machine(arn))
     for path, url in deployed.of_type("SQS::Queue").items():
         for action in ("SendMessage", "ReceiveMessage", "DeleteMessage", "PurgeQueue"):
-            if use_case(path) == use_case(owner) or action in ("SendMessage", "ReceiveMessage"):
+            if not owner or use_case(path) == use_case(owner) or action in ("SendMessage", "ReceiveMessage"):
                 yield Attempt(path, action, "sqs", _on_queue(action, url))
     for path, bucket in deployed.of_type("S3::Bucket").items():
         for prefix in _PREFIXES.get(path, ("anything",)):
