@@ -6,11 +6,12 @@ VENV := .venv
 ENGINE_VENV := .fanout/engine-venv
 FUZZ_VENV := .fanout/fuzz-venv
 FUZZ_SECONDS ?= 120
+AUDIT_VENV := .fanout/audit-venv
 BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock check lint types test test-unit test-engine test-cloud prove-guarantees fuzz demo chaos chaos-ci generate clean
+.PHONY: help setup lock check lint types test test-unit test-engine test-cloud prove-guarantees fuzz audit demo chaos chaos-ci generate clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +31,7 @@ $(VENV)/.installed: requirements/bootstrap.txt requirements/dev.txt requirements
 	@touch $@
 
 lock: setup ## Resolve requirements/*.in into the locked *.txt
-	@for name in bootstrap dev engine fuzz layer postgresql; do \
+	@for name in audit bootstrap dev engine fuzz layer postgresql; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 
@@ -50,7 +51,24 @@ test-unit: setup ## The tests that need no engine: units, contracts, templates, 
 	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/fault tests/hostile
 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application, on two engines side by side
-	@pytest -q --numprocesses 2 --dist loadfile tests/engine tests/integration
+	@pytest -q --numprocesses 2 --dist loadfile tests/engine tests/integration tests/security
+
+audit: $(AUDIT_VENV)/.installed ## checkov on every template, then known vulnerabilities in what is locked (asks PyPI)
+	@$(AUDIT_VENV)/bin/checkov --config-file .checkov.yaml --file template.yaml platform/*.yaml usecases/*/template.yaml
+	@echo "checkov has nothing to say"
+# --strict: a package that PyPI tells nothing about is a failure. Without it, an audit that reached nobody would pass.
+	@for file in requirements/*.txt; do \
+	  echo "$$file"; \
+	  $(AUDIT_VENV)/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip --requirement $$file && continue; \
+	  echo "A vulnerability: raise the version (make lock), or say in docs/security.md why it stays." >&2; \
+	  echo "'could not be audited', or no connection: PyPI's own JSON interface must be reachable; a mirror has none." >&2; \
+	  exit 1; done
+
+$(AUDIT_VENV)/.installed: $(VENV)/.installed requirements/audit.txt
+	@echo "Making $(AUDIT_VENV): checkov and pip-audit"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT_VENV)
+	@$(BIN)/uv pip install --quiet --python $(AUDIT_VENV)/bin/python --require-hashes -r requirements/audit.txt
+	@touch $@
 
 # One file's tests beside the other's: they wait for AWS, for minutes.
 test-cloud: setup ## The tests on AWS, of what the engine does not prove: FANOUT_CLOUD_STACK=fanout-dev make test-cloud

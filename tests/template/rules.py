@@ -472,6 +472,20 @@ def _is_written_once(composition: Composition, bucket: Resource) -> bool:
 
 
 @rule
+def a_topic_has_a_policy_of_its_own(composition: Composition) -> Iterator[str]:
+    """SNS gives a topic without one a policy that lets everybody in the account publish, whatever IAM says of them."""
+    policies = composition.of("AWS::SNS::TopicPolicy")
+    covered = {target for policy in policies for target in as_list(policy.properties["Topics"])}
+    for topic in composition.of(TOPIC):
+        if topic.arn not in covered:
+            yield f"{topic.path}: everybody in the account may publish"
+    for policy in policies:
+        for statement in policy.properties["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Allow" and statement["Principal"] in ("*", {"AWS": "*"}):
+                yield f"{policy.path}: {statement['Sid']} lets in everybody"
+
+
+@rule
 def plain_http_is_refused_on_aws(composition: Composition) -> Iterator[str]:
     """By topics, queues and buckets; the local engine speaks nothing else."""
     if composition.root.parameters["Stage"] == "local":

@@ -325,6 +325,12 @@ MISTAKES: list[tuple[str, Path, Change]] = [
             ),
         )
     ),
+    ("a_topic_has_a_policy_of_its_own", TEAM_EVENTS, lambda t: t["Resources"].pop("TeamEventsPolicy")),
+    (
+        "a_topic_has_a_policy_of_its_own",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamEventsPolicy")["PolicyDocument"]["Statement"][0].update(Principal="*"),
+    ),
     ("plain_http_is_refused_on_aws", TEAM_EVENTS, lambda t: t["Resources"].pop("TeamEventsPolicy")),
     ("a_function_has_a_role_of_its_own", TEAM_EVENTS, lambda t: _resource(t, "TeamAFunction").pop("Role")),
     (

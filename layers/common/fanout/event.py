@@ -153,7 +153,7 @@ def decode(body: str | bytes) -> Event[msgspec.Raw]:
     try:
         event = _envelope.decode(body)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors, and so are lone surrogates
-        raise InvalidEvent(f"no CloudEvents 1.0 event: {error}") from None
+        raise InvalidEvent(f"no CloudEvents 1.0 event: {_problem(error)}") from None
     if event.time is not None and event.time.year not in YEARS:
         raise InvalidEvent(f"no CloudEvents 1.0 event: year {event.time.year} is out of range - at `$.time`")
     return event
@@ -166,7 +166,7 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
     try:
         data = contracts.decoder(contract).decode(event.data)
     except (ValueError, RecursionError) as error:
-        problem = str(error)
+        problem = _problem(error)
         where = problem.replace("`$", "`$.data") if "`$" in problem else f"{problem} - at `$.data`"
         raise InvalidEvent(f"{event.type}: {where}") from None
     return event.with_data(data)
@@ -178,6 +178,15 @@ def _goes_too_deep(data: bytes) -> bool:
         return False
     brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > DEEPEST
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong, without the value: of an enum's msgspec quotes it, and whatever was put there would be logged."""
+    said = str(error)
+    if not said.startswith("Invalid enum value"):
+        return said
+    _, found, path = said.rpartition(" - at `")
+    return "Invalid enum value" + found + path if found else "Invalid enum value"
 
 
 def _new_traceparent(event_id: str) -> str:
