@@ -14,7 +14,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -147,8 +147,15 @@ class Run:
                     use_case: account(each for each in settled if each.due.use_case == use_case) for use_case in SHARES
                 }
                 self._report.add(row)
-            self._report.faults_of_stores = [fault for each in ledgers.values() for fault in each.faults()]
+            self._report.faults_of_stores = self._faults_of_stores(ledgers)
         return self._report
+
+    def _faults_of_stores(self, ledgers: Mapping[str, ledger.Ledger]) -> list[str]:
+        events: dict[str, dict[str, Event]] = {use_case: {} for use_case in ledgers}
+        for _, dues, _ in self._phases:
+            for due in dues:
+                events[due.use_case][due.event_id] = due.event
+        return [fault for name, each in ledgers.items() for fault in each.faults(list(events[name].values()))]
 
 
 def waves(count: int) -> list[int]:

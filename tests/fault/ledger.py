@@ -49,8 +49,8 @@ class Ledger(ABC):
         """Tell whether what goes on after the receipts (a state machine) has come to its end."""
         return True
 
-    def faults(self) -> list[str]:
-        """Return what is wrong with the stores as a whole, beyond single effects."""
+    def faults(self, events: Sequence[Event]) -> list[str]:
+        """Return what is wrong with the stores beyond the effects of functions, given all events of the use case."""
         return []
 
     def rows(self, subscriber: str, variable: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 
 from fanout_cli.audit.stores import Trails
@@ -21,7 +22,7 @@ class Ledger(ledger.Ledger):
         tenant = event["data"]["tenant"]
         return self._documents[f"documents/{tenant}/{name_of(event['source'], event['id'])}.json"]
 
-    def faults(self) -> list[str]:
+    def faults(self, events: Sequence[Event]) -> list[str]:
         """What an auditor finds."""
         trails = Trails(self.stores.client, self.demo.topology)
         items = self.rows("record", "AUDIT_TABLE")

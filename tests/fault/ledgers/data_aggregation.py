@@ -1,12 +1,17 @@
 """The totals of a site, an app or a store that was heard of once are those of one event; the lake has it once."""
 
+import time
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 
 from fanout_cli.demo.definition import Event
 from fanout_cli.lakes import Lake
 from tests.fault import ledger
-from tests.waiting import until
+
+# Firehose collects for a second, and asks a function.
+_FIREHOSE_SECONDS = 60.0
+_POLL_SECONDS = 2.0
 
 
 class Ledger(ledger.Ledger):
@@ -27,19 +32,17 @@ class Ledger(ledger.Ledger):
         times = [-(-self._totals[f"{measure}#{where}"] // amount) for measure, amount in measures.items()]
         return max(times) if min(times) else 0
 
-    def lake(self, events: set[tuple[str, str]]) -> Counter[tuple[str, str]]:
-        """Return how often each (source, id) stands in the lake's view, once Firehose has delivered them all."""
+    def faults(self, events: Sequence[Event]) -> list[str]:
+        """Every event stands in the lake, which no function writes, once."""
+        wanted = {(event["source"], event["id"]) for event in events}
         lake = Lake(self.stores.client, self.demo.topology, self.demo.use_case)
-
-        def found() -> Counter[tuple[str, str]]:
+        deadline = time.monotonic() + _FIREHOSE_SECONDS
+        while True:
             rows = lake.query("SELECT source, id FROM events").rows
-            return Counter((str(source), str(event_id)) for source, event_id in rows)
-
-        last = found()
-        if not events <= last.keys():
-            until(lambda: events <= found().keys(), "all events are in the lake", seconds=60, every=2)
-            last = found()
-        return last
+            found = Counter((str(source), str(event_id)) for source, event_id in rows)
+            if wanted <= found.keys() or time.monotonic() > deadline:
+                return [f"the lake has {each} {found[each]} times" for each in sorted(wanted) if found[each] != 1]
+            time.sleep(_POLL_SECONDS)
 
     @cached_property
     def _totals(self) -> Counter[str]:
