@@ -219,7 +219,10 @@ def test_a_record_of_the_lake_that_is_no_event_fails_alone(function: Callable[[s
         *[text for _, text in list(corpus.bent(json.loads(good)))[::5]],
     ]
     raw = [good.encode(), *[body.encode("utf-8", "surrogatepass") for body in bodies], b"\xff\xfe", b"", good.encode()]
-    records = [{"recordId": str(n), "data": base64.b64encode(body).decode()} for n, body in enumerate(raw)]
+    records = [
+        {"recordId": str(n), "approximateArrivalTimestamp": 1_790_000_000_000, "data": base64.b64encode(body).decode()}
+        for n, body in enumerate(raw)
+    ]
     answers = function("data_aggregation/lake").handler({"records": records}, LambdaContext())["records"]
     assert [answer["recordId"] for answer in answers] == [record["recordId"] for record in records]
     assert [answers[0]["result"], answers[-1]["result"]] == ["Ok", "Ok"]
