@@ -20,6 +20,8 @@ from tests.fault.proxy import Rule
 from tests.sink import Reply
 
 _OUTAGE_SECONDS = 8
+# An unlucky event would be waited for through all its attempts, each twice as late as the one before.
+_FAULT_SECONDS = 40
 _KILLS_EVERY_SECONDS = 0.7
 _LOOK_SECONDS = 0.1
 _KILLING_SECONDS = 10
@@ -61,7 +63,7 @@ def _rules(*rules: Rule) -> Active:
         strikes, before = Strikes(), deployment.proxy.struck()
         # However few the events are, the first calls are struck.
         surely = [{**rule, "probability": 1, "times": _SURELY} for rule in rules if "ttl_s" not in rule]
-        with deployment.proxy.failing([*surely, *rules]):
+        with deployment.proxy.failing([{"ttl_s": _FAULT_SECONDS, **rule} for rule in (*surely, *rules)]):
             yield strikes
             strikes.count = deployment.proxy.struck() - before
 
