@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+import boto3
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 
 from fanout.contracts.audit_logs import AuditRecorded
 from fanout.event import Event
@@ -43,6 +46,24 @@ def test_a_preserved_document_gets_no_second_version_and_no_delete_marker(stack:
     assert code_of(s3.delete_object, **known) in REFUSED, "no delete marker hides it"
     assert code_of(s3.delete_object, **known, VersionId=latest["VersionId"]) in REFUSED, "the lock keeps it"
     assert len(s3.list_object_versions(Bucket=bucket, Prefix=latest["Key"])["Versions"]) == 1
+
+
+@pytest.mark.cloud(
+    "unsigned requests to S3",
+    here="the engine lets them pass",
+    instead="rule `a_bucket_is_closed`",
+)
+def test_somebody_without_credentials_gets_and_puts_nothing_in_a_bucket(stack: Stack) -> None:
+    bucket = stack.of("batch_jobs", "JobBucketName")
+    unsigned = boto3.client(
+        "s3", region_name=stack.client("s3").meta.region_name, config=Config(signature_version=UNSIGNED)
+    )
+    codes = {
+        "list": code_of(unsigned.list_objects_v2, Bucket=bucket),
+        "get": code_of(unsigned.get_object, Bucket=bucket, Key="inputs/any.csv"),
+        "put": code_of(unsigned.put_object, Bucket=bucket, Key="inputs/unsigned.csv", Body=b""),
+    }
+    assert set(codes.values()) == {"AccessDenied"}, codes
 
 
 @pytest.mark.cloud(

@@ -140,6 +140,7 @@ class Run:
                         outcome=outcomes.get(due, "pending"),
                         letter=letters.get((due.subscriber, due.event_id), ""),
                         times=ledgers[due.use_case].times(due.event, due.name),
+                        is_addressed=self._workload.demos[due.use_case].is_for(due.event, due.name),
                     )
                     for due in dues
                 ]
@@ -148,6 +149,7 @@ class Run:
                 }
                 self._report.add(row)
             self._report.faults_of_stores = self._faults_of_stores(ledgers)
+            self._report.unpublished = self._workload.unpublished()
         return self._report
 
     def _faults_of_stores(self, ledgers: Mapping[str, ledger.Ledger]) -> list[str]:
@@ -177,7 +179,7 @@ def main() -> int:
     ):
         run = Run(made, arguments.seed)
         for fault in chosen:
-            for wave in waves(arguments.events // len(chosen)):
+            for wave in waves(-(-arguments.events // len(chosen))):
                 run.attack(fault, wave)
         report = run.report()
     (folder / "chaos.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
@@ -191,6 +193,7 @@ def _show(report: Report) -> None:
     _list(report.total.complaints)
     _list(report.faults_of_stores)
     _list([f"{fault} never struck: it has proved nothing" for fault in report.idle])
+    _list([f"no {event_type} was ever published: too few events" for event_type in report.unpublished])
     total, figures = report.total, report.to_json()
     _list(f"{count} rejected as {reason}" for reason, count in total.reasons.most_common())
     verdict = "nothing lost, nothing doubled" if report.is_clean else "NOT as promised"

@@ -21,6 +21,7 @@ _SHORT = {
     "user_interactions": "interactions",
     "user_registration": "registration",
 }
+_FIGURES = ("struck", "processed", "rejected", "discarded", "lost", "doubled")
 
 
 @dataclass
@@ -58,6 +59,8 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     faults_of_stores: list[str] = field(default_factory=list)
     """What is wrong with a store as a whole: a chain of audit entries that does not verify."""
+    unpublished: list[str] = field(default_factory=list)
+    """Samples that the run was too small for."""
 
     def add(self, row: Row) -> None:
         """Add a wave's row: to that of the same fault, if there is one."""
@@ -83,7 +86,8 @@ class Report:
     @property
     def is_clean(self) -> bool:
         """Whether every promise has held against every fault."""
-        return bool(self.rows) and self.total.is_clean and not self.idle and not self.faults_of_stores
+        is_complete = bool(self.rows) and not self.idle and not self.unpublished
+        return is_complete and self.total.is_clean and not self.faults_of_stores
 
     def to_json(self) -> dict[str, Any]:
         """The figures. `published` counts distinct events, the others (event, subscriber) pairs."""
@@ -101,7 +105,7 @@ class Report:
 
     def columns(self) -> list[str]:
         """The heads of the table."""
-        return ["fault", *(_SHORT[name] for name in self._use_cases()), "struck", "rejected", "lost", "doubled"]
+        return ["fault", *(_SHORT[name] for name in self._use_cases()), *_FIGURES]
 
     def lines(self) -> list[list[str]]:
         """The lines of the table: deliveries due per use case, all of them settled unless lost."""
@@ -114,7 +118,8 @@ class Report:
 
     def _line(self, name: str, strikes: int, accounts: Mapping[str, Account], total: Account) -> list[str]:
         cells = [str(accounts[each].due) if each in accounts else "0" for each in self._use_cases()]
-        return [name, *cells, *(str(number) for number in (strikes, total.rejected, total.lost, total.doubled))]
+        figures = (total.processed, total.rejected, total.discarded, total.lost, total.doubled)
+        return [name, *cells, *(str(number) for number in (strikes, *figures))]
 
     def _use_cases(self) -> Sequence[str]:
         return sorted({name for row in self.rows for name in row.accounts})

@@ -8,8 +8,8 @@ from tests.fault.workload import Due
 DUE = Due("e-1", "team_events/team_a", {"id": "e-1", "type": "team.message.posted.v1"})
 
 
-def settled(outcome: str, *, times: int | None, letter: str = "") -> Settled:
-    return Settled(DUE, outcome=outcome, letter=letter, times=times)
+def settled(outcome: str, *, times: int | None, letter: str = "", is_addressed: bool = True) -> Settled:
+    return Settled(DUE, outcome=outcome, letter=letter, times=times, is_addressed=is_addressed)
 
 
 @pytest.mark.parametrize("outcome", ["processed", "duplicate"])
@@ -67,3 +67,13 @@ def test_every_due_delivery_is_in_the_sum() -> None:
 def test_where_a_later_event_stands_rightly_the_receipt_counts(outcome: str) -> None:
     assert account([settled(outcome, times=None)]).is_clean
     assert not account([settled("pending", times=None)]).is_clean
+
+
+def test_a_good_event_that_was_refused_for_what_it_is_is_a_fault() -> None:
+    found = account([settled("rejected", times=0, letter="invalid-event")])
+    assert (found.rejected, found.lost, found.is_clean) == (1, 0, False)
+
+
+@pytest.mark.parametrize("is_addressed", [True, False])
+def test_only_what_is_for_others_may_be_discarded(is_addressed: bool) -> None:
+    assert account([settled("discarded", times=0, is_addressed=is_addressed)]).is_clean is not is_addressed

@@ -34,9 +34,9 @@ def test_waves_of_a_fault_are_one_row() -> None:
         "faults": ["dynamodb-throttled", "s3-slow-down"],
     }
     assert made.lines() == [
-        ["dynamodb-throttled", "4", "6", "0", "0", "0"],
-        ["s3-slow-down", "2", "3", "0", "0", "0"],
-        ["all", "6", "9", "0", "0", "0"],
+        ["dynamodb-throttled", "4", "6", "4", "0", "0", "0", "0"],
+        ["s3-slow-down", "2", "3", "2", "0", "0", "0", "0"],
+        ["all", "6", "9", "6", "0", "0", "0", "0"],
     ]
     assert made.is_clean
 
@@ -57,6 +57,12 @@ def test_a_run_of_nothing_is_not_clean() -> None:
 def test_a_trail_that_does_not_verify_spoils_the_run() -> None:
     made = report(row())
     made.faults_of_stores.append("chaos-1: entry 3 was changed")
+    assert not made.is_clean
+
+
+def test_a_run_that_was_too_small_for_every_sample_is_not_clean() -> None:
+    made = report(row())
+    made.unpublished.append("order_workflow 1")
     assert not made.is_clean
 
 

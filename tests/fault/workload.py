@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from typing import Any
 
 from fanout import contracts
@@ -68,24 +69,31 @@ class Workload:
         self.demos: Mapping[str, UseCaseDemo] = {
             use_case: load(use_case, application.client, topology) for use_case in SHARES
         }
-        self._samples = {
+        found = {
             use_case: [each for each in samples(ROOT, use_case) if each["type"] not in _NOT_PUBLISHED]
             for use_case in SHARES
         }
+        # Small waves, too, come round to every sample in time.
+        self._samples = {use_case: cycle(each) for use_case, each in found.items()}
+        self._unpublished = {(use_case, each["id"]) for use_case, all_of_it in found.items() for each in all_of_it}
 
     def events(self, use_case: str, count: int, moments: Sequence[datetime] | None = None) -> list[Event]:
         """Return `count` new events that happened at one of the moments (just now, unless given)."""
         made: list[Event] = []
         while len(made) < count:
             at = self._chance.choice(moments) if moments else datetime.now(UTC)
-            sample = self._samples[use_case][len(made) % len(self._samples[use_case])]
-            event = self._fresh(use_case, sample, at)
+            event = self._fresh(use_case, next(self._samples[use_case]), at)
             made.append(event)
             if event["type"] == "post.liked.v1" and self._chance.random() < 1 / 2 and len(made) < count:
                 made.append(self._taken_back(event, at + timedelta(seconds=1)))
         return made
 
+    def unpublished(self) -> list[str]:
+        """Return the samples that no event was made of yet."""
+        return sorted(f"{use_case} {sample_id}" for use_case, sample_id in self._unpublished)
+
     def _fresh(self, use_case: str, sample: Event, at: datetime) -> Event:
+        self._unpublished.discard((use_case, sample["id"]))
         event_id = self._new_id()
         event = {**sample, "id": event_id, "time": _text(at)}
         made = self.demos[use_case].fresh(event, event_id.replace("-", "")[-12:])

@@ -16,10 +16,10 @@ class Ledger(ledger.Ledger):
     def times(self, event: Event, subscriber: str) -> int:
         """A job that ran twice has counted its rows twice, or its dataset shows more of them than the file has."""
         job = self._jobs.get(event["data"]["job_id"], {})
-        if job.get("state") != "COMPLETED" or int(job["rejected"]) % REJECTED:
+        if job.get("state") != "COMPLETED" or not job["rejected"]:
             return 0
         good = GOOD[event["data"]["kind"]]
-        counted = -(-int(job["good"]) // good)
+        counted = max(-(-int(job["good"]) // good), int(job["rejected"]) // REJECTED)
         if event["data"]["kind"] != "csv_import":
             return counted
         shown = -(-self._shown(event["data"]["parameters"]["dataset"]) // good)

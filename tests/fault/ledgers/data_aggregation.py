@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 
 from fanout_cli.demo.definition import Event
@@ -18,7 +19,7 @@ class Ledger(ledger.Ledger):
     """Reads the aggregates, and asks Athena for the lake."""
 
     def times(self, event: Event, subscriber: str) -> int:
-        """How many such events the totals of the day come to; a total that only some measures have is rounded up."""
+        """How many such events its hour and its day hold; what only some measures have is rounded up."""
         data = event["data"]
         match subscriber:
             case "web":
@@ -29,8 +30,22 @@ class Ledger(ledger.Ledger):
             case _:
                 where = f"store={data['store_id']}"
                 measures = {"items_sold": data["item_count"], f"revenue_{data['currency']}": data["total"]}
-        times = [-(-self._totals[f"{measure}#{where}"] // amount) for measure, amount in measures.items()]
+        at = datetime.fromisoformat(event["time"]).astimezone(UTC)
+        windows = (f"hour#{at:%Y-%m-%dT%H}", f"day#{at:%Y-%m-%d}")
+        times = [
+            self._times(f"{measure}#{where}", window, amount)
+            for measure, amount in measures.items()
+            for window in windows
+        ]
         return max(times) if min(times) else 0
+
+    def _times(self, total: str, window: str, amount: int) -> int:
+        """How often the amount is in its own window, and with it what is in any other of that kind."""
+        windows = self._totals.get(total, {})
+        if not windows.get(window):
+            return 0
+        kind = window.partition("#")[0]
+        return -(-sum(number for name, number in windows.items() if name.startswith(kind)) // amount)
 
     def faults(self, events: Sequence[Event]) -> list[str]:
         """Every event stands in the lake, which no function writes, once."""
@@ -45,9 +60,9 @@ class Ledger(ledger.Ledger):
             time.sleep(_POLL_SECONDS)
 
     @cached_property
-    def _totals(self) -> Counter[str]:
-        found: Counter[str] = Counter()
+    def _totals(self) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
         for item in self.rows("web", "AGGREGATES_TABLE"):
-            if item["sk"].startswith("day#"):
-                found[item["pk"]] += int(item["total"])
+            if "total" in item:
+                found.setdefault(item["pk"], {})[item["sk"]] = int(item["total"])
         return found
