@@ -14,8 +14,8 @@ from fanout_cli.engine import mailbox
 from fanout_cli.errors import UserError
 
 _PLACED = "order.placed.v1"
-_CANCELLED = "order.cancelled.v1"
-_FACTS = {
+CANCELLED = "order.cancelled.v1"
+FACTS = {
     "payment.authorized.v1": "authorized",
     "payment.declined.v1": "declined",
     "payment.refunded.v1": "refunded",
@@ -68,7 +68,7 @@ class Demo(UseCaseDemo):
 
     def _payment(self, event: Event, order_id: str) -> str:
         item = self.item(self.setting("payment", "PAYMENT_TABLE"), pk=f"order#{order_id}", sk="payment")
-        if event["type"] == _CANCELLED:
+        if event["type"] == CANCELLED:
             void = item is not None and item["state"] == "void"
             return f"no payment of {order_id} will ever be asked for: it is void" if void else ""
         if not item or (item["state"], item["provider"]) != ("authorized", "sandbox"):
@@ -79,7 +79,7 @@ class Demo(UseCaseDemo):
     def _reservation(self, event: Event, order_id: str) -> str:
         table = self.setting("inventory", "STOCK_TABLE")
         item = self.item(table, pk=f"order#{order_id}", sk="reservation")
-        if event["type"] == _CANCELLED:
+        if event["type"] == CANCELLED:
             void = item is not None and item["state"] == "void"
             return f"nothing will ever be set aside for {order_id}: its reservation is void" if void else ""
         stock = [self.item(table, pk=f"sku#{line['sku']}", sk="stock") for line in event["data"]["lines"]]
@@ -95,7 +95,7 @@ class Demo(UseCaseDemo):
             return ""
         if '"placed"' in item["document"]:
             return f"order {order_id} is CONFIRMED" if item["state"] == "CONFIRMED" else ""
-        fact = _FACTS[event["type"]]
+        fact = FACTS[event["type"]]
         known = f'"{fact}"' in item["document"] and item["state"] == "PENDING"
         return f"order {order_id} is known to be {fact}, and waits to be placed" if known else ""
 

@@ -4,16 +4,8 @@ from functools import cached_property
 from typing import Any
 
 from fanout_cli.demo.definition import Event
+from fanout_cli.demo.order_workflow import CANCELLED, FACTS
 from tests.fault import ledger
-
-_CANCELLED = "order.cancelled.v1"
-_FACTS = {
-    "payment.authorized.v1": "authorized",
-    "payment.declined.v1": "declined",
-    "payment.refunded.v1": "refunded",
-    "stock.reserved.v1": "reserved",
-    "stock.unavailable.v1": "unavailable",
-}
 
 
 class Ledger(ledger.Ledger):
@@ -22,7 +14,7 @@ class Ledger(ledger.Ledger):
     def times(self, event: Event, subscriber: str) -> int:
         """Stock is counted in articles: what is set aside for an order is only this order's."""
         order = f"order#{event['data']['order_id']}"
-        wanted = "void" if event["type"] == _CANCELLED else None
+        wanted = "void" if event["type"] == CANCELLED else None
         match subscriber:
             case "payment":
                 return int(self._item("payment", "PAYMENT_TABLE", order, "payment") == (wanted or "authorized"))
@@ -51,8 +43,8 @@ class Ledger(ledger.Ledger):
         found = self._by_key("workflow", "ORDER_TABLE").get((order, "order"))
         if found is None:
             return False
-        if event["type"] in _FACTS:
-            return f'"{_FACTS[event["type"]]}"' in found["document"]
+        if event["type"] in FACTS:
+            return f'"{FACTS[event["type"]]}"' in found["document"]
         return '"placed"' in found["document"] and found["state"] == "CONFIRMED"
 
     def _by_key(self, subscriber: str, variable: str) -> dict[tuple[str, str], dict[str, Any]]:
