@@ -13,6 +13,7 @@ import base64
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -33,14 +34,16 @@ _SCHEMAS = {
 }
 
 
-# Seconds to wait at most before each further attempt at reading a claim check.
+# Seconds to wait at most before each further attempt at reading a claim check, for all of a batch together: when S3 is
+# away for minutes, waiting for each would leave no time to try the others at all.
 _WAITS = (1.0, 2.0, 4.0, 8.0)
 
 
 def handler(batch: dict[str, Any], context: Any) -> dict[str, list[dict[str, Any]]]:
     """Answer for each record of a batch: Ok with its line and its day, or ProcessingFailed. No record harms another."""
     deadline = Deadline(context)
-    answers = [_answer(record, deadline) for record in batch["records"]]
+    waits = iter(_WAITS)
+    answers = [_answer(record, deadline, waits) for record in batch["records"]]
     results = Counter(answer["result"] for answer in answers)
     oldest_ms = min(record["approximateArrivalTimestamp"] for record in batch["records"])
     outcomes = {"processed": results["Ok"], "rejected": results["ProcessingFailed"]}
@@ -48,9 +51,9 @@ def handler(batch: dict[str, Any], context: Any) -> dict[str, list[dict[str, Any
     return {"records": answers}
 
 
-def _answer(record: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+def _answer(record: dict[str, Any], deadline: Deadline, waits: Iterator[float]) -> dict[str, Any]:
     try:
-        return _line(record, deadline)
+        return _line(record, deadline, waits)
     except (UnicodeDecodeError, InvalidEvent, Reject) as error:
         reason = str(error)[:1000]
     except (Exception, DeadlineReached) as error:  # whatever it is, it is about this record
@@ -59,9 +62,9 @@ def _answer(record: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
     return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": record["data"]}
 
 
-def _line(record: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+def _line(record: dict[str, Any], deadline: Deadline, waits: Iterator[float]) -> dict[str, Any]:
     body = base64.b64decode(record["data"]).decode().removesuffix("\n")
-    event = _event(body, deadline)
+    event = _event(body, deadline, waits)
     moment: datetime = event.data.moment
     line = {
         "occurred_at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -76,7 +79,7 @@ def _line(record: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
     }
 
 
-def _event(body: str, deadline: Deadline) -> Event[Any]:
+def _event(body: str, deadline: Deadline, waits: Iterator[float]) -> Event[Any]:
     """The event in a body, whole and typed. Raises InvalidEvent, or Reject for a claim check that leads nowhere; what
     S3 raises, or DeadlineReached, for one that cannot be read.
     """
@@ -88,12 +91,12 @@ def _event(body: str, deadline: Deadline) -> Event[Any]:
         if parked is None:
             raise InvalidEvent("it is parked under a claim check, and no bucket is configured")
         with deadline.enforced():
-            event = _redeem(parked, event)
+            event = _redeem(parked, event, waits)
     return decode_data(event, _SCHEMAS[event.type])
 
 
-def _redeem(parked: ClaimChecks, stub: Event[msgspec.Raw]) -> Event[msgspec.Raw]:
-    for wait in _WAITS:
+def _redeem(parked: ClaimChecks, stub: Event[msgspec.Raw], waits: Iterator[float]) -> Event[msgspec.Raw]:
+    for wait in waits:
         try:
             return parked.redeem(stub)
         except Reject:

@@ -64,3 +64,17 @@ def test_the_tests_that_must_fail_exist(proof: Proof) -> None:
     for test in proof.tests:
         file, _, name = test.partition("::")
         assert re.sub(r"\[.*", "", name) in functions(ROOT / file), test
+
+
+def test_the_page_shows_a_run_in_which_nothing_was_lost_and_nothing_doubled() -> None:
+    [shown] = CHAOS.findall(PAGE.read_text("utf-8"))
+    head, _, *lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in re.findall(r"^\|.*\|$", shown, re.M)
+    ]
+    assert "make chaos" in shown
+    assert len(lines) > 12, "a row for each fault, and their sum"
+    assert lines[-1][0] == "all"
+    for line in lines:
+        found = dict(zip(head, line, strict=True))
+        assert (found["lost"], found["doubled"]) == ("0", "0"), line
+        assert int(found["struck"]) > 0, line

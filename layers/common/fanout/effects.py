@@ -34,6 +34,7 @@ _CONFLICT_WAITS = (0.05, 0.1, 0.2, 0.4)
 
 # The same for the record of something that cannot be undone. Together a few seconds: other records of the batch wait.
 _RECORD_WAITS = (0.2, 0.5, 1.0, 2.0)
+_RECORD_SECONDS = 5.0
 
 
 class ConditionFailedError(Exception):
@@ -216,19 +217,20 @@ class _Once:
         self._table = table
         self._key = {"pk": f"once#{event.identity if key is None else key}", "sk": subscriber_name()}
         self._facts = {"event": event.identity} if key is not None else {"expires_at": marker_expiry()}
+        # Recognises our own record when the client repeats a call whose answer was lost.
+        self._attempt = str(uuid.uuid4())
 
     def begin(self, lease_seconds: float) -> bool:
         """Record the intent. False if it was done before; raises Retry or Reject where another attempt has begun."""
         now = time.time()
-        attempt = str(uuid.uuid4())  # recognises our own record when the client repeats a call whose answer was lost
-        begun = {"state": "begun", "attempt": attempt, "lease_until": math.ceil(now + lease_seconds)}
+        begun = {"state": "begun", "attempt": self._attempt, "lease_until": math.ceil(now + lease_seconds)}
         try:
             aws.client("dynamodb").put_item(
                 TableName=self._table,
                 Item=to_item({**self._key, **self._facts, **begun}),
                 ConditionExpression="attribute_not_exists(pk) OR #state = :released OR attempt = :attempt",
                 ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues=to_item({":released": "released", ":attempt": attempt}),
+                ExpressionAttributeValues=to_item({":released": "released", ":attempt": self._attempt}),
             )
         except Exception as error:
             if aws.error_code(error) != "ConditionalCheckFailedException":
@@ -250,24 +252,32 @@ class _Once:
         raise Reject("outcome-unknown: an earlier attempt began and never ended; find out whether it happened")
 
     def set(self, state: str, details: Mapping[str, Any]) -> None:
-        """Record how the attempt ended, with what is worth knowing about it.
+        """Record how the attempt ended, with what is worth knowing about it, while the record is still this attempt's.
 
         Tried for some seconds beyond botocore's own retries: nobody but us knows it now, and what is not recorded a
-        person has to find out.
+        person has to find out. A try whose answer was lost has counted, and others may have gone on since: what they
+        have recorded stays.
         """
+        request = {
+            "TableName": self._table,
+            "Key": to_item(self._key),
+            "UpdateExpression": "SET #state = :state, details = :details",
+            "ConditionExpression": "attempt = :attempt",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item(
+                {":state": state, ":details": dict(details), ":attempt": self._attempt}
+            ),
+        }
+        give_up = time.monotonic() + _RECORD_SECONDS
         waits = iter(_RECORD_WAITS)
         while True:
             try:
-                aws.client("dynamodb").update_item(
-                    TableName=self._table,
-                    Key=to_item(self._key),
-                    UpdateExpression="SET #state = :state, details = :details",
-                    ExpressionAttributeNames={"#state": "state"},
-                    ExpressionAttributeValues=to_item({":state": state, ":details": dict(details)}),
-                )
-            except Exception:
+                aws.client("dynamodb").update_item(**request)
+            except Exception as error:
+                if aws.error_code(error) == "ConditionalCheckFailedException":
+                    return
                 wait = next(waits, None)
-                if wait is None:
+                if wait is None or time.monotonic() > give_up:
                     raise
                 time.sleep(random.uniform(0.5, 1) * wait)  # noqa: S311 - jitter keeps no secret
             else:

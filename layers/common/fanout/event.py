@@ -140,7 +140,8 @@ DEEPEST = 100
 come back, and no store of ours takes more."""
 
 _envelope = msgspec.json.Decoder(Event[msgspec.Raw])
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# Possessive: nothing is remembered to go back to, which for a string of megabytes would be a hundred times its size.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 

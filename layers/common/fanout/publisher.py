@@ -137,8 +137,8 @@ class Publisher:
         for key, event in enumerate(events):
             group: str | None = None
             try:
-                _require_identity(event)
                 group = message_group(event) if self._fifo else None
+                _require_identity(event)
                 entry = _held(event.id) if group in blocked else self._prepare(key, event, group)
             except _NoIdentityError as error:
                 entry = Failed(event.id, "NoIdentity", str(error), is_final=True)

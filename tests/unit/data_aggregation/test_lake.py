@@ -206,6 +206,23 @@ class TestClaimChecks:
         monkeypatch.setattr(s3, "get_object", once_away)
         assert line(put(lake, json.dumps(parked))[0])["data"]["lines"] == SALE["lines"]
 
+    def test_while_s3_is_away_a_batch_waits_as_long_as_a_record_and_tries_each(
+        self, lake: ModuleType, parked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: list[Any] = []
+
+        def away(**asked: Any) -> None:
+            calls.append(asked)
+            raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
+
+        waited: list[float] = []
+        monkeypatch.setattr(lake.time, "sleep", waited.append)
+        monkeypatch.setattr(aws.client("s3"), "get_object", away)
+        answers = put(lake, *[json.dumps(parked)] * 5)
+        assert {each["result"] for each in answers} == {"ProcessingFailed"}
+        assert len(waited) == len(lake._WAITS)
+        assert len(calls) == len(waited) + 5
+
     def test_one_that_hangs_is_given_up_in_time_for_its_neighbours(
         self, lake: ModuleType, parked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from fanout import aws, effects
 from fanout.contracts.team_events import TeamMessagePosted
@@ -243,6 +243,28 @@ def test_how_an_attempt_ended_is_recorded_although_the_table_is_throttled_for_a_
     with contextlib.suppress(Retry):
         once(table, mailer)
     assert [item["state"] for item in items(table)] == [state]
+
+
+def test_a_release_whose_answer_was_lost_does_not_undo_what_others_did_since(
+    table: str, items: Items, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first try releases the record, another delivery sends and records it, and then the first is tried again."""
+    client = aws.client("dynamodb")
+    update = client.update_item
+    second = Mailer()
+
+    def answer_lost(**parameters: Any) -> Any:
+        monkeypatch.setattr(client, "update_item", update)
+        update(**parameters)
+        assert once(table, second) is Outcome.PROCESSED
+        raise ConnectionClosedError(endpoint_url="x")
+
+    monkeypatch.setattr(client, "update_item", answer_lost)
+    monkeypatch.setattr(effects.time, "sleep", lambda _: None)
+    with pytest.raises(Retry, match="throttled"):
+        once(table, Mailer(Retry("throttled")))
+    assert [item["state"] for item in items(table)] == ["done"]
+    assert once(table, Mailer()) is Outcome.DUPLICATE
 
 
 def test_an_end_that_can_never_be_recorded_raises_what_dynamodb_says(

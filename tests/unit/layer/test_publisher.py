@@ -335,8 +335,7 @@ def test_an_event_that_every_subscriber_would_reject_fails_alone(topic: str) -> 
     nameless = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="", id="2")
     with pytest.raises(PublishError) as raised:
         publisher(Sns(), topic=topic).publish([event(id="1"), nameless, event(id="x" * 257), event(id="4")])
-    assert [(each.event_id[:2], each.code) for each in raised.value.failed][:2] == [
-        ("2", "NoIdentity"),
-        ("xx", "NoIdentity"),
-    ]
-    assert raised.value.published[0].event_id == "1"
+    failed = [(each.event_id[:2], each.code) for each in raised.value.failed]
+    behind = [("4", "GroupBlocked")] if topic.endswith(".fifo") else []  # of the same group as the long one
+    assert failed == [("2", "NoIdentity"), ("xx", "NoIdentity"), *behind]
+    assert [each.event_id for each in raised.value.published] == (["1"] if behind else ["1", "4"])
