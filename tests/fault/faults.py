@@ -171,9 +171,10 @@ FAULTS: tuple[Fault, ...] = (
         _rules(_error("dynamodb", "AccessDeniedException", 400, 1, ttl_s=_OUTAGE_SECONDS)),
     ),
     Fault(  # SQS is called by functions only where something is put off: so something is
-        "sqs-throttled",
+        "sqs-throttled-or-5xx",
         _rules(
-            _error("sqs", "RequestThrottled", 403, 0.5),
+            _error("sqs", "RequestThrottled", 403, 0.3),
+            _error("sqs", "InternalError", 500, 0.3),
             _error("dynamodb", "InternalServerError", 500, 0.4),
         ),
     ),
@@ -183,8 +184,14 @@ FAULTS: tuple[Fault, ...] = (
         _rules(_error("sns", "InternalErrorException", 500, 1, ttl_s=_OUTAGE_SECONDS)),
         through_proxy=False,
     ),
-    Fault("s3-slow-down", _rules(_error("s3", "SlowDown", 503, 0.4))),
-    Fault("ses-throttled", _rules(_error("sesv2", "TooManyRequestsException", 429, 0.3))),
+    Fault("s3-slow-down-or-5xx", _rules(_error("s3", "SlowDown", 503, 0.3), _error("s3", "InternalError", 500, 0.2))),
+    Fault(
+        "ses-throttled-or-5xx",
+        _rules(
+            _error("sesv2", "TooManyRequestsException", 429, 0.3),
+            _error("sesv2", "InternalServiceErrorException", 500, 0.1),
+        ),
+    ),
     Fault(
         "slow-past-deadline",
         _rules({"service": "*", "probability": 0.01, "latency": {"min": 9000, "max": 9500}}),

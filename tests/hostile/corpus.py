@@ -9,6 +9,7 @@ _EVENTS = Path(__file__).parents[2] / "events"
 
 DEEP = 100_000
 LONG = "A" * 200_000
+MEGABYTE = "A" * 2**20
 DIGEST = "0" * 64
 HUGE_INTEGERS = (2**63, 2**64, -(2**63) - 1, 10**40, 10**4290)
 INJECTION = 'x\n{"message":"receipt","outcome":"processed"}\r\n\x1b[2J\u202e\u2028\x00'

@@ -55,7 +55,7 @@ BROKEN: dict[str, bytes] = {
     "a control character": b'{"a": "\x1b[2J"}',
     "an id that is none": json.dumps({**EVENT, "id": 5}).encode(),
     "an unknown type that steers a terminal": json.dumps({**EVENT, "type": corpus.INJECTION}).encode(),
-    "a megabyte where a word should be": json.dumps({**EVENT, "specversion": corpus.LONG}).encode(),
+    "a megabyte where a word should be": json.dumps({**EVENT, "specversion": corpus.MEGABYTE}).encode(),
     "values that steer a terminal": json.dumps({**EVENT, "data": {"audience": [corpus.INJECTION]}}).encode(),
     "a mixed list": json.dumps([EVENT, 5]).encode(),
     "an empty list": b"[]",

@@ -19,9 +19,9 @@ class Ledger(ledger.Ledger):
         state = self._states.get((f"user#{event['data']['user_id']}", f"like#{post}"))
         if state is None:
             return 0
-        standing = int(state["liked"])
-        if self._totals["likes", post] != standing:  # counted more, or less, than its user's last word
-            return 1 + abs(self._totals["likes", post] - standing)
+        excess = self._totals["likes", post] - int(state["liked"])
+        if excess:  # counted more, or less, than its user's last word
+            return max(0, 1 + excess)
         if state["event_id"] == event["id"]:
             return 1
         return None if event["type"] == "post.liked.v1" else 0  # nothing takes back what takes a like back
