@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tests.fault.accounts import Account
@@ -12,14 +13,14 @@ _SHORT = {
     "application_logs": "logs",
     "audit_logs": "audit",
     "batch_jobs": "jobs",
-    "data_aggregation": "aggregation",
+    "data_aggregation": "aggreg.",
     "database_changes": "changes",
-    "order_processing": "processing",
+    "order_processing": "process.",
     "order_workflow": "workflow",
     "system_alerts": "alerts",
     "team_events": "team",
-    "user_interactions": "interactions",
-    "user_registration": "registration",
+    "user_interactions": "interact.",
+    "user_registration": "register.",
 }
 _FIGURES = ("struck", "processed", "rejected", "discarded", "lost", "doubled")
 
@@ -126,7 +127,10 @@ class Report:
 
     def table(self) -> Table:
         """The table for a terminal."""
-        made = Table(*self.columns(), title="deliveries due, by fault and use case")
+        made = Table(
+            *self.columns(), title="deliveries due, by fault and use case", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        )
+        made.columns[0].no_wrap = True
         for column in made.columns[1:]:
             column.justify = "right"
         for line in self.lines():
