@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tests.fault.accounts import Account
@@ -127,9 +126,8 @@ class Report:
 
     def table(self) -> Table:
         """The table for a terminal."""
-        made = Table(
-            *self.columns(), title="deliveries due, by fault and use case", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-        )
+        title = "deliveries due, by fault and use case"
+        made = Table(*self.columns(), title=title, box=None, padding=(0, 1, 0, 0), pad_edge=False)
         made.columns[0].no_wrap = True
         for column in made.columns[1:]:
             column.justify = "right"
