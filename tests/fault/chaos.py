@@ -33,7 +33,7 @@ from tests.integration.application import ROOT
 
 _DRAIN_SECONDS = 300.0
 _POLL_SECONDS = 1.0
-_WAVE = 200
+WAVE = 270
 _COMPLAINTS_SHOWN = 20
 
 
@@ -162,7 +162,7 @@ class Run:
 
 def waves(count: int) -> list[int]:
     """Split a number of events into equal waves, none too large for the machine: drowning it attacks nothing."""
-    number = max(1, -(-count // _WAVE))
+    number = max(1, -(-count // WAVE))
     return [count // number + (place < count % number) for place in range(number)]
 
 
