@@ -92,20 +92,25 @@ class Look:
     """False if messages were hidden all the while: in somebody else's hands, or behind others of a FIFO group"""
 
 
-def look(sqs: Any, queue_url: str) -> Look:
+def look(sqs: Any, queue_url: str, *, briefly: bool = False) -> Look:
     """Return the dead letters in a queue. They stay there, visible to everybody.
 
-    A queue that SQS counts as empty is believed to be.
+    A queue that SQS counts as empty is believed to be. briefly: its other counts are believed, too. To be sure that
+    nothing else is there takes seconds, and who looks into all queues again and again has no use for that.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     queue = LetterQueue(sqs, queue_url)
     while queue.depth().total:
         with queue.walk() as walk:
-            letters = tuple(read(message) for batch in walk.batches() for message in batch)
+            letters: list[DeadLetter] = []
+            for batch in walk.batches():
+                letters += [read(message) for message in batch]
+                if briefly and walk.seen >= walk.expected:
+                    break
         complete = walk.seen >= walk.expected
         # Nobody's patience brings out what a FIFO group hides.
         if complete or queue.is_fifo or time.monotonic() > deadline:
-            return Look(letters, complete)
+            return Look(tuple(letters), complete)
         time.sleep(_AGAIN_SECONDS)
     return Look((), complete=True)
 

@@ -209,7 +209,7 @@ class Tracer:
         url = self._topology.subscribers[subscriber].dead_letter_url
         at, look = self._looks.get(url, (0.0, dead_letters.Look((), complete=False)))
         if url and time.monotonic() - at > _LOOK_SECONDS:
-            look = dead_letters.look(self._sqs, url)
+            look = dead_letters.look(self._sqs, url, briefly=True)
             self._looks[url] = time.monotonic(), look
         return look
 

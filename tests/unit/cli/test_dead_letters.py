@@ -55,6 +55,23 @@ def test_every_letter_is_seen_though_counts_lag_and_a_poll_brings_nothing(
     assert len(look(sqs, queue).letters) == 25
 
 
+def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
+    sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`trace` looks into every queue at every poll: waiting for more would take it minutes."""
+    for number in range(12):
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
+    receive, polls = LetterQueue.receive, []
+
+    def counted(queue: LetterQueue, most: int, hold: int) -> Any:
+        polls.append(hold)
+        return receive(queue, most, hold)
+
+    monkeypatch.setattr(LetterQueue, "receive", counted)
+    assert len(look(sqs, queue, briefly=True).letters) == 12
+    assert len(polls) == 2
+
+
 def test_what_somebody_else_holds_makes_the_look_incomplete(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

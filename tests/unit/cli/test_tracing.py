@@ -212,7 +212,7 @@ def test_a_queue_that_could_not_be_seen_in_full_leaves_it_unknown(
 ) -> None:
     application.add("application_logs/archive")
     journal.append([published()])
-    monkeypatch.setattr("fanout_cli.dead_letters.look", lambda *_: Look((), complete=False))
+    monkeypatch.setattr("fanout_cli.dead_letters.look", lambda *_, **__: Look((), complete=False))
     assert outcomes(trace(application, "e", journal)) == {"archive": "unknown"}
 
 
