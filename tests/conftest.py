@@ -1,9 +1,10 @@
-"""One engine with the whole application on it, for every test of a session that asks for it."""
+"""What is started once for every test of a session that asks for it: the application on an engine, a PostgreSQL."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from fanout_cli.postgres import server
 from tests.integration.application import Application
 
 
@@ -16,3 +17,13 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applicatio
         yield made
     finally:
         made.fanout("down", "--purge", check=None)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DSN of a PostgreSQL of the session's own."""
+    state = tmp_path_factory.mktemp("state")
+    try:
+        yield server.start(state)
+    finally:
+        server.stop(state, purge=True)

@@ -11,7 +11,6 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
-from fanout_cli.postgres import server
 from tests.hostile.world import World
 from tests.sink import sink
 from tests.unit.conftest import cloud, function_module
@@ -32,16 +31,6 @@ settings.load_profile("hostile")
 
 
 @pytest.fixture(scope="session")
-def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of the session's own."""
-    state = tmp_path_factory.mktemp("state")
-    try:
-        yield server.start(state)
-    finally:
-        server.stop(state, purge=True)
-
-
-@pytest.fixture(scope="session")
 def webhook() -> Iterator[str]:
     """A server that takes every notification."""
     with sink() as made:
@@ -53,7 +42,7 @@ def world(
     cloud: None,
     monkeypatch: pytest.MonkeyPatch,
     function_module: Callable[[str, str], ModuleType],
-    dsn: str,
+    postgres: str,
     webhook: str,
 ) -> World:
-    return World(monkeypatch, function_module, dsn=dsn, webhook=webhook)
+    return World(monkeypatch, function_module, dsn=postgres, webhook=webhook)

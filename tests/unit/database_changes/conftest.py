@@ -13,7 +13,6 @@ from fanout import publisher
 from fanout.contracts.database_changes import VERSION_DIGITS, RowChanged
 from fanout.event import Event, encode
 from fanout.testing import REGION, LambdaContext, lambda_event
-from fanout_cli.postgres import server
 from tests.unit.conftest import Queues
 
 TABLE = "customers"
@@ -84,16 +83,6 @@ class Sns:
     def ids(self) -> list[str]:
         """The events that it took, in order."""
         return [body["id"] for body in self.bodies]
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The DSN of a PostgreSQL of the session's own."""
-    state = tmp_path_factory.mktemp("state")
-    try:
-        yield server.start(state)
-    finally:
-        server.stop(state, purge=True)
 
 
 @pytest.fixture
