@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock check lint types test test-unit test-engine test-cloud prove-guarantees fuzz audit demo chaos chaos-ci generate clean
+.PHONY: help setup lock check lint types same-tests test test-unit test-engine test-cloud prove-guarantees fuzz audit demo chaos chaos-ci generate clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ lock: setup ## Resolve requirements/*.in into the locked *.txt
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 
-check: setup lint types ## Lint, types, templates: what must be clean before a commit
+check: setup lint types same-tests ## Lint, types, templates: what must be clean before a commit
 
 lint: setup
 	@ruff check --quiet . && ruff format --check --quiet .
@@ -44,6 +44,13 @@ lint: setup
 types: setup
 	@mypy layers/common/fanout cli/fanout_cli lint
 	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
+
+# pytest-xdist compares what its workers collect, so a test id that holds a time or a hash breaks a run now and then.
+same-tests: setup ## Collect the tests twice, seconds apart and with another hash seed: the ids must be the same
+	@mkdir -p .fanout/collected
+	@for seed in 1 2; do \
+	  PYTHONHASHSEED=$$seed pytest --collect-only -q -m "" -p no:cacheprovider tests > .fanout/collected/$$seed || { cat .fanout/collected/$$seed; exit 1; }; done
+	@diff <(grep :: .fanout/collected/1) <(grep :: .fanout/collected/2) || { echo "These tests have another id in each run: give them ids of their own." >&2; exit 1; }
 
 test: setup test-unit test-engine ## All tests, the fast ones first
 

@@ -1,11 +1,24 @@
 """What is started once for every test of a session that asks for it: the application on an engine, a PostgreSQL."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from fanout_cli.postgres import server
 from tests.integration.application import Application
+
+_REAPER = Path(__file__).with_name("reaper.py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reaper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """End what the session has started, also when it is interrupted or killed and no fixture cleans up."""
+    command = [sys.executable, "-I", str(_REAPER), str(tmp_path_factory.getbasetemp())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield
 
 
 @pytest.fixture(scope="session")

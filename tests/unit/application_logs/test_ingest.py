@@ -208,16 +208,25 @@ def test_a_line_as_long_as_cloudwatch_allows_is_cut_and_published(ingest: Module
 
 @pytest.mark.parametrize(
     "broken",
-    [{}, {"awslogs": {}}, {"awslogs": {"data": "%%%"}}, {"awslogs": {"data": base64.b64encode(b"no gzip").decode()}}]
-    + [
-        {"awslogs": {"data": base64.b64encode(packed).decode()}}
-        for packed in (
-            *map(gzip.compress, (b"{", b"{}", b"[]", b"\xff", b"[" * 100_000)),
-            gzip.compress(b"{}")[:-9],
-            gzip.compress(b" " * (33 << 20), compresslevel=1),  # the memory of a function is not for everybody to fill
-        )
+    [
+        pytest.param({}, id="empty"),
+        pytest.param({"awslogs": {}}, id="no data"),
+        pytest.param({"awslogs": {"data": "%%%"}}, id="data that is not base64"),
+        *(
+            pytest.param({"awslogs": {"data": base64.b64encode(packed).decode()}}, id=name)
+            for name, packed in {
+                "data that is not gzip": b"no gzip",
+                "broken JSON": gzip.compress(b"{"),
+                "an empty object": gzip.compress(b"{}"),
+                "an array": gzip.compress(b"[]"),
+                "bytes that are not UTF-8": gzip.compress(b"\xff"),
+                "deeply nested JSON": gzip.compress(b"[" * 100_000),
+                "gzip that is cut": gzip.compress(b"{}")[:-9],
+                # It must not fill the function's memory.
+                "a gzip bomb": gzip.compress(b" " * (33 << 20), compresslevel=1),
+            }.items()
+        ),
     ],
-    ids=lambda broken: str(broken)[:40],
 )
 def test_what_is_no_payload_is_refused_with_a_reason(broken: dict[str, Any], ingest: ModuleType) -> None:
     with pytest.raises(ValueError, match="no payload of CloudWatch Logs"):
