@@ -9,6 +9,7 @@ from fanout_wiring._fifo import FifoMismatch
 from fanout_wiring._filters import FilterOnNothing
 from fanout_wiring._loading import UnreadableTemplateError, load
 from fanout_wiring._permissions import PublisherWithoutKey, WildcardResource
+from fanout_wiring._queue_policies import QueuePolicyOfTwoQueues
 from fanout_wiring._resolution import Outside, Unresolved
 from fanout_wiring._rule import WiringRule
 from fanout_wiring._stack import FUNCTION, Problem, Resource, Stack
@@ -44,4 +45,5 @@ RULES: tuple[type[WiringRule], ...] = (
     FilterOnNothing,
     SuppressionWithoutReason,
     Outside,
+    QueuePolicyOfTwoQueues,
 )

@@ -39,7 +39,7 @@ MISTAKES = [
         "      RedrivePolicy: {deadLetterTargetArn: !GetAtt TeamAInbox.Outputs.DeadLetterQueueArn}\n",
         "",
     ),
-    ("E9103", INBOX, "Resource: [!GetAtt Queue.Arn, !GetAtt DeadLetterQueue.Arn]", "Resource: [!GetAtt Queue.Arn]"),
+    ("E9103", INBOX, "Queues: [!Ref DeadLetterQueue]", "Queues: [!Ref Queue]"),
     ("E9103", INBOX, '            Condition: {ArnEquals: {"aws:SourceArn": !Ref TopicArn}}\n', ""),
     ("E9103", ALERTS, "        OtherTopicArn: !Ref OperatorTopicArn\n", ""),
     ("E9104", TEAM_EVENTS, "Timeout: 20", "Timeout: 21"),
@@ -60,6 +60,18 @@ MISTAKES = [
     ("E9112", "platform/permissions.yaml", "                  - !Sub sns.${AWS::Region}.amazonaws.com\n", ""),
     ("E9113", TEAM_EVENTS, "Resource: !GetAtt FeedTable.Arn", 'Resource: "*"'),
     ("E9114", INBOX, 'FifoQueue: !If [IsFifo, true, !Ref "AWS::NoValue"]', "FifoQueue: true"),
+    (
+        "E9118",
+        INBOX,
+        "Resource: !GetAtt Queue.Arn\n            Condition",
+        "Resource: [!GetAtt Queue.Arn, !GetAtt DeadLetterQueue.Arn]\n            Condition",
+    ),
+    (
+        "E9118",
+        INBOX,
+        "Resource: !GetAtt DeadLetterQueue.Arn\n            Condition",
+        "Resource: !GetAtt Queue.Arn\n            Condition",
+    ),
     ("E9115", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: [WARN, ERROR, CRITICAL]"),
 ]
 

@@ -50,7 +50,7 @@ def test_every_rule_has_its_section_in_the_documentation() -> None:
     for rule in RULES:
         section = page.split(f"## {rule.id} ")[1].split("\n## ")[0]
         assert rule.page in section, f"{rule.id}: the section does not name {rule.page}"
-        assert "**Mend**" in section
+        assert "**Fix**" in section
 
 
 def test_a_finding_in_a_nested_template_says_where_and_under_which_parameters() -> None:
