@@ -53,9 +53,10 @@ def _serve(socket: int, state: Path, *, patched: bool) -> None:
     from hypercorn.config import Config  # noqa: PLC0415
 
     if patched:
-        from fanout_cli.engine import compat  # noqa: PLC0415
+        from fanout_cli.engine import compat, strictness  # noqa: PLC0415
 
         compat.apply()
+        strictness.apply()
     _allow_many_connections()
     config = Config()
     config.bind = [f"fd://{socket}"]

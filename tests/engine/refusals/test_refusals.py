@@ -1,0 +1,78 @@
+"""The engine refuses what AWS refuses: the call over its API, and the deployment with `sam deploy`."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from click.testing import CliRunner, Result
+from samcli.cli.main import cli as sam
+
+from tests.engine.aws import ALL_CAPABILITIES, REGION, Aws
+from tests.engine.refusals import SERVICES
+from tests.engine.refusals.refusal import Refusal, Template
+
+EVERY = [refusal for refusals in SERVICES.values() for refusal in refusals]
+BY_CALL = [refusal for refusal in EVERY if refusal.call]
+BY_DEPLOYMENT = [refusal for refusal in EVERY if refusal.template is not None]
+
+
+def test_every_rule_has_a_name_of_its_own_and_a_test() -> None:
+    assert [name for name, count in Counter(refusal.id for refusal in EVERY).items() if count > 1] == []
+    assert [refusal.id for refusal in EVERY if refusal not in BY_CALL and refusal not in BY_DEPLOYMENT] == []
+
+
+@pytest.mark.parametrize("refusal", BY_CALL, ids=lambda refusal: refusal.id)
+def test_a_call_that_aws_refuses_is_refused(aws: Aws, refusal: Refusal) -> None:
+    assert refusal.call is not None
+    with pytest.raises(ClientError) as caught:
+        refusal.call(aws)
+    error = caught.value.response["Error"]
+    assert error["Code"] == refusal.code
+    assert refusal.text in error["Message"]
+
+
+@pytest.mark.parametrize("refusal", BY_DEPLOYMENT, ids=lambda refusal: refusal.id)
+def test_a_deployment_that_aws_refuses_is_refused(
+    aws: Aws, refusal: Refusal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refusal.template is not None
+    stack = aws.name("planted")
+    if refusal.previous is not None:
+        before = deploy(aws, stack, refusal.previous, tmp_path, monkeypatch)
+        assert before.exit_code == 0, before.output
+    planted = deploy(aws, stack, refusal.template, tmp_path, monkeypatch)
+    assert planted.exit_code == 1, planted.output
+    reasons = [
+        event.get("ResourceStatusReason", "")
+        for event in aws.cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    ]
+    assert any(refusal.text in said for said in (planted.output, *reasons)), (planted.output, reasons)
+
+
+def deploy(
+    aws: Aws,
+    stack: str,
+    template: Template | Callable[[Aws], Template],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Result:
+    """Run `sam deploy`, in this process: it starts once for all."""
+    made = template(aws) if callable(template) else template
+    file = folder / "template.json"
+    file.write_text(json.dumps(made))
+    monkeypatch.chdir(folder)
+    for name, value in {
+        "AWS_ENDPOINT_URL": aws.engine.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_POLL_DELAY": "0.2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    arguments = ["deploy", "--template-file", str(file), "--stack-name", stack, "--no-confirm-changeset"]
+    return CliRunner().invoke(sam, [*arguments, "--capabilities", *ALL_CAPABILITIES])
