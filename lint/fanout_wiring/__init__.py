@@ -5,7 +5,7 @@ from fanout_wiring._composition import Composition
 from fanout_wiring._consumption import FewAttempts, NoMaximumConcurrency, NoPartialBatchResponse, ShortVisibilityTimeout
 from fanout_wiring._dead_letters import DeadLettersKeptTooShort, DeadLettersWithoutAlarm
 from fanout_wiring._delivery import QueuePolicyOfAnotherTopic, SubscriptionWithoutRedrive
-from fanout_wiring._fifo import FifoMismatch
+from fanout_wiring._fifo import FifoMismatch, FifoQueueWithoutName
 from fanout_wiring._filters import FilterOnNothing
 from fanout_wiring._loading import UnreadableTemplateError, load
 from fanout_wiring._permissions import PublisherWithoutKey, WildcardResource
@@ -46,4 +46,5 @@ RULES: tuple[type[WiringRule], ...] = (
     SuppressionWithoutReason,
     Outside,
     QueuePolicyOfTwoQueues,
+    FifoQueueWithoutName,
 )

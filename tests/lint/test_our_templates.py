@@ -72,6 +72,7 @@ MISTAKES = [
         "Resource: !GetAtt DeadLetterQueue.Arn\n            Condition",
         "Resource: !GetAtt Queue.Arn\n            Condition",
     ),
+    ("E9119", INBOX, "${Name}Dlq-${Id}.fifo", "${Name}Dlq-${Id}"),
     ("E9115", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: [WARN, ERROR, CRITICAL]"),
 ]
 
@@ -80,7 +81,7 @@ MISTAKES = [
 def test_a_mistake_is_found(rule: str, name: str, right: str, wrong: str, application: Path) -> None:
     file = application / name
     before = file.read_text()
-    from_root = name == ALERTS or rule in ("E9101", "E9105", "E9111")
+    from_root = name == ALERTS or rule in ("E9101", "E9105", "E9111", "E9119")
     composing = "template.yaml" if from_root else TEAM_EVENTS if name.startswith("platform") else name
     assert right in before, "the template no longer says what this test makes wrong"
     file.write_text(before.replace(right, wrong, 1))
