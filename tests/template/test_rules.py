@@ -196,6 +196,7 @@ INBOX = ROOT / "platform" / "inbox.yaml"
 TEAM_EVENTS = ROOT / "usecases" / "team_events" / "template.yaml"
 REGISTRATION = ROOT / "usecases" / "user_registration" / "template.yaml"
 LOGS = ROOT / "usecases" / "application_logs" / "template.yaml"
+ORDERS = ROOT / "usecases" / "order_workflow" / "template.yaml"
 ALERTS = ROOT / "usecases" / "system_alerts" / "template.yaml"
 AUDIT = ROOT / "usecases" / "audit_logs" / "template.yaml"
 KEY = ROOT / "platform" / "encryption_key.yaml"
@@ -302,7 +303,7 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         AUDIT,
         lambda t: _resource(t, "AuditLogs").pop("TopicName"),
     ),
-    ("nothing_has_a_name_of_ours", AUDIT, lambda t: _resource(t, "AuditLogs").update(TopicName="audit.fifo")),
+    ("only_what_must_have_a_name_of_ours_has_one", AUDIT, lambda t: _resource(t, "AuditLogs").update(TopicName="audit.fifo")),
     (
         "a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own",
         INBOX,
@@ -387,7 +388,9 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         INBOX,
         lambda t: t["Parameters"]["Fifo"].pop("Description"),
     ),
-    ("nothing_has_a_name_of_ours", TEAM_EVENTS, lambda t: _resource(t, "FeedTable").update(TableName="feeds")),
+    ("only_what_must_have_a_name_of_ours_has_one", TEAM_EVENTS, lambda t: _resource(t, "FeedTable").update(TableName="feeds")),
+    ("only_what_must_have_a_name_of_ours_has_one", ORDERS, lambda t: _resource(t, "DeadlineSchedule").pop("Name")),
+    ("every_name_fits", ORDERS, lambda t: _resource(t, "DeadlineSchedule")["Name"]["Fn::Sub"].__setitem__(0, "n" * 28 + "-${Id}")),
     (
         "a_large_batch_is_collected_over_a_window",
         TEAM_EVENTS,
