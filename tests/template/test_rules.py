@@ -412,25 +412,3 @@ def test_every_rule_has_a_mistake_that_it_notices() -> None:
 def test_every_template_is_part_of_some_deployment() -> None:
     used = {stack.file for stack in whole("prod").root.stacks()}
     assert set(templates()) == used
-
-
-# Given once, by the root or by who deploys the use case alone.
-FIXED = {"ClaimCheckBucket"}
-
-
-@pytest.mark.parametrize("file", sorted(ROOT.glob("usecases/*/template.yaml")), ids=lambda file: file.parent.name)
-def test_a_changed_parameter_publishes_a_version_of_the_functions_that_read_it(file: Path) -> None:
-    """SAM publishes one for changed code only: `live` would go on with the old environment."""
-    template = load(file)
-    everywhere = template["Globals"]["Function"].get("Environment", {}).get("Variables", {})
-    for name, resource in template["Resources"].items():
-        if resource["Type"] != "AWS::Serverless::Function":
-            continue
-        own = resource["Properties"].get("Environment", {}).get("Variables", {})
-        if "FANOUT_SUBSCRIBER" not in own:
-            continue  # no subscriber reads the runtime's settings there
-        read = {value["Ref"] for value in {**everywhere, **own}.values() if isinstance(value, dict) and "Ref" in value}
-        changing = (read & set(template["Parameters"])) - FIXED
-        description = str(resource["Properties"].get("VersionDescription", ""))
-        missing = {parameter for parameter in changing if f"${{{parameter}}}" not in description}
-        assert not missing, f"{name}: name {sorted(missing)} in its VersionDescription"
