@@ -394,13 +394,13 @@ def stored_data_is_encrypted_with_our_key(composition: Composition) -> Iterator[
 
 @rule
 def data_stays_when_its_stack_goes(composition: Composition) -> Iterator[str]:
-    """Deletion and replacement both."""
+    """Deletion and replacement both; but a creation that is rolled back leaves nothing behind."""
     for resource in composition.of(*DATA):
         if resource.path.endswith(f"/{WORKING_MEMORY}"):
             continue
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-            if resource.declared.get(policy) != "Retain":
-                yield f"{resource.path}: {policy} is not Retain"
+        for policy, kept in (("DeletionPolicy", "RetainExceptOnCreate"), ("UpdateReplacePolicy", "Retain")):
+            if resource.declared.get(policy) != kept:
+                yield f"{resource.path}: {policy} is not {kept}"
 
 
 @rule
