@@ -303,7 +303,11 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         AUDIT,
         lambda t: _resource(t, "AuditLogs").pop("TopicName"),
     ),
-    ("only_what_must_have_a_name_of_ours_has_one", AUDIT, lambda t: _resource(t, "AuditLogs").update(TopicName="audit.fifo")),
+    (
+        "only_what_must_have_a_name_of_ours_has_one",
+        AUDIT,
+        lambda t: _resource(t, "AuditLogs").update(TopicName="audit.fifo"),
+    ),
     (
         "a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own",
         INBOX,
@@ -388,9 +392,17 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         INBOX,
         lambda t: t["Parameters"]["Fifo"].pop("Description"),
     ),
-    ("only_what_must_have_a_name_of_ours_has_one", TEAM_EVENTS, lambda t: _resource(t, "FeedTable").update(TableName="feeds")),
+    (
+        "only_what_must_have_a_name_of_ours_has_one",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "FeedTable").update(TableName="feeds"),
+    ),
     ("only_what_must_have_a_name_of_ours_has_one", ORDERS, lambda t: _resource(t, "DeadlineSchedule").pop("Name")),
-    ("every_name_fits", ORDERS, lambda t: _resource(t, "DeadlineSchedule")["Name"]["Fn::Sub"].__setitem__(0, "n" * 28 + "-${Id}")),
+    (
+        "every_name_fits",
+        ORDERS,
+        lambda t: _resource(t, "DeadlineSchedule")["Name"]["Fn::Sub"].__setitem__(0, "n" * 28 + "-${Id}"),
+    ),
     (
         "a_large_batch_is_collected_over_a_window",
         TEAM_EVENTS,
