@@ -55,6 +55,7 @@ WILDCARDS = {
         "s3:ListMultipartUploadParts": "a Distributed Map names its files",
     },
     r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "whoever requests a job names its input"},
+    r"arn:aws:ses:.*:identity/\*": {"ses:SendEmail": "whoever registers or orders names the recipient"},
     r"arn:aws:states:.*:execution:<.*JobMachine\.Name>[:/]\*": {
         "states:DescribeExecution": "an execution is named after its job, or by a Distributed Map",
         "states:StopExecution": "a Distributed Map names its executions",
@@ -365,6 +366,18 @@ def mail_feedback_can_arrive(composition: Composition) -> Iterator[str]:
         topic = composition.by_arn(destination.properties["EventDestination"]["SnsDestination"]["TopicARN"])
         if topic is None or not _service_may(composition, topic, "ses.amazonaws.com"):
             yield f"{destination.path}: SES may not publish there, or not use the topic's key"
+
+
+@rule
+def a_role_that_mails_may_mail_anyone_as_one_address(composition: Composition) -> Iterator[str]:
+    """In its sandbox SES checks the recipient's identity too: https://github.com/aws/aws-sdk-js/issues/3641."""
+    for resource, statement in _statements(composition):
+        if "ses:SendEmail" not in as_list(statement["Action"]):
+            continue
+        if not any(target.endswith(":identity/*") for target in as_list(statement["Resource"])):
+            yield f"{resource.path}: SES answers AccessDenied where its sandbox should refuse the recipient"
+        if (statement.get("Condition") or {}).get("StringEquals", {}).keys() != {"ses:FromAddress"}:
+            yield f"{resource.path}: it may send as any address of the account"
 
 
 # ----------------------------------------------------------------------------------------------------- encryption, data

@@ -208,6 +208,12 @@ def _resource(template: dict[str, Any], name: str) -> dict[str, Any]:
     return properties
 
 
+def _send_mail(template: dict[str, Any]) -> dict[str, Any]:
+    statements = _resource(template, "NotifyServiceRole")["Policies"][0]["PolicyDocument"]["Statement"]
+    statement: dict[str, Any] = next(each for each in statements if each["Sid"] == "SendMail")
+    return statement
+
+
 MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_queue_is_open_to_nobody_but_its_topic",
@@ -274,6 +280,13 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         "mail_feedback_can_arrive",
         REGISTRATION,
         lambda t: _resource(t, "MailFeedbackPolicy")["PolicyDocument"]["Statement"].pop(0),
+    ),
+    *(
+        ("a_role_that_mails_may_mail_anyone_as_one_address", REGISTRATION, change)
+        for change in (
+            lambda t: _send_mail(t)["Resource"].pop(0),
+            lambda t: _send_mail(t).pop("Condition"),
+        )
     ),
     ("topics_and_queues_are_encrypted", TEAM_EVENTS, lambda t: _resource(t, "TeamEvents").pop("KmsMasterKeyId")),
     ("topics_and_queues_are_encrypted", INBOX, lambda t: _resource(t, "Queue").pop("SqsManagedSseEnabled")),
