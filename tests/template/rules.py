@@ -602,7 +602,10 @@ def a_function_has_exactly_the_common_layer(composition: Composition) -> Iterato
 
 @rule
 def a_function_publishes_versions_and_logs_to_its_use_case(composition: Composition) -> Iterator[str]:
-    """The alias `live`, JSON, one log group with a retention."""
+    """The alias `live`, JSON, one log group with a retention, receipts and metrics, and no line for Lambda's own part.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
     for function in composition.of(FUNCTION):
         logging = function.properties.get("LoggingConfig") or {}
         group = next(
@@ -613,6 +616,10 @@ def a_function_publishes_versions_and_logs_to_its_use_case(composition: Composit
             yield f"{function.path}: no log group of its use case with a retention"
         if logging.get("LogFormat") != "JSON":
             yield f"{function.path}: its log is no JSON"
+        if logging.get("ApplicationLogLevel", "INFO") not in ("INFO", "DEBUG", "TRACE"):
+            yield f"{function.path}: Lambda drops its receipts and metrics, which are lines of level INFO"
+        if logging.get("SystemLogLevel") != "WARN":
+            yield f"{function.path}: two lines of Lambda's for each invocation, which nothing here reads"
         if function.properties.get("AutoPublishAlias") != "live":
             yield f"{function.path}: no alias live"
 

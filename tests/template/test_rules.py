@@ -385,10 +385,13 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         TEAM_EVENTS,
         lambda t: _resource(t, "TeamAFunction").update(Layers=[]),
     ),
-    (
-        "a_function_publishes_versions_and_logs_to_its_use_case",
-        TEAM_EVENTS,
-        lambda t: t["Globals"]["Function"].pop("LoggingConfig"),
+    *(
+        ("a_function_publishes_versions_and_logs_to_its_use_case", TEAM_EVENTS, change)
+        for change in (
+            lambda t: t["Globals"]["Function"].pop("LoggingConfig"),
+            lambda t: t["Globals"]["Function"]["LoggingConfig"].update(ApplicationLogLevel="WARN"),
+            lambda t: t["Globals"]["Function"]["LoggingConfig"].pop("SystemLogLevel"),
+        )
     ),
     (
         "a_change_of_the_layer_is_a_change_of_the_code",
