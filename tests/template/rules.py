@@ -429,6 +429,18 @@ def a_table_can_be_restored_and_costs_nothing_while_idle(composition: Compositio
 
 
 @rule
+def a_partition_of_a_table_has_no_size_limit(composition: Composition) -> Iterator[str]:
+    """All items of one partition key end at 10 GB in a table with a local index, at none without one.
+
+    Error ItemCollectionSizeLimitExceededException:
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html#API_PutItem_Errors
+    """
+    for table in composition.of(TABLE):
+        if table.properties.get("LocalSecondaryIndexes"):
+            yield f"{table.path}: one key's items end at 10 GB; use a global index"
+
+
+@rule
 def a_bucket_is_closed(composition: Composition) -> Iterator[str]:
     """No public access in any of four ways."""
     for bucket in composition.of("AWS::S3::Bucket"):

@@ -306,6 +306,13 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         lambda t: _resource(t, "FeedTable").pop("PointInTimeRecoverySpecification"),
     ),
     (
+        "a_partition_of_a_table_has_no_size_limit",
+        ALERTS,
+        lambda t: _resource(t, "AlertTable").update(
+            LocalSecondaryIndexes=_resource(t, "AlertTable").pop("GlobalSecondaryIndexes")
+        ),
+    ),
+    (
         "a_bucket_is_closed",
         LOGS,
         lambda t: _resource(t, "ArchiveBucket")["PublicAccessBlockConfiguration"].pop("BlockPublicAcls"),
