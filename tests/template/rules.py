@@ -55,6 +55,7 @@ WILDCARDS = {
         "s3:ListMultipartUploadParts": "a Distributed Map names its files",
     },
     r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "whoever requests a job names its input"},
+    r"arn:aws:ses:.*:identity/\*": {"ses:SendEmail": "whoever registers or orders names the recipient"},
     r"arn:aws:states:.*:execution:<.*JobMachine\.Name>[:/]\*": {
         "states:DescribeExecution": "an execution is named after its job, or by a Distributed Map",
         "states:StopExecution": "a Distributed Map names its executions",
@@ -367,6 +368,18 @@ def mail_feedback_can_arrive(composition: Composition) -> Iterator[str]:
             yield f"{destination.path}: SES may not publish there, or not use the topic's key"
 
 
+@rule
+def a_role_that_mails_may_mail_anyone_as_one_address(composition: Composition) -> Iterator[str]:
+    """In its sandbox SES checks the recipient's identity too: https://github.com/aws/aws-sdk-js/issues/3641."""
+    for resource, statement in _statements(composition):
+        if "ses:SendEmail" not in as_list(statement["Action"]):
+            continue
+        if not any(target.endswith(":identity/*") for target in as_list(statement["Resource"])):
+            yield f"{resource.path}: SES answers AccessDenied where its sandbox should refuse the recipient"
+        if (statement.get("Condition") or {}).get("StringEquals", {}).keys() != {"ses:FromAddress"}:
+            yield f"{resource.path}: it may send as any address of the account"
+
+
 # ----------------------------------------------------------------------------------------------------- encryption, data
 @rule
 def topics_and_queues_are_encrypted(composition: Composition) -> Iterator[str]:
@@ -413,6 +426,18 @@ def a_table_can_be_restored_and_costs_nothing_while_idle(composition: Compositio
             yield f"{table.path}: no point-in-time recovery"
         if table.properties.get("BillingMode") != "PAY_PER_REQUEST":
             yield f"{table.path}: not pay per request"
+
+
+@rule
+def a_partition_of_a_table_has_no_size_limit(composition: Composition) -> Iterator[str]:
+    """All items of one partition key end at 10 GB in a table with a local index, at none without one.
+
+    Error ItemCollectionSizeLimitExceededException:
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html#API_PutItem_Errors
+    """
+    for table in composition.of(TABLE):
+        if table.properties.get("LocalSecondaryIndexes"):
+            yield f"{table.path}: one key's items end at 10 GB; use a global index"
 
 
 @rule
@@ -589,7 +614,10 @@ def a_function_has_exactly_the_common_layer(composition: Composition) -> Iterato
 
 @rule
 def a_function_publishes_versions_and_logs_to_its_use_case(composition: Composition) -> Iterator[str]:
-    """The alias `live`, JSON, one log group with a retention."""
+    """The alias `live`, JSON, one log group with a retention, receipts and metrics, and no line for Lambda's own part.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
     for function in composition.of(FUNCTION):
         logging = function.properties.get("LoggingConfig") or {}
         group = next(
@@ -600,6 +628,10 @@ def a_function_publishes_versions_and_logs_to_its_use_case(composition: Composit
             yield f"{function.path}: no log group of its use case with a retention"
         if logging.get("LogFormat") != "JSON":
             yield f"{function.path}: its log is no JSON"
+        if logging.get("ApplicationLogLevel", "INFO") not in ("INFO", "DEBUG", "TRACE"):
+            yield f"{function.path}: Lambda drops its receipts and metrics, which are lines of level INFO"
+        if logging.get("SystemLogLevel") != "WARN":
+            yield f"{function.path}: two lines of Lambda's for each invocation, which nothing here reads"
         if function.properties.get("AutoPublishAlias") != "live":
             yield f"{function.path}: no alias live"
 

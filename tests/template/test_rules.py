@@ -209,6 +209,12 @@ def _resource(template: dict[str, Any], name: str) -> dict[str, Any]:
     return properties
 
 
+def _send_mail(template: dict[str, Any]) -> dict[str, Any]:
+    statements = _resource(template, "NotifyServiceRole")["Policies"][0]["PolicyDocument"]["Statement"]
+    statement: dict[str, Any] = next(each for each in statements if each["Sid"] == "SendMail")
+    return statement
+
+
 MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_queue_is_open_to_nobody_but_its_topic",
@@ -276,6 +282,13 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         REGISTRATION,
         lambda t: _resource(t, "MailFeedbackPolicy")["PolicyDocument"]["Statement"].pop(0),
     ),
+    *(
+        ("a_role_that_mails_may_mail_anyone_as_one_address", REGISTRATION, change)
+        for change in (
+            lambda t: _send_mail(t)["Resource"].pop(0),
+            lambda t: _send_mail(t).pop("Condition"),
+        )
+    ),
     ("topics_and_queues_are_encrypted", TEAM_EVENTS, lambda t: _resource(t, "TeamEvents").pop("KmsMasterKeyId")),
     ("topics_and_queues_are_encrypted", INBOX, lambda t: _resource(t, "Queue").pop("SqsManagedSseEnabled")),
     (
@@ -292,6 +305,13 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         "a_table_can_be_restored_and_costs_nothing_while_idle",
         TEAM_EVENTS,
         lambda t: _resource(t, "FeedTable").pop("PointInTimeRecoverySpecification"),
+    ),
+    (
+        "a_partition_of_a_table_has_no_size_limit",
+        ALERTS,
+        lambda t: _resource(t, "AlertTable").update(
+            LocalSecondaryIndexes=_resource(t, "AlertTable").pop("GlobalSecondaryIndexes")
+        ),
     ),
     (
         "a_bucket_is_closed",
@@ -377,10 +397,13 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         TEAM_EVENTS,
         lambda t: _resource(t, "TeamAFunction").update(Layers=[]),
     ),
-    (
-        "a_function_publishes_versions_and_logs_to_its_use_case",
-        TEAM_EVENTS,
-        lambda t: t["Globals"]["Function"].pop("LoggingConfig"),
+    *(
+        ("a_function_publishes_versions_and_logs_to_its_use_case", TEAM_EVENTS, change)
+        for change in (
+            lambda t: t["Globals"]["Function"].pop("LoggingConfig"),
+            lambda t: t["Globals"]["Function"]["LoggingConfig"].update(ApplicationLogLevel="WARN"),
+            lambda t: t["Globals"]["Function"]["LoggingConfig"].pop("SystemLogLevel"),
+        )
     ),
     (
         "a_change_of_the_layer_is_a_change_of_the_code",
