@@ -20,6 +20,11 @@ FIFO = ("audit_logs/record", "audit_logs/preserve")
 )
 @pytest.mark.cloud("alarms and the metrics of queues", aws="every minute", here="every two seconds")
 @pytest.mark.cloud(
+    "alarms on Metrics Insights queries",
+    aws="the query selects among all metrics of the account",
+    here="the one metric that the query names; any other query is refused",
+)
+@pytest.mark.cloud(
     "the counts of a queue, which `fanout dlq list` believes when they say zero",
     aws="lag by up to a minute",
     here="exact",
