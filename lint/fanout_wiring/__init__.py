@@ -16,6 +16,7 @@ from fanout_wiring._resolution import Outside, Unresolved
 from fanout_wiring._rule import WiringRule
 from fanout_wiring._stack import FUNCTION, Problem, Resource, Stack
 from fanout_wiring._suppressions import SuppressionWithoutReason
+from fanout_wiring._versions import UnpublishedChange
 
 __all__ = [
     "FUNCTION",
@@ -52,4 +53,5 @@ RULES: tuple[type[WiringRule], ...] = (
     Outside,
     QueuePolicyOfTwoQueues,
     FifoQueueWithoutName,
+    UnpublishedChange,
 )
