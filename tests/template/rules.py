@@ -24,7 +24,7 @@ FOURTEEN_DAYS = 14 * 86_400
 _DEPTH = "ApproximateNumberOfMessagesVisible"
 
 # The subscribers whose mapping has a limit of concurrency, and what the limit protects. Any other mapping has none: a
-# limit keeps five pollers busy for ever, decision 0016.
+# limit keeps five pollers at work where an idle mapping needs two, decision 0016.
 LIMITED = {
     "order_processing/payment": "the payment provider",
     "order_processing/shipping": "the others' share of the account's concurrency, as the use case promises",
