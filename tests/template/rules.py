@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fanout_wiring import FUNCTION, Composition, Resource
+from fanout_wiring import FUNCTION, Composition, Graph, Resource, metrics
 from tests.template.application import ROOT
 
 Rule = Callable[[Composition], list[str]]
@@ -21,6 +21,23 @@ TABLE = "AWS::DynamoDB::Table"
 SUBSCRIPTION = "AWS::SNS::Subscription"
 ALARM = "AWS::CloudWatch::Alarm"
 FOURTEEN_DAYS = 14 * 86_400
+_DEPTH = "ApproximateNumberOfMessagesVisible"
+
+# The subscribers whose mapping has a limit of concurrency, and what the limit protects. Any other mapping has none: a
+# limit keeps five pollers at work where an idle mapping needs two, decision 0016.
+LIMITED = {
+    "order_processing/payment": "the payment provider",
+    "order_processing/shipping": "the others' share of the account's concurrency, as the use case promises",
+    "order_processing/customer_notification": "SES's sending rate",
+    "order_workflow/payment": "the payment provider",
+    "order_workflow/inventory": "the stock of one product, which every order for it changes in a transaction",
+    "order_workflow/notification": "SES's sending rate",
+    "database_changes/replicate_to_sql": "the SQL replica's connections",
+    "data_aggregation/web": "the few items that every batch adds to",
+    "data_aggregation/mobile": "the few items that every batch adds to",
+    "data_aggregation/store": "the few items that every batch adds to",
+    "batch_jobs/start_job": "the rate of Step Functions' StartExecution",
+}
 DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SecretsManager::Secret")
 
 # Where a resource in a role or managed policy ends in a wildcard, and why nothing narrower is possible.
@@ -133,12 +150,12 @@ def _queues_of(policy: Resource) -> list[str]:
     return [url.strip("<>") for url in policy.properties["Queues"]]
 
 
-def _alarms_on(composition: Composition, queue: Resource, metric: str) -> list[Resource]:
+def _alarms_on(composition: Composition, metric: str, **dimensions: str) -> list[Resource]:
     return [
         alarm
         for alarm in composition.of(ALARM)
-        if alarm.properties["MetricName"] == metric
-        and {"Name": "QueueName", "Value": f"<{queue.path}.QueueName>"} in alarm.properties["Dimensions"]
+        for watched in metrics(alarm)
+        if watched.name == metric and watched.dimensions == dimensions
     ]
 
 
@@ -209,13 +226,10 @@ def a_filtered_topic_keeps_what_nobody_takes(composition: Composition) -> Iterat
             yield f"{topic.path}: no Unrouted subscription with the filter {json.dumps({'type': wanted})}"
             continue
         queue = composition.by_arn(unrouted[0].properties["Endpoint"])
-        if queue is None or not _alarms_on(composition, queue, "ApproximateNumberOfMessagesVisible"):
+        if queue is None or not _alarms_on(composition, _DEPTH, QueueName=f"<{queue.path}.QueueName>"):
             yield f"{topic.path}: no alarm on its Unrouted queue"
-        if not any(
-            alarm.properties["MetricName"] == "NumberOfNotificationsFilteredOut-InvalidMessageBody"
-            and {"Name": "TopicName", "Value": f"<{topic.path}.TopicName>"} in alarm.properties["Dimensions"]
-            for alarm in composition.of(ALARM)
-        ):
+        bad_bodies = "NumberOfNotificationsFilteredOut-InvalidMessageBody"
+        if not _alarms_on(composition, bad_bodies, TopicName=f"<{topic.path}.TopicName>"):
             yield f"{topic.path}: no alarm on bodies that are no JSON object"
 
 
@@ -314,8 +328,8 @@ def a_function_on_a_stream_loses_nothing(composition: Composition) -> Iterator[s
                 yield f"{function.path}: changes before the deployment's end are skipped"
             if not 0 < mapping.get("MaximumRecordAgeInSeconds", -1) < 86_400 or "MaximumRetryAttempts" in mapping:
                 yield f"{function.path}: it must be tried for nearly the day that the stream keeps records"
-            metrics = {alarm.properties["MetricName"] for alarm in composition.of(ALARM)}
-            if not {"OnFailureDestinationDeliveredEventCount", "IteratorAge"} <= metrics:
+            watched = {metric.name for alarm in composition.of(ALARM) for metric in metrics(alarm)}
+            if not {"OnFailureDestinationDeliveredEventCount", "IteratorAge"} <= watched:
                 yield f"{function.path}: nobody is told that it is behind, or that something was given up"
 
 
@@ -326,6 +340,44 @@ def dead_letters_are_kept_as_long_as_possible(composition: Composition) -> Itera
         queue = composition.by_arn(arn)
         if queue is None or queue.properties.get("MessageRetentionPeriod") != FOURTEEN_DAYS:
             yield f"{sender}: its dead-letter queue does not keep messages for 14 days"
+
+
+@rule
+def what_waits_for_a_person_or_is_lost_raises_an_alarm(composition: Composition) -> Iterator[str]:
+    """At every monitoring level. Dead letters: one sample of five, for SQS reports late on a queue that wakes up.
+
+    That each dead-letter queue has an alarm is a matter of E9108.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
+    """
+    for arn, sender in _dead_letter_arns(composition).items():
+        queue = composition.by_arn(arn)
+        for alarm in _alarms_on(composition, _DEPTH, QueueName=f"<{queue.path}.QueueName>") if queue else ():
+            if (alarm.properties["EvaluationPeriods"], alarm.properties.get("DatapointsToAlarm")) != (5, 1):
+                yield f"{sender}: {alarm.path} does not take one sample of five for an alarm"
+    # The operator's topic carries alarms, not events: an alarm on it would be sent to itself.
+    operators = {arn for alarm in composition.of(ALARM) for arn in alarm.properties.get("AlarmActions") or ()}
+    for subscription in composition.of(SUBSCRIPTION):
+        topic = subscription.properties["TopicArn"]
+        if topic not in operators and not _alarms_on(
+            composition, "NumberOfNotificationsFailedToRedriveToDlq", TopicName=topic.replace(">", ".TopicName>")
+        ):
+            yield f"{subscription.path}: no alarm on what SNS can write to no dead-letter queue"
+    for function in composition.of(FUNCTION):
+        destinations = (function.properties.get("EventInvokeConfig") or {}).get("DestinationConfig") or {}
+        failures = _alarms_on(composition, "DestinationDeliveryFailures", FunctionName=f"<{function.path}>")
+        if "OnFailure" in destinations and not failures:
+            yield f"{function.path}: no alarm on what Lambda cannot write to its on-failure destination"
+
+
+@rule
+def a_mapping_has_a_limit_where_something_must_be_protected(composition: Composition) -> Iterator[str]:
+    """And nowhere else: LIMITED."""
+    for mapping in Graph(composition).mappings:
+        subscriber = mapping.resource.properties["Environment"]["Variables"]["FANOUT_SUBSCRIBER"]
+        if subscriber in LIMITED and "ScalingConfig" not in mapping.settings:
+            yield f"{mapping.resource.path}: nothing protects {LIMITED[subscriber]}"
+        if subscriber not in LIMITED and "ScalingConfig" in mapping.settings:
+            yield f"{mapping.resource.path}: a limit of concurrency that protects nothing costs three pollers"
 
 
 @rule

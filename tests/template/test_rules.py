@@ -276,6 +276,33 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         INBOX,
         lambda t: _resource(t, "DeadLetterQueue").update(MessageRetentionPeriod=604_800),
     ),
+    (
+        "what_waits_for_a_person_or_is_lost_raises_an_alarm",
+        INBOX,
+        lambda t: _resource(t, "DeadLetterAlarm").update(DatapointsToAlarm=5),
+    ),
+    (
+        "what_waits_for_a_person_or_is_lost_raises_an_alarm",
+        TEAM_EVENTS,
+        lambda t: t["Resources"].pop("TeamEventsAlarms"),
+    ),
+    (
+        "what_waits_for_a_person_or_is_lost_raises_an_alarm",
+        TEAM_EVENTS,
+        lambda t: t["Resources"].pop("BroadcastAsyncAlarms"),
+    ),
+    (
+        "a_mapping_has_a_limit_where_something_must_be_protected",
+        CHANGES,
+        lambda t: _resource(t, "ReplicateToSqlFunction")["Events"]["Messages"]["Properties"].pop("ScalingConfig"),
+    ),
+    (
+        "a_mapping_has_a_limit_where_something_must_be_protected",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamAFunction")["Events"]["Messages"]["Properties"].update(
+            ScalingConfig={"MaximumConcurrency": 10}
+        ),
+    ),
     ("an_alarm_of_the_whole_application_has_an_action", INBOX, lambda t: _resource(t, "AgeAlarm").pop("AlarmActions")),
     (
         "mail_feedback_can_arrive",
