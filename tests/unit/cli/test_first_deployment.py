@@ -26,6 +26,8 @@ PAGE = (ROOT / "docs/first-deployment.md").read_text("utf-8")
 ACCOUNT = "123456789012"
 ROOT_STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/fanout-dev/1"
 NESTED = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/fanout-dev-AuditLogs-2/2"
+# Of its own: other tests lead the default session to an account in memory.
+SESSION = boto3.session.Session()
 PLAN = plan.read(ROOT, "default", "eu-central-1")
 
 
@@ -50,7 +52,7 @@ class Account:
     def client(self, service: str) -> Any:
         """A client that never reaches AWS: a call without an answer fails."""
         if service not in self._clients:
-            made = boto3.client(
+            made = SESSION.client(
                 service, region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing"
             )
             made.meta.events.register("before-parameter-build", self._note)
@@ -134,6 +136,7 @@ def test_without_region_or_credentials_it_says_what_is_missing(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "client", lambda service, **given: boto3.session.Session().client(service, **given))
     result = run("first-deployment", *arguments)
     assert (result.exit_code, result.out) == (2, "")
     assert message in result.err
@@ -172,7 +175,7 @@ def test_a_person_confirms_the_account_by_typing_its_number(monkeypatch: pytest.
 
 
 def test_an_endpoint_that_is_not_aws_is_refused_unless_rehearsing(account: Account) -> None:
-    local = boto3.client("sts", endpoint_url="http://127.0.0.1:4566", region_name=REGION)
+    local = SESSION.client("sts", endpoint_url="http://127.0.0.1:4566", region_name=REGION)
     with pytest.raises(UsageError, match=r"lead to 127\.0\.0\.1, not to AWS"):
         plan.account(lambda _: local, rehearse=False)
 
@@ -535,7 +538,7 @@ COMMANDS = [shlex.split(line) for line in PAGE.splitlines() if line.startswith("
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[1:3]))
 def test_a_command_of_the_page_exists_and_takes_its_options(words: list[str]) -> None:
     service, operation, *rest = words[1:]
-    client = boto3.client(service.replace("s3api", "s3"), region_name=REGION)
+    client = SESSION.client(service.replace("s3api", "s3"), region_name=REGION)
     if operation == "wait":
         assert rest.pop(0).replace("-", "_") in client.waiter_names
         operation = "describe-stacks"
