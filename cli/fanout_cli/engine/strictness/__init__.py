@@ -4,9 +4,19 @@ Each module names the sources of its rules and has an `apply()`. tests/engine/re
 docs/aws-rules.md lists them.
 """
 
-from fanout_cli.engine.strictness import queues
+from fanout_cli.engine.strictness import (
+    queues,
+    resource_schemas,
+    stacks,
+    templates,
+)
 
-_PATCHES = (queues,)
+_PATCHES = (
+    queues,
+    resource_schemas,
+    stacks,
+    templates,
+)
 
 
 def apply() -> None:
