@@ -75,6 +75,10 @@ def _cleaned(node: Any, *, names: bool) -> Any:
     }
     if not names and "pattern" in kept and not _compiles(kept["pattern"]):
         del kept["pattern"]
+    if not names and "patternProperties" in kept:
+        kept["patternProperties"] = {
+            name if _compiles(name) else ".*": value for name, value in kept["patternProperties"].items()
+        }
     return kept
 
 

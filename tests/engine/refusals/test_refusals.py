@@ -41,8 +41,11 @@ def test_a_deployment_that_aws_refuses_is_refused(
     assert refusal.template is not None
     stack = aws.name("planted")
     if refusal.previous is not None:
-        before = deploy(aws, stack, refusal.previous, tmp_path, monkeypatch)
-        assert before.exit_code == 0, before.output
+        previous = refusal.previous(aws) if callable(refusal.previous) else refusal.previous
+        aws.cloudformation.create_stack(
+            StackName=stack, TemplateBody=json.dumps(previous), Capabilities=ALL_CAPABILITIES
+        )
+        assert aws.settled(stack) == "CREATE_COMPLETE", aws.failures(stack)
     planted = deploy(aws, stack, refusal.template, tmp_path, monkeypatch)
     assert planted.exit_code == 1, planted.output
     # CloudFormation refuses the change set, which SAM reports, or a resource, which the events report in full.

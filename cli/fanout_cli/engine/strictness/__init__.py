@@ -5,16 +5,40 @@ docs/aws-rules.md lists them.
 """
 
 from fanout_cli.engine.strictness import (
+    alarms,
+    analytics,
+    buckets,
+    delivery_streams,
+    logs,
+    mail,
+    parameters,
     queues,
     resource_schemas,
+    rules,
+    schedules,
+    secrets,
     stacks,
+    state_machines,
+    tables,
     templates,
 )
 
 _PATCHES = (
+    alarms,
+    analytics,
+    buckets,
+    delivery_streams,
+    logs,
+    mail,
+    parameters,
     queues,
     resource_schemas,
+    rules,
+    schedules,
+    secrets,
     stacks,
+    state_machines,
+    tables,
     templates,
 )
 

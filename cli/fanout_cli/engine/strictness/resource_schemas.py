@@ -129,8 +129,10 @@ def _texts(error: ValidationError) -> Iterator[str]:
         if error.message.startswith(repr(missing[0])):
             yield from (f"{path}: required key [{key}] not found" for key in missing)
     elif keyword == "additionalProperties":
-        known = error.schema.get("properties", {})
-        yield from (f"{path}: extraneous key [{key}] is not permitted" for key in error.instance if key not in known)
+        known, patterns = error.schema.get("properties", {}), error.schema.get("patternProperties", {})
+        for key in error.instance:
+            if key not in known and not any(re.search(pattern, key) for pattern in patterns):
+                yield f"{path}: extraneous key [{key}] is not permitted"
     elif keyword in _TEXTS:
         yield f"{path}: {_TEXTS[keyword](error.instance, error.validator_value)}"
     else:
