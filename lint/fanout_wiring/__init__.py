@@ -2,29 +2,35 @@
 
 from fanout_wiring._alarms import AlarmThatNobodyHears, AlarmThatTheTopicRefuses
 from fanout_wiring._composition import Composition
-from fanout_wiring._consumption import FewAttempts, NoMaximumConcurrency, NoPartialBatchResponse, ShortVisibilityTimeout
+from fanout_wiring._consumption import FewAttempts, NoPartialBatchResponse, NoRoomForThrottling, ShortVisibilityTimeout
 from fanout_wiring._dead_letters import DeadLettersKeptTooShort, DeadLettersWithoutAlarm
 from fanout_wiring._delivery import QueuePolicyOfAnotherTopic, SubscriptionWithoutRedrive
-from fanout_wiring._fifo import FifoMismatch
+from fanout_wiring._fifo import FifoMismatch, FifoQueueWithoutName
 from fanout_wiring._filters import FilterOnNothing
+from fanout_wiring._graph import Graph, Mapping
 from fanout_wiring._loading import UnreadableTemplateError, load
+from fanout_wiring._metrics import metrics
 from fanout_wiring._permissions import PublisherWithoutKey, WildcardResource
 from fanout_wiring._queue_policies import QueuePolicyOfTwoQueues
 from fanout_wiring._resolution import Outside, Unresolved
 from fanout_wiring._rule import WiringRule
 from fanout_wiring._stack import FUNCTION, Problem, Resource, Stack
 from fanout_wiring._suppressions import SuppressionWithoutReason
+from fanout_wiring._versions import UnpublishedChange
 
 __all__ = [
     "FUNCTION",
     "RULES",
     "Composition",
+    "Graph",
+    "Mapping",
     "Problem",
     "Resource",
     "Stack",
     "UnreadableTemplateError",
     "WiringRule",
     "load",
+    "metrics",
 ]
 
 RULES: tuple[type[WiringRule], ...] = (
@@ -33,7 +39,7 @@ RULES: tuple[type[WiringRule], ...] = (
     QueuePolicyOfAnotherTopic,
     ShortVisibilityTimeout,
     NoPartialBatchResponse,
-    NoMaximumConcurrency,
+    NoRoomForThrottling,
     FewAttempts,
     DeadLettersWithoutAlarm,
     DeadLettersKeptTooShort,
@@ -46,4 +52,6 @@ RULES: tuple[type[WiringRule], ...] = (
     SuppressionWithoutReason,
     Outside,
     QueuePolicyOfTwoQueues,
+    FifoQueueWithoutName,
+    UnpublishedChange,
 )

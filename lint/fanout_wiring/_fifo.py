@@ -60,3 +60,24 @@ def _fifo(resource: Resource) -> bool:
 
 def _kind(queue: Resource) -> str:
     return "FIFO" if _fifo(queue) else "standard"
+
+
+class FifoQueueWithoutName(WiringRule):
+    """CloudFormation cuts a generated name to 80 characters and adds .fifo behind it."""
+
+    id = "E9119"
+    shortdesc = "A FIFO queue has a name of at most 80 characters that ends in .fifo"
+    description = (
+        "The name that CloudFormation generates in a nested stack is too long with its .fifo, and SQS refuses it"
+    )
+    page = source_url = f"{PAGE}AWSCloudFormation/latest/TemplateReference/aws-resource-sqs-queue.html"
+
+    def findings(self, graph: Graph) -> Iterator[Finding]:
+        for queue in graph.of(QUEUE):
+            name = queue.properties.get("QueueName")
+            if _fifo(queue) and name is None:
+                message = f"{queue.path} is FIFO and has no name; give it a QueueName that ends in .fifo"
+                yield Finding(queue, ("Properties",), message)
+            elif _fifo(queue) and not str(name).endswith(".fifo"):
+                message = f"{queue.path} is FIFO and called {name}; end its QueueName in .fifo"
+                yield Finding(queue, ("Properties", "QueueName"), message)

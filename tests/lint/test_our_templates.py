@@ -16,6 +16,7 @@ from tests.template.application import ROOT, templates
 INBOX = "platform/inbox.yaml"
 TEAM_EVENTS = "usecases/team_events/template.yaml"
 LOGS = "usecases/application_logs/template.yaml"
+ORDERS = "usecases/order_workflow/template.yaml"
 ALERTS = "usecases/system_alerts/template.yaml"
 
 
@@ -45,14 +46,14 @@ MISTAKES = [
     ("E9104", TEAM_EVENTS, "Timeout: 20", "Timeout: 21"),
     ("E9104", LOGS, "MaxValue: 300", "MaxValue: 301"),
     ("E9105", TEAM_EVENTS, "            FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
-    ("E9106", TEAM_EVENTS, "            ScalingConfig: {MaximumConcurrency: 10}\n", ""),
+    ("E9106", LOGS, "VisibilityTimeout: 120", "VisibilityTimeout: 119"),
     (
         "E9107",
         "template.yaml",
         "usecases/team_events/template.yaml\n      Parameters:\n",
         "usecases/team_events/template.yaml\n      Parameters:\n        MaxAttempts: 4\n",
     ),
-    ("E9108", INBOX, "MetricName: ApproximateNumberOfMessagesVisible", "MetricName: NumberOfMessagesSent"),
+    ("E9108", INBOX, "MAX(ApproximateNumberOfMessagesVisible)", "MAX(NumberOfMessagesSent)"),
     ("E9108", LOGS, "  IngestFailuresAlarm:\n", "  IngestFailuresAlarm:\n    Condition: OwnKey\n"),
     ("E9109", INBOX, "MessageRetentionPeriod: 604800", "MessageRetentionPeriod: 1209600"),
     ("E9110", INBOX, '      AlarmActions: !If [HasOperator, [!Ref OperatorTopicArn], !Ref "AWS::NoValue"]\n', ""),
@@ -72,6 +73,14 @@ MISTAKES = [
         "Resource: !GetAtt DeadLetterQueue.Arn\n            Condition",
         "Resource: !GetAtt Queue.Arn\n            Condition",
     ),
+    ("E9119", INBOX, "${Name}Dlq-${Id}.fifo", "${Name}Dlq-${Id}"),
+    ("E9120", TEAM_EVENTS, "${Runtime} ${Architecture}, ", ""),
+    (
+        "E9120",
+        ORDERS,
+        '${MaxAttempts} tries"\n      Role: !GetAtt DeadlinesRole.Arn',
+        '${OrderDeadlineSeconds} s, ${MaxAttempts} tries"\n      Role: !GetAtt DeadlinesRole.Arn',
+    ),
     ("E9115", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: [WARN, ERROR, CRITICAL]"),
 ]
 
@@ -80,7 +89,7 @@ MISTAKES = [
 def test_a_mistake_is_found(rule: str, name: str, right: str, wrong: str, application: Path) -> None:
     file = application / name
     before = file.read_text()
-    from_root = name == ALERTS or rule in ("E9101", "E9105", "E9111")
+    from_root = name == ALERTS or rule in ("E9101", "E9105", "E9111", "E9119")
     composing = "template.yaml" if from_root else TEAM_EVENTS if name.startswith("platform") else name
     assert right in before, "the template no longer says what this test makes wrong"
     file.write_text(before.replace(right, wrong, 1))

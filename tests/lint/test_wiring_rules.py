@@ -55,7 +55,7 @@ def test_every_rule_has_its_section_in_the_documentation() -> None:
 
 def test_a_finding_in_a_nested_template_says_where_and_under_which_parameters() -> None:
     [finding] = judged(FIXTURES / "E9108_nested.yaml")
-    assert finding.message.endswith("[Inbox/DeadLetters, inbox.yaml line 24] (with Stage=dev)")
+    assert finding.message.endswith("[Inbox/DeadLetters, inbox.yaml line 26] (with Stage=dev)")
 
 
 def test_a_wire_that_leads_out_of_the_templates_is_told_to_who_asks() -> None:

@@ -4,6 +4,7 @@ from tests.engine.refusals import (
     alarms,
     buckets,
     delivery_streams,
+    functions,
     mail,
     queues,
     schedules,
@@ -17,6 +18,7 @@ from tests.engine.refusals.refusal import Refusal
 SERVICES: dict[str, tuple[Refusal, ...]] = {
     "CloudFormation": stacks.REFUSALS,
     "SQS": queues.REFUSALS,
+    "Lambda": functions.REFUSALS,
     "DynamoDB": tables.REFUSALS,
     "S3": buckets.REFUSALS,
     "CloudWatch alarms": alarms.REFUSALS,

@@ -98,6 +98,8 @@ def _validate_math(queries: list[Data]) -> int:
 def _validate_expression(expression: str, ids: list[str]) -> None:
     if re.match(r"\s*SEARCH\s*\(", expression):
         raise _invalid("SEARCH is not supported on Metric Alarms.")
+    if re.match(r"\s*SELECT\s", expression):
+        return  # a Metrics Insights query names metrics, not ids
     # Functions and keywords are upper case, ids begin with a lower-case letter; quoted text is a query or a label.
     for word in _FUNCTION_OR_ID.findall(re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)):
         if word[0].islower() and word not in ids:
