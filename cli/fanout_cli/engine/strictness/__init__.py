@@ -30,13 +30,9 @@ _PATCHES = (
     analytics,
     buckets,
     delivery_streams,
-    functions,
     logs,
     mail,
     parameters,
-    queues,
-    request_shapes,
-    resource_schemas,
     rules,
     schedules,
     secrets,
@@ -44,6 +40,11 @@ _PATCHES = (
     state_machines,
     tables,
     templates,
+    # A resource meets the last of these first: the services' limits, then its schema, then what the modules above say.
+    resource_schemas,
+    functions,
+    queues,
+    request_shapes,
 )
 
 

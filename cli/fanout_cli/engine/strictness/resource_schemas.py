@@ -15,7 +15,7 @@ from typing import Any
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
-from ministack.services.cloudformation import stacks
+from ministack.services.cloudformation import provisioners, stacks
 
 Schema = dict[str, Any]
 Properties = dict[str, Any]
@@ -49,12 +49,15 @@ _TEXTS: dict[str, Callable[[Any, Any], str]] = {
 
 
 def apply() -> None:
-    """Validate the properties of each resource that a stack creates or changes."""
-    provision, update = stacks._provision_resource, stacks._update_resource
+    """Validate the properties of each resource that a stack creates or changes.
 
-    def provision_valid(resource_type: str, logical_id: str, properties: Properties, stack: str) -> Any:
-        _validate(resource_type, logical_id, properties)
-        return provision(resource_type, logical_id, properties, stack)
+    Apply `request_shapes` after it: cfn-lint's schemas know limits of the services' own, too, about which AWS answers
+    with the service's text.
+    """
+    for resource_type in _schemas():
+        handler = provisioners._RESOURCE_HANDLERS[resource_type]
+        handler["create"] = _creating(resource_type, handler["create"])
+    update = stacks._update_resource
 
     def update_valid(resource_type: str, physical_id: str, old: Properties, new: Properties, *rest: Any) -> Any:
         if old != new:
@@ -62,7 +65,15 @@ def apply() -> None:
             _validate(resource_type, logical_id, new)
         return update(resource_type, physical_id, old, new, *rest)
 
-    stacks._provision_resource, stacks._update_resource = provision_valid, update_valid
+    stacks._update_resource = update_valid
+
+
+def _creating(resource_type: str, create: Callable[..., Any]) -> Callable[..., Any]:
+    def create_valid(logical_id: str, properties: Properties, *rest: Any) -> Any:
+        _validate(resource_type, logical_id, properties)
+        return create(logical_id, properties, *rest)
+
+    return create_valid
 
 
 @functools.cache
