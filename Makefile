@@ -120,6 +120,7 @@ generate: setup ## Write the files that are made from others: contracts, Lambda 
 	@PYTHONPATH=lint python -m tests.proof.unproven
 	@PYTHONPATH=lint python -m tests.template.cost
 	@python -m tests.engine.refusals.page
+	@python -m tests.engine.refusals.resource_schemas
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

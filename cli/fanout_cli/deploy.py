@@ -182,6 +182,22 @@ def parameter_overrides(root: Path, config_env: str = "local") -> dict[str, str]
         ) from None
 
 
+def delete_failed_creation(cloudformation: Any, stack_name: str) -> None:
+    """Delete the stack if its creation failed: CloudFormation updates such a stack no more. Raises WaiterError.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+    """
+    try:
+        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+    except ClientError:
+        return
+    if stack["StackStatus"] in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
+        with step(f"Deleting {stack_name}: its creation failed"):
+            cloudformation.delete_stack(StackName=stack_name)
+            waiter = cloudformation.get_waiter("stack_delete_complete")
+            waiter.wait(StackName=stack["StackId"], WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+
+
 def fingerprint(root: Path) -> str:
     """Return a digest of everything in the checkout that is deployed."""
     digest = hashlib.sha256()
