@@ -643,5 +643,6 @@ def nothing_has_a_name_of_ours(composition: Composition) -> Iterator[str]:
     for resource in composition.of(*kinds):
         given = [name for name in names if name in resource.properties]
         forced = resource.stack.file.name == "inbox.yaml" or resource.properties.get("FifoTopic") is True
-        if given and not (forced and "id-of-" in resource.properties[given[0]]):
+        stack_id = resource.stack.ref("AWS::StackId").rsplit("/", 1)[-1]
+        if given and not (forced and stack_id in resource.properties[given[0]]):
             yield f"{resource.path}: {given[0]} is given"

@@ -113,7 +113,7 @@ def test_dispatch_hears_of_every_alarm_and_knows_which_are_its_own() -> None:
     assert heard == {operator.arn, "<SystemAlerts/SystemAlerts>"}
     # CloudFormation names what has no name of its own after its stack, and a nested stack after the one around it.
     own = function.properties["Environment"]["Variables"]["OWN_STACK"]
-    assert own == "SystemAlerts"
+    assert own == function.stack.stack_name
     assert all("AlarmName" not in alarm.properties for alarm in composition.of("AWS::CloudWatch::Alarm"))
 
 
