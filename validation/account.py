@@ -10,7 +10,7 @@ import boto3
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
-from botocore.model import Shape
+from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 from validation.expansion import REGION, ExpandedResource
 from validation.findings import Finding
@@ -27,9 +27,9 @@ class Account:
         self._ids: dict[str, str] = {}
 
     def call(self, resource: ExpandedResource, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Call an operation with CloudFormation's values. Returns the response; empty, with a finding, if it is refused.
+        """Call an operation with CloudFormation's values. Returns the response; if it is refused, nothing.
 
-        Raises RuntimeError if moto itself fails, which says nothing about the resource.
+        A refusal is a finding. Raises RuntimeError if moto itself fails, which says nothing about the resource.
         """
         client = _client(service)
         shape = client.meta.service_model.operation_model(operation).input_shape
@@ -69,9 +69,9 @@ class Account:
 
 @cache
 def _client(service: str) -> Any:
-    return boto3.client(
+    session: Any = boto3.Session(region_name=REGION)  # its types know a client by its literal name only
+    return session.client(
         service,
-        REGION,
         aws_access_key_id="testing",
         aws_secret_access_key="testing",  # noqa: S106 - no secret, moto takes any
         config=Config(retries={"total_max_attempts": 1}),
@@ -81,67 +81,70 @@ def _client(service: str) -> Any:
 def fitted(value: Any, shape: Shape) -> Any:
     """Return a value of a template in the types of an API, as CloudFormation passes it on.
 
-    Names differ in the case of their first letter only; a document is passed as text. What the API does not know stays,
+    Names may differ in the case of their first letter; a document is passed as text. What the API does not know stays,
     for botocore to refuse.
     """
-    if shape.type_name == "structure" and isinstance(value, dict):
-        members = {name[:1].lower() + name[1:]: name for name in shape.members}
-        names = {key: members.get(key[:1].lower() + key[1:], key) for key in value}
-        return {
-            names[key]: fitted(inner, shape.members[names[key]]) if names[key] in shape.members else inner
-            for key, inner in value.items()
-        }
-    if shape.type_name == "map" and isinstance(value, dict):
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        names = {_uncapitalized(name): name for name in shape.members}
+        known = {names.get(_uncapitalized(key), key): inner for key, inner in value.items()}
+        members = shape.members
+        return {name: fitted(inner, members[name]) if name in members else inner for name, inner in known.items()}
+    if isinstance(shape, MapShape) and isinstance(value, dict):
         return {key: fitted(inner, shape.value) for key, inner in value.items()}
-    if shape.type_name == "list" and isinstance(value, list):
+    if isinstance(shape, ListShape) and isinstance(value, list):
         return [fitted(inner, shape.member) for inner in value]
-    if shape.type_name == "string" and isinstance(value, dict | list):
-        return json.dumps(value)
-    if shape.type_name == "string" and isinstance(value, bool):
-        return str(value).lower()
-    if shape.type_name == "string" and isinstance(value, int | float):
-        return str(value)
-    if shape.type_name in ("integer", "long") and isinstance(value, str) and re.fullmatch(r"-?\d+", value):
-        return int(value)
-    if shape.type_name == "boolean" and value in ("true", "false"):
-        return value == "true"
+    return _scalar(value, shape.type_name)
+
+
+def _uncapitalized(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+def _scalar(value: Any, kind: str) -> Any:
+    match kind, value:
+        case "string", dict() | list() | bool():
+            return json.dumps(value)
+        case "string", int() | float():
+            return str(value)
+        case "integer" | "long", str() if re.fullmatch(r"-?\d+", value):
+            return int(value)
+        case "boolean", "true" | "false":
+            return value == "true"
     return value
 
 
 def violations(value: Any, shape: Shape, where: str = "") -> Iterator[str]:
     """Yield what a model forbids and botocore does not check: enumerations, patterns and upper limits."""
-    if shape.type_name == "structure" and isinstance(value, Mapping):
+    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         for name, inner in value.items():
             if name in shape.members:
                 yield from violations(inner, shape.members[name], f"{where}.{name}" if where else name)
-    elif shape.type_name == "map" and isinstance(value, Mapping):
+    elif isinstance(shape, MapShape) and isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _of_scalar(str(name), shape.key, f"the key {name} of {where}")
+            yield from violations(name, shape.key, f"the key {name} of {where}")
             yield from violations(inner, shape.value, f"{where}.{name}")
-    elif shape.type_name == "list" and isinstance(value, list):
+    elif isinstance(shape, ListShape) and isinstance(value, list):
         if len(value) > shape.metadata.get("max", len(value)):
             yield f"{where} has {len(value)} entries, the most are {shape.metadata['max']}"
         for index, inner in enumerate(value):
             yield from violations(inner, shape.member, f"{where}[{index}]")
-    else:
-        yield from _of_scalar(value, shape, where)
+    elif isinstance(shape, StringShape) and isinstance(value, str):
+        yield from _of_text(value, shape, where)
+    elif isinstance(value, int | float) and value > shape.metadata.get("max", value):
+        yield f"{where} is {value}, the most is {shape.metadata['max']}"
 
 
-def _of_scalar(value: Any, shape: Shape, where: str) -> Iterator[str]:
-    limits = shape.metadata
-    if shape.type_name == "string" and isinstance(value, str):
-        if len(value) > limits.get("max", len(value)):
-            yield f"{where} has {len(value)} characters, the most are {limits['max']}: {value}"
-        if shape.enum and value not in shape.enum:
-            yield f"{where} is {value}, and must be one of {', '.join(shape.enum)}"
-        if "pattern" in limits and not _matches(limits["pattern"], value):
-            yield f"{where} is {value}, and must match {limits['pattern']}"
-    elif isinstance(value, int | float) and not isinstance(value, bool) and value > limits.get("max", value):
-        yield f"{where} is {value}, the most is {limits['max']}"
+def _of_text(value: str, shape: StringShape, where: str) -> Iterator[str]:
+    if len(value) > shape.metadata.get("max", len(value)):
+        yield f"{where} has {len(value)} characters, the most are {shape.metadata['max']}: {value}"
+    if shape.enum and value not in shape.enum:
+        yield f"{where} is {value}, and must be one of {', '.join(shape.enum)}"
+    if "pattern" in shape.metadata and not _matches(shape.metadata["pattern"], value):
+        yield f"{where} is {value}, and must match {shape.metadata['pattern']}"
 
 
 def _matches(pattern: str, value: str) -> bool:
-    # Some models repeat a text's limit in its pattern, and some write patterns in Java's dialect.
+    # A few patterns are in a dialect that Python's is not, like \p{L}. They are not checked.
     try:
         return re.fullmatch(pattern, value, re.DOTALL) is not None
     except re.error:

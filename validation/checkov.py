@@ -15,15 +15,14 @@ _COMMAND = ROOT / ".fanout" / "audit-venv" / "bin" / "checkov"
 
 
 def judge(batches: Iterable[Batch]) -> Verdict:
-    """Apply every check that .checkov.yaml does not leave out. Raises RuntimeError if checkov cannot read a template."""
+    """Apply the checks that .checkov.yaml does not leave out. Raises RuntimeError if checkov cannot read a template."""
     findings = []
-    judged = 0
     with tempfile.TemporaryDirectory() as folder:
         known = {f"/{number}.json": batch for number, batch in enumerate(batches)}
         for name, batch in known.items():
             (Path(folder) / name.lstrip("/")).write_text(json.dumps(batch.template, indent=1), encoding="utf-8")
-        command = [_COMMAND, "--config-file", ROOT / ".checkov.yaml", "--directory", folder, "--output", "json"]
-        answer = subprocess.run([*command, "--soft-fail"], cwd=ROOT, capture_output=True, text=True, check=True)
+        options = f"--config-file .checkov.yaml --directory {folder} --output json --soft-fail"
+        answer = subprocess.run([_COMMAND, *options.split()], cwd=ROOT, capture_output=True, text=True, check=True)
     report = json.loads(answer.stdout)
     if report["summary"]["parsing_errors"]:
         raise RuntimeError(f"checkov cannot read {report['results']['parsing_errors']}")

@@ -28,7 +28,9 @@ REGION, ACCOUNT = "us-east-1", "123456789012"
 # What `sam package` uploads, and so replaces with the address of the upload.
 _LOCAL = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 _UPLOADED = "s3://uploads-123456789012/0123456789abcdef0123456789abcdef"
-_UPLOADED_TEMPLATE = {"AWS::CloudFormation::Stack": {"TemplateURL": "https://s3.amazonaws.com/uploads-123456789012/t.json"}}
+_UPLOADED_TEMPLATE = {
+    "AWS::CloudFormation::Stack": {"TemplateURL": "https://s3.amazonaws.com/uploads-123456789012/t.json"}
+}
 # What a template says of a resource beside its type and properties.
 _ATTRIBUTES = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "Metadata")
 
@@ -168,7 +170,7 @@ def _translated(stack: Stack) -> dict[str, Any]:
     return translated
 
 
-# ------------------------------------------------------------------------------------------------------ names and shapes
+# ----------------------------------------------------------------------------------------------------- names and shapes
 # The property that names a resource.
 _NAMES = {
     "AWS::Athena::WorkGroup": ("Name",),

@@ -57,17 +57,17 @@ def documents(resource: ExpandedResource) -> Iterator[tuple[PolicyType, dict[str
 
 async def _judged(policies: list[tuple[PolicyType, ExpandedResource, dict[str, Any]]]) -> list[Finding]:
     findings = []
+    config = ValidatorConfig()
     with tempfile.TemporaryDirectory() as folder:
         _write_definitions(Path(folder))
         async with AWSServiceFetcher(aws_services_dir=folder, enable_cache=False, prefetch_common=False) as fetcher:
             for kind in (IDENTITY, RESOURCE, TRUST):
-                some = [each for each in policies if each[0] == kind]
-                given = [(str(index), IAMPolicy(**each[2]), each[2]) for index, each in enumerate(some)]
-                for result in await validate_policies(given, policy_type=kind, config=ValidatorConfig(), fetcher=fetcher):
-                    resource = some[int(result.policy_file)][1]
+                some = [(resource, document) for each, resource, document in policies if each == kind]
+                given = [(str(index), IAMPolicy(**each), each) for index, (_, each) in enumerate(some)]
+                for result in await validate_policies(given, policy_type=kind, config=config, fetcher=fetcher):
+                    resource, _ = some[int(result.policy_file)]
                     for issue in result.issues:
-                        statement = issue.statement_sid or issue.statement_index
-                        message = f"statement {statement}: {issue.message}"
+                        message = f"statement {issue.statement_sid or issue.statement_index}: {issue.message}"
                         check = issue.check_id or issue.issue_type
                         findings.append(Finding(NAME, check, resource.path, resource.type, message))
     return findings

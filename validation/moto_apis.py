@@ -45,7 +45,9 @@ def judge(expansions: Iterable[Expansion]) -> list[Verdict]:
         calls += account.calls
         resources += sum(len(by_type[kind]) for kind in by_type.keys() & known)
     return [
-        Verdict(judge, f"{calls} API calls for {resources} resources", [each for each in findings if each.judge == judge])
+        Verdict(
+            judge, f"{calls} API calls for {resources} resources", [each for each in findings if each.judge == judge]
+        )
         for judge in (MODELS, MOTO)
     ]
 
@@ -74,15 +76,13 @@ def _without(properties: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if name not in names}
 
 
-# ------------------------------------------------------------------------------------------------ keys, buckets, secrets
+# ----------------------------------------------------------------------------------------------- keys, buckets, secrets
 def _key(account: Account, key: ExpandedResource) -> None:
     own = key.properties
-    # The model of PutKeyPolicy's document is not that of CreateKey's, so both are asked.
     made = account.call(key, "kms", "CreateKey", Policy=own["KeyPolicy"], **_without(own, "KeyPolicy", *_KEY_SETTINGS))
     if not made:
         return
     account.identify(key.ref, made["KeyMetadata"]["KeyId"])
-    account.call(key, "kms", "PutKeyPolicy", KeyId=key.ref, PolicyName="default", Policy=own["KeyPolicy"])
     if own.get("EnableKeyRotation"):
         account.call(key, "kms", "EnableKeyRotation", KeyId=key.ref)
 
@@ -96,7 +96,10 @@ def _bucket(account: Account, bucket: ExpandedResource) -> None:
     account.call(bucket, "s3", "CreateBucket", **name, ObjectLockEnabledForBucket=own.pop("ObjectLockEnabled", False))
     if encryption := own.pop("BucketEncryption", None):
         rules = [
-            {"ApplyServerSideEncryptionByDefault": each["ServerSideEncryptionByDefault"], **_only(each, "BucketKeyEnabled")}
+            {
+                "ApplyServerSideEncryptionByDefault": each["ServerSideEncryptionByDefault"],
+                **_only(each, "BucketKeyEnabled"),
+            }
             for each in encryption["ServerSideEncryptionConfiguration"]
         ]
         settings = {"ServerSideEncryptionConfiguration": {"Rules": rules}}
@@ -137,7 +140,9 @@ def _secret(account: Account, secret: ExpandedResource) -> None:
     own = secret.properties
     if generate := own.get("GenerateSecretString"):
         account.call(secret, "secretsmanager", "GetRandomPassword", **_without(generate, *_SECRET_TEMPLATE))
-    made = account.call(secret, "secretsmanager", "CreateSecret", Name=secret.name, **_without(own, "GenerateSecretString"))
+    made = account.call(
+        secret, "secretsmanager", "CreateSecret", Name=secret.name, **_without(own, "GenerateSecretString")
+    )
     if made:
         account.identify(secret.ref, made["ARN"])
 
@@ -181,7 +186,7 @@ def _subscription(account: Account, subscription: ExpandedResource) -> None:
     account.call(subscription, "sns", "Subscribe", **call, Attributes=_without(own, *call))
 
 
-# ------------------------------------------------------------------------------------------------------ roles, functions
+# ----------------------------------------------------------------------------------------------------- roles, functions
 def _managed_policy(account: Account, policy: ExpandedResource) -> None:
     own = _without(policy.properties, "ManagedPolicyName", "Roles")
     account.call(policy, "iam", "CreatePolicy", PolicyName=policy.name, **own)
@@ -213,24 +218,20 @@ def _function(account: Account, function: ExpandedResource) -> None:
     account.call(function, "lambda", "CreateFunction", FunctionName=function.name, Code=code, Tags=tags, **own)
 
 
-def _same_names(service: str, operation: str, **renamed: str) -> Handler:
-    """Return what passes all properties on to one operation; renamed: {the API's name: the property's}."""
+def _same_names(service: str, operation: str) -> Handler:
+    """Return what passes all properties on to one operation."""
 
     def handler(account: Account, resource: ExpandedResource) -> None:
-        own = dict(resource.properties)
-        parameters = {name: own.pop(old) for name, old in renamed.items() if old in own}
-        account.call(resource, service, operation, **parameters, **own)
+        account.call(resource, service, operation, **resource.properties)
 
     return handler
 
 
-def _named(service: str, operation: str, name: str = "Name", **renamed: str) -> Handler:
+def _named(service: str, operation: str, name: str = "Name") -> Handler:
     """Return the same with the physical name as the parameter `name`."""
 
     def handler(account: Account, resource: ExpandedResource) -> None:
-        own = _without(resource.properties, name)
-        parameters = {new: own.pop(old) for new, old in renamed.items() if old in own}
-        account.call(resource, service, operation, **{name: resource.name}, **parameters, **own)
+        account.call(resource, service, operation, **{**resource.properties, name: resource.name})
 
     return handler
 
@@ -240,7 +241,7 @@ def _permission(account: Account, permission: ExpandedResource) -> None:
     account.call(permission, "lambda", "AddPermission", **statement, **permission.properties)
 
 
-# ----------------------------------------------------------------------------------------------------- tables, schedules
+# ---------------------------------------------------------------------------------------------------- tables, schedules
 def _table(account: Account, table: ExpandedResource) -> None:
     own = _without(table.properties, "TableName", *_TABLE_SETTINGS)
     name = {"TableName": table.name}
@@ -277,10 +278,21 @@ def _rule(account: Account, rule: ExpandedResource) -> None:
     account.call(rule, "events", "PutTargets", Rule=rule.name, Targets=rule.properties["Targets"])
 
 
+def _state_machine(account: Account, machine: ExpandedResource) -> None:
+    own = _without(machine.properties, "StateMachineName", "DefinitionString")
+    definition = {"definition": machine.properties["DefinitionString"]}
+    account.call(machine, "stepfunctions", "CreateStateMachine", name=machine.name, **definition, **own)
+
+
 def _work_group(account: Account, group: ExpandedResource) -> None:
     own = _without(group.properties, "Name", "RecursiveDeleteOption", "WorkGroupConfiguration")
     configuration = {"Configuration": group.properties["WorkGroupConfiguration"]}
     account.call(group, "athena", "CreateWorkGroup", Name=group.name, **configuration, **own)
+
+
+def _configuration_set(account: Account, group: ExpandedResource) -> None:
+    own = _without(group.properties, "Name")
+    account.call(group, "sesv2", "CreateConfigurationSet", ConfigurationSetName=group.name, **own)
 
 
 def _event_destination(account: Account, destination: ExpandedResource) -> None:
@@ -328,11 +340,11 @@ _HANDLERS: list[tuple[str, Handler]] = [
     ("AWS::CloudWatch::Alarm", _named("cloudwatch", "PutMetricAlarm", "AlarmName")),
     ("AWS::Events::Rule", _rule),
     ("AWS::Scheduler::Schedule", _named("scheduler", "CreateSchedule")),
-    ("AWS::StepFunctions::StateMachine", _named("stepfunctions", "CreateStateMachine", "name", definition="DefinitionString")),
+    ("AWS::StepFunctions::StateMachine", _state_machine),
     ("AWS::Glue::Database", _same_names("glue", "CreateDatabase")),
     ("AWS::Glue::Table", _same_names("glue", "CreateTable")),
     ("AWS::Athena::WorkGroup", _work_group),
-    ("AWS::SES::ConfigurationSet", _named("sesv2", "CreateConfigurationSet", "ConfigurationSetName")),
+    ("AWS::SES::ConfigurationSet", _configuration_set),
     ("AWS::SES::ConfigurationSetEventDestination", _event_destination),
     ("AWS::SES::EmailIdentity", _same_names("sesv2", "CreateEmailIdentity")),
 ]

@@ -210,7 +210,9 @@ class Stack:
         if name == "AWS::StackId":
             region, account = self.ref("AWS::Region"), self.ref("AWS::AccountId")
             unique = uuid.uuid5(uuid.NAMESPACE_URL, self.stack_name)
-            return f"arn:{self.ref('AWS::Partition')}:cloudformation:{region}:{account}:stack/{self.stack_name}/{unique}"
+            return (
+                f"arn:{self.ref('AWS::Partition')}:cloudformation:{region}:{account}:stack/{self.stack_name}/{unique}"
+            )
         if name in PSEUDO:
             root = self
             while root.parent is not None:
