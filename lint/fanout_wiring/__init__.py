@@ -14,6 +14,7 @@ from fanout_wiring._resolution import Outside, Unresolved
 from fanout_wiring._rule import WiringRule
 from fanout_wiring._stack import FUNCTION, Problem, Resource, Stack, random_suffix
 from fanout_wiring._suppressions import SuppressionWithoutReason
+from fanout_wiring._versions import UnpublishedChange
 
 __all__ = [
     "FUNCTION",
@@ -48,4 +49,5 @@ RULES: tuple[type[WiringRule], ...] = (
     Outside,
     QueuePolicyOfTwoQueues,
     FifoQueueWithoutName,
+    UnpublishedChange,
 )

@@ -67,7 +67,9 @@ class FifoQueueWithoutName(WiringRule):
 
     id = "E9119"
     shortdesc = "A FIFO queue has a name of at most 80 characters that ends in .fifo"
-    description = "The name that CloudFormation generates in a nested stack is too long with its .fifo, and SQS refuses it"
+    description = (
+        "The name that CloudFormation generates in a nested stack is too long with its .fifo, and SQS refuses it"
+    )
     page = source_url = f"{PAGE}AWSCloudFormation/latest/TemplateReference/aws-resource-sqs-queue.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:

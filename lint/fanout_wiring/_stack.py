@@ -239,7 +239,7 @@ class Stack:
             self._current = logical_id
             properties = declared.get("Properties") or {}
             if declared["Type"] == FUNCTION:
-                properties = _merge((self.template.get("Globals") or {}).get("Function") or {}, properties)
+                properties = with_globals((self.template.get("Globals") or {}).get("Function") or {}, properties)
             resolved = self.resolve(properties)
             self._current = ""
             yield Resource(
@@ -268,8 +268,8 @@ def random_suffix(path: str) -> str:
     return base64.b32encode(hashlib.sha256(path.encode()).digest())[:12].decode()
 
 
-def _merge(common: Any, own: Any) -> Any:
+def with_globals(common: Any, own: Any) -> Any:
     """SAM's Globals: mappings are merged, everything else is replaced."""
     if isinstance(common, dict) and isinstance(own, dict):
-        return {key: _merge(common.get(key), own[key]) if key in own else common[key] for key in common | own}
+        return {key: with_globals(common.get(key), own[key]) if key in own else common[key] for key in common | own}
     return common if own is None else own

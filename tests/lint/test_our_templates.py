@@ -16,6 +16,7 @@ from tests.template.application import ROOT, templates
 INBOX = "platform/inbox.yaml"
 TEAM_EVENTS = "usecases/team_events/template.yaml"
 LOGS = "usecases/application_logs/template.yaml"
+ORDERS = "usecases/order_workflow/template.yaml"
 ALERTS = "usecases/system_alerts/template.yaml"
 
 
@@ -73,6 +74,13 @@ MISTAKES = [
         "Resource: !GetAtt Queue.Arn\n            Condition",
     ),
     ("E9119", INBOX, "${Name}Dlq-${Id}.fifo", "${Name}Dlq-${Id}"),
+    ("E9120", TEAM_EVENTS, "${Runtime} ${Architecture}, ", ""),
+    (
+        "E9120",
+        ORDERS,
+        '${MaxAttempts} tries"\n      Role: !GetAtt DeadlinesRole.Arn',
+        '${OrderDeadlineSeconds} s, ${MaxAttempts} tries"\n      Role: !GetAtt DeadlinesRole.Arn',
+    ),
     ("E9115", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: [WARN, ERROR, CRITICAL]"),
 ]
 

@@ -394,13 +394,13 @@ def stored_data_is_encrypted_with_our_key(composition: Composition) -> Iterator[
 
 @rule
 def data_stays_when_its_stack_goes(composition: Composition) -> Iterator[str]:
-    """Deletion and replacement both."""
+    """Deletion and replacement both; but a creation that is rolled back leaves nothing behind."""
     for resource in composition.of(*DATA):
         if resource.path.endswith(f"/{WORKING_MEMORY}"):
             continue
-        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-            if resource.declared.get(policy) != "Retain":
-                yield f"{resource.path}: {policy} is not Retain"
+        for policy, kept in (("DeletionPolicy", "RetainExceptOnCreate"), ("UpdateReplacePolicy", "Retain")):
+            if resource.declared.get(policy) != kept:
+                yield f"{resource.path}: {policy} is not {kept}"
 
 
 @rule
@@ -626,23 +626,60 @@ def everything_a_person_sets_or_reads_is_described(composition: Composition) -> 
                     yield f"{stack.path or 'root'}: {section} {name} has no description"
 
 
+# Their generated names end up longer than the service takes: CloudFormation puts the stack's name, the logical id and
+# thirteen characters in a row.
+TOO_LONG_IF_GENERATED = {
+    "AWS::KinesisFirehose::DeliveryStream": ("DeliveryStreamName", 64),
+    "AWS::SES::ConfigurationSet": ("Name", 64),
+    "AWS::Scheduler::Schedule": ("Name", 64),
+}
+
+
+def _stack_id(resource: Resource) -> str:
+    """The unique part of the id of a resource's stack."""
+    return str(resource.stack.ref("AWS::StackId")).rpartition("/")[2]
+
+
 @rule
-def nothing_has_a_name_of_ours(composition: Composition) -> Iterator[str]:
+def only_what_must_have_a_name_of_ours_has_one(composition: Composition) -> Iterator[str]:
     """So that two deployments fit in one account. Where AWS forces one, the stack's id makes it unique."""
     names = ("FunctionName", "TableName", "BucketName", "TopicName", "QueueName", "RoleName", "LogGroupName", "Name")
-    kinds = (
-        FUNCTION,
-        TABLE,
-        "AWS::S3::Bucket",
-        TOPIC,
-        QUEUE,
-        "AWS::IAM::Role",
-        "AWS::Logs::LogGroup",
-        "AWS::SES::ConfigurationSet",
-    )
+    kinds = (FUNCTION, TABLE, "AWS::S3::Bucket", TOPIC, QUEUE, "AWS::IAM::Role", "AWS::Logs::LogGroup")
     for resource in composition.of(*kinds):
         given = [name for name in names if name in resource.properties]
         forced = resource.stack.file.name == "inbox.yaml" or resource.properties.get("FifoTopic") is True
-        stack_id = resource.stack.ref("AWS::StackId").rsplit("/", 1)[-1]
-        if given and not (forced and stack_id in resource.properties[given[0]]):
+        if given and not (forced and _stack_id(resource) in resource.properties[given[0]]):
             yield f"{resource.path}: {given[0]} is given"
+    for resource in composition.of(*TOO_LONG_IF_GENERATED):
+        name, _ = TOO_LONG_IF_GENERATED[resource.type]
+        if _stack_id(resource) not in resource.properties.get(name, ""):
+            yield f"{resource.path}: give it a {name} with the stack's id in it"
+
+
+# The longest name of a root stack that the application promises to work with, and the characters that CloudFormation
+# adds behind each logical id: a hyphen and, in the longest form seen, thirteen letters and digits.
+STACK_NAME = 40
+RANDOM = 14
+LIMITS = {
+    QUEUE: ("QueueName", 80),
+    TOPIC: ("TopicName", 256),
+    "AWS::Athena::WorkGroup": ("Name", 128),
+    **TOO_LONG_IF_GENERATED,
+}
+
+
+@rule
+def every_name_fits(composition: Composition) -> Iterator[str]:
+    """Of nested stacks (128 characters), with a root of forty, and of all that has a name of ours.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    """
+    for stack in composition.root.stacks():
+        length = STACK_NAME + sum(1 + len(part) + RANDOM for part in stack.path.split("/") if part)
+        if length > 128:
+            yield f"{stack.path}: with a root stack of {STACK_NAME} characters its name has {length}"
+    for resource in composition.of(*LIMITS):
+        name, limit = LIMITS[resource.type]
+        length = len(str(resource.properties.get(name, "")))
+        if length > limit:
+            yield f"{resource.path}: its {name} has {length} characters, not {limit}"
