@@ -118,6 +118,7 @@ generate: setup ## Write the files that are made from others: contracts, Lambda 
 	@python -m fanout_cli.topology_pictures .
 	@python -m tests.proof.guarantees
 	@PYTHONPATH=lint python -m tests.proof.unproven
+	@PYTHONPATH=lint python -m tests.template.cost
 	@python -m tests.engine.refusals.page
 
 clean: ## Delete what was built or downloaded; stops the engine first

@@ -1,6 +1,6 @@
 """Reads what the functions wrote to CloudWatch Logs about events, and folds it to one outcome per subscriber.
 
-A subscriber writes one `received` line per batch before it works, and one `receipt` line per event afterwards. A
+A subscriber writes `received` lines about a batch before it works, and one `receipt` line per event afterwards. A
 function that was killed leaves the first without the second, so both count.
 """
 

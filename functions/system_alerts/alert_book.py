@@ -236,7 +236,7 @@ def _notice(event: AlertEvent, state: State, news: News) -> str:
 
 
 def _alerts_since(fingerprint: str, opened: str) -> int:
-    """How many alerts the history has from the one that opened the incident on."""
+    """Count the alerts in the history since the incident was opened; the index may miss those of the last second."""
     entries = table.query(
         "pk = :pk AND #at >= :opened",
         {":pk": f"alert#{fingerprint}", ":opened": opened},

@@ -33,8 +33,22 @@ _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _SEVERITY = re.compile(rf"\s*\[({'|'.join(SEVERITIES)})\]\s*")
 
 
+# The namespace in an alarm's Metrics Insights query: FROM SCHEMA("AWS/SQS", QueueName), FROM "AWS/SQS".
+_QUERIED = re.compile(r"""\bFROM\s+(?:SCHEMA\(\s*)?"?([^"\s,)]+)""", re.IGNORECASE)
+
+
+class _Query(msgspec.Struct, frozen=True):
+    expression: str | None = msgspec.field(name="Expression", default=None)
+
+
 class _Trigger(msgspec.Struct, frozen=True):
     namespace: str = msgspec.field(name="Namespace", default="")
+    metrics: tuple[_Query, ...] | None = msgspec.field(name="Metrics", default=None)  # in place of a namespace
+
+    def service(self) -> str:
+        """Return the namespace of what the alarm watches, where it names one."""
+        queried = (_QUERIED.search(each.expression or "") for each in self.metrics or ())
+        return self.namespace or next((found[1] for found in queried if found), "CloudWatch")
 
 
 class _Alarm(msgspec.Struct, rename="pascal"):
@@ -81,7 +95,7 @@ def _alert(alarm: _Alarm, contract: type[AlertRaised] | type[AlertResolved]) -> 
     described = " ".join((alarm.alarm_description or "").split())
     return contract(
         fingerprint=_short(alarm.alarm_arn, LONGEST_FINGERPRINT),
-        service=(alarm.trigger.namespace or "CloudWatch")[:LONGEST_LINE],
+        service=alarm.trigger.service()[:LONGEST_LINE],
         severity=_severity(described),
         title=(_SEVERITY.sub(" ", described).strip() or alarm.alarm_name)[:LONGEST_LINE],
         description=f"{alarm.alarm_name}: {alarm.new_state_reason}"[:LONGEST_DESCRIPTION],

@@ -2,12 +2,14 @@
 
 from fanout_wiring._alarms import AlarmThatNobodyHears, AlarmThatTheTopicRefuses
 from fanout_wiring._composition import Composition
-from fanout_wiring._consumption import FewAttempts, NoMaximumConcurrency, NoPartialBatchResponse, ShortVisibilityTimeout
+from fanout_wiring._consumption import FewAttempts, NoPartialBatchResponse, NoRoomForThrottling, ShortVisibilityTimeout
 from fanout_wiring._dead_letters import DeadLettersKeptTooShort, DeadLettersWithoutAlarm
 from fanout_wiring._delivery import QueuePolicyOfAnotherTopic, SubscriptionWithoutRedrive
 from fanout_wiring._fifo import FifoMismatch, FifoQueueWithoutName
 from fanout_wiring._filters import FilterOnNothing
+from fanout_wiring._graph import Graph, Mapping
 from fanout_wiring._loading import UnreadableTemplateError, load
+from fanout_wiring._metrics import metrics
 from fanout_wiring._permissions import PublisherWithoutKey, WildcardResource
 from fanout_wiring._queue_policies import QueuePolicyOfTwoQueues
 from fanout_wiring._resolution import Outside, Unresolved
@@ -20,12 +22,15 @@ __all__ = [
     "FUNCTION",
     "RULES",
     "Composition",
+    "Graph",
+    "Mapping",
     "Problem",
     "Resource",
     "Stack",
     "UnreadableTemplateError",
     "WiringRule",
     "load",
+    "metrics",
     "random_suffix",
 ]
 
@@ -35,7 +40,7 @@ RULES: tuple[type[WiringRule], ...] = (
     QueuePolicyOfAnotherTopic,
     ShortVisibilityTimeout,
     NoPartialBatchResponse,
-    NoMaximumConcurrency,
+    NoRoomForThrottling,
     FewAttempts,
     DeadLettersWithoutAlarm,
     DeadLettersKeptTooShort,

@@ -8,6 +8,7 @@ from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._values import as_dict, as_list
 
 FEWEST_ATTEMPTS = 5
+LEAST_THROTTLING = 600
 
 
 class ShortVisibilityTimeout(WiringRule):
@@ -63,23 +64,34 @@ class NoPartialBatchResponse(WiringRule):
                 )
 
 
-class NoMaximumConcurrency(WiringRule):
-    """Throttled invocations use up a message's attempts."""
+class NoRoomForThrottling(WiringRule):
+    """Lambda tries a throttled batch until its visibility timeout ends; then the message has used up an attempt."""
 
     id = "E9106"
-    shortdesc = "A mapping has a limit of concurrency"
-    description = "Without one the pollers outrun the function's concurrency: throttling makes dead letters"
-    page = source_url = f"{PAGE}lambda/latest/dg/services-sqs-scaling.html"
+    shortdesc = "A mapping without a limit of concurrency survives ten minutes of throttling"
+    description = "Its pollers can outrun the function's concurrency, and throttled messages become dead letters"
+    page = source_url = f"{PAGE}lambda/latest/dg/services-sqs-errorhandling.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:
         for mapping in graph.mappings:
-            limit = as_dict(mapping.settings.get("ScalingConfig")).get("MaximumConcurrency")
-            pollers = as_dict(mapping.settings.get("ProvisionedPollerConfig")).get("MaximumPollers")
-            if limit is None and pollers is None:
+            limited = "MaximumConcurrency" in as_dict(mapping.settings.get("ScalingConfig")) or (
+                "MaximumPollers" in as_dict(mapping.settings.get("ProvisionedPollerConfig"))
+            )
+            queue = graph.find(mapping.queue, QUEUE)
+            if limited or queue is None:
+                continue
+            visible = number(queue.properties.get("VisibilityTimeout", 30))
+            attempts = number(as_dict(queue.properties.get("RedrivePolicy")).get("maxReceiveCount", 10))
+            if visible is None or attempts is None:
+                continue  # E9104 and E9107 ask for the number
+            survived = lowest(visible) * lowest(attempts)
+            if survived < LEAST_THROTTLING:
                 yield Finding(
                     mapping.resource,
                     mapping.keys,
-                    "nothing limits how many invocations there are at once; set ScalingConfig: {MaximumConcurrency: n}",
+                    f"nothing limits how many invocations there are at once, and after {survived} s of throttling the "
+                    f"messages of queue {queue.logical_id} are dead letters; set ScalingConfig: {{MaximumConcurrency: "
+                    f"n}}, or let VisibilityTimeout times maxReceiveCount be {LEAST_THROTTLING} or more",
                 )
 
 

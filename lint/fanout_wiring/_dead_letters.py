@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fanout_wiring._graph import QUEUE, Graph
+from fanout_wiring._metrics import metrics
 from fanout_wiring._parameters import highest, lowest, number
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
@@ -41,15 +42,13 @@ def _watched(graph: Graph, alarm: Resource) -> Iterator[Resource]:
     own = alarm.properties
     if "ActionsEnabled" in own and not is_true(own["ActionsEnabled"]):
         return
-    metrics = [as_dict(as_dict(each).get("MetricStat")).get("Metric") for each in as_list(own.get("Metrics"))]
-    if not metrics and not _on_the_first(own):
+    # The threshold of metric math is that of its expression, which is not judged.
+    if not _on_the_first(own) and not any("MetricStat" in as_dict(each) for each in as_list(own.get("Metrics"))):
         return
-    for metric in map(as_dict, metrics or [own]):
-        if metric.get("MetricName") == _DEPTH:
-            for dimension in map(as_dict, as_list(metric.get("Dimensions"))):
-                queue = graph.queue_named(dimension.get("Value"))
-                if dimension.get("Name") == "QueueName" and queue is not None:
-                    yield queue
+    for metric in metrics(alarm):
+        queue = graph.queue_named(metric.dimensions.get("QueueName")) if metric.name == _DEPTH else None
+        if queue is not None:
+            yield queue
 
 
 def _on_the_first(alarm: dict[str, Any]) -> bool:

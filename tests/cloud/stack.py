@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -90,11 +91,17 @@ class Stack(Application):
         return str(found["Attributes"]["QueueArn"])
 
     def alarms(self, namespace: str, metric: str, **dimensions: str) -> list[dict[str, Any]]:
-        """The alarms on a metric."""
-        found = self.client("cloudwatch").describe_alarms_for_metric(
-            Namespace=namespace, MetricName=metric, Dimensions=_dimensions(dimensions)
+        """The alarms whose query names a metric of one resource (decision 0016)."""
+        [(key, value)] = dimensions.items()
+        asked = re.compile(
+            rf"""\("?{metric}"?\) FROM SCHEMA\("{namespace}", {key}\) WHERE {key} = '{re.escape(value)}'"""
         )
-        return [each for each in found["MetricAlarms"] if each["Dimensions"] == _dimensions(dimensions)]
+        return [
+            alarm
+            for page in self.client("cloudwatch").get_paginator("describe_alarms").paginate()
+            for alarm in page["MetricAlarms"]
+            if any(asked.search(each.get("Expression", "")) for each in alarm.get("Metrics", []))
+        ]
 
     def values(self, namespace: str, metric: str, **dimensions: str) -> list[float]:
         """What a metric had in the last quarter of an hour."""

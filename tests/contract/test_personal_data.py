@@ -90,13 +90,7 @@ def provide(resource: Resource) -> str:
     own, name = resource.properties, resource.path.replace("/", "-").lower()
     match resource.type:
         case "AWS::DynamoDB::Table":
-            named = {
-                "BillingMode",
-                "AttributeDefinitions",
-                "KeySchema",
-                "GlobalSecondaryIndexes",
-                "LocalSecondaryIndexes",
-            }
+            named = {"BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"}
             given = {key: own[key] for key in named & own.keys()}
             boto3.client("dynamodb", region_name=REGION).create_table(TableName=name, **given)
         case "AWS::S3::Bucket":

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
-from botocore.exceptions import ClientError
 
 from tests.engine.aws import RUNTIME, Aws, allow, zipped
 from tests.waiting import until
@@ -304,14 +302,3 @@ def handler(event, context):
     boto3.client("dynamodb").put_item(TableName="t", Item={"pk": {"S": "1"}})
 """
     assert "AccessDenied" in answer(aws, aws.function(source))["errorMessage"]
-
-
-def test_a_mapping_longer_than_the_visibility_is_not_checked_here(aws: Aws) -> None:
-    """Known difference: AWS refuses a function whose timeout exceeds the queue's visibility."""
-    _, arn = aws.queue(VisibilityTimeout="1")
-    policy = allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], arn)
-    name = aws.function("def handler(event, context): pass", policy)
-    try:
-        aws.client("lambda").create_event_source_mapping(FunctionName=name, EventSourceArn=arn)
-    except ClientError:
-        pytest.fail("the engine has learnt to refuse this: move it from the list of differences")

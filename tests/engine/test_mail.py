@@ -12,6 +12,8 @@ from fanout_cli.engine import mailbox, process
 from tests.engine.aws import ACCOUNT, REGION, Aws, allow
 
 SENDER = "news@example.com"
+# As in SES's sandbox, a role needs the recipient's identity too.
+RECIPIENT = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/ana@example.com"
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +151,8 @@ def handler(event, context):
 def sending_function(aws: Aws, configuration_set: str, **condition: Any) -> str:
     """A function that may send from the sender's identity with the configuration set, and from nowhere else."""
     prefix = f"arn:aws:ses:{REGION}:{ACCOUNT}"
-    policy = allow("ses:SendEmail", [f"{prefix}:identity/{SENDER}", f"{prefix}:configuration-set/{configuration_set}"])
+    resources = [RECIPIENT, f"{prefix}:identity/{SENDER}", f"{prefix}:configuration-set/{configuration_set}"]
+    policy = allow("ses:SendEmail", resources)
     policy["Statement"][0] |= condition
     return aws.function(SENDING.format(configuration_set=configuration_set), policy)
 
@@ -172,7 +175,7 @@ def test_a_role_that_names_another_sender_or_configuration_set_may_not_send(aws:
     assert answer(aws, sending_function(aws, mail["set"], Condition=condition), SENDER) == "AccessDeniedException"
     function = aws.function(
         SENDING.format(configuration_set=mail["set"]),
-        allow("ses:SendEmail", f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{SENDER}"),
+        allow("ses:SendEmail", [RECIPIENT, f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{SENDER}"]),
     )
     assert answer(aws, function, SENDER) == "AccessDeniedException"
 

@@ -10,11 +10,17 @@ from botocore.exceptions import ClientError
 from tests.engine.aws import ACCOUNT, REGION, Aws
 
 SENDER = "welcome@permissions.example.com"
+RECIPIENT = "ada@example.com"
 SES = f"arn:aws:ses:{REGION}:{ACCOUNT}"
 
 
 def sender_allowed(aws: Aws, *resources: str, address: str = SENDER) -> Any:
-    """An SES client of a user that may send from these resources, as one address."""
+    """An SES client of a user that may send to RECIPIENT from these resources, as one address."""
+    return client_allowed(aws, f"identity/{RECIPIENT}", *resources, address=address)
+
+
+def client_allowed(aws: Aws, *resources: str, address: str = SENDER) -> Any:
+    """An SES client of a user that may use these resources, as one address."""
     user = aws.name("user")
     aws.iam.create_user(UserName=user)
     statement = {
@@ -38,7 +44,7 @@ def sender_allowed(aws: Aws, *resources: str, address: str = SENDER) -> Any:
 def send(client: Any, sender: str = SENDER, **options: str) -> str:
     sent = client.send_email(
         FromEmailAddress=sender,
-        Destination={"ToAddresses": ["ada@example.com"]},
+        Destination={"ToAddresses": [RECIPIENT]},
         Content={"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "there"}}}},
         **options,
     )
@@ -70,6 +76,22 @@ def test_another_address_identity_or_configuration_set_is_refused(aws: Aws) -> N
         send(sender_allowed(aws, f"identity/{SENDER}", address=other), other)
     with pytest.raises(ClientError, match="AccessDenied"):
         send(allowed, ConfigurationSetName=name)
+
+
+def test_the_identities_of_the_recipients_are_checked_as_in_the_sandbox(aws: Aws) -> None:
+    mine = identity(aws, SENDER)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        send(client_allowed(aws, mine))
+    assert send(client_allowed(aws, "identity/*"))
+
+
+def test_every_identity_allowed_under_the_condition_is_one_sender(aws: Aws) -> None:
+    other = "another@permissions.example.com"
+    identity(aws, other)
+    allowed = client_allowed(aws, "identity/*")
+    assert send(allowed)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        send(allowed, other)
 
 
 def test_an_address_without_an_identity_of_its_own_uses_its_domains(aws: Aws) -> None:

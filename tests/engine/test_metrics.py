@@ -5,6 +5,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.engine.aws import ACCOUNT, Aws
 from tests.waiting import until
 
@@ -56,9 +59,8 @@ def state(aws: Aws, name: str) -> str:
     return str(found["StateValue"])
 
 
-def test_an_alarm_fires_for_its_own_queue_only_and_tells_its_topic(aws: Aws) -> None:
-    full, _ = aws.queue()
-    empty, _ = aws.queue()
+def announcements(aws: Aws) -> tuple[str, str]:
+    """A topic that CloudWatch may publish to, and the URL of a queue that gets what is published there."""
     topic = aws.topic()
     inbox, inbox_arn = aws.inbox(topic)
     aws.subscribe(topic, "sqs", inbox_arn, RawMessageDelivery="true")
@@ -78,6 +80,13 @@ def test_an_alarm_fires_for_its_own_queue_only_and_tells_its_topic(aws: Aws) -> 
             }
         ),
     )
+    return topic, inbox
+
+
+def test_an_alarm_fires_for_its_own_queue_only_and_tells_its_topic(aws: Aws) -> None:
+    full, _ = aws.queue()
+    empty, _ = aws.queue()
+    topic, inbox = announcements(aws)
     fires = alarm(aws, full.rsplit("/", 1)[-1], topic=topic, TreatMissingData="notBreaching")
     silent = alarm(aws, empty.rsplit("/", 1)[-1], topic=topic, TreatMissingData="notBreaching")
     aws.sqs.send_message(QueueUrl=full, MessageBody="x")
@@ -89,6 +98,92 @@ def test_an_alarm_fires_for_its_own_queue_only_and_tells_its_topic(aws: Aws) -> 
     assert message["Region"] == "US East (N. Virginia)"
     assert (message["AlarmActions"], message["OKActions"]) == ([topic], [])
     assert message["Trigger"]["Dimensions"] == [{"name": "QueueName", "value": full.rsplit("/", 1)[-1]}]
+
+
+def query(queue: str, metric: str = "MAX(ApproximateNumberOfMessagesVisible)") -> list[dict[str, Any]]:
+    expression = f"""SELECT {metric} FROM SCHEMA("AWS/SQS", QueueName) WHERE QueueName = '{queue}'"""
+    return [{"Id": "found", "Expression": expression, "Period": 60, "ReturnData": True}]
+
+
+def test_an_alarm_on_a_query_fires_for_the_queue_that_it_names_and_notifies_with_the_query(aws: Aws) -> None:
+    full, _ = aws.queue()
+    empty, _ = aws.queue()
+    topic, inbox = announcements(aws)
+    names = {}
+    for url in (full, empty):
+        names[url] = aws.name("alarm")
+        aws.cloudwatch.put_metric_alarm(
+            AlarmName=names[url],
+            Metrics=query(url.rsplit("/", 1)[-1]),
+            EvaluationPeriods=5,
+            DatapointsToAlarm=1,
+            Threshold=0,
+            ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="notBreaching",
+            AlarmActions=[topic],
+        )
+    aws.sqs.send_message(QueueUrl=full, MessageBody="x")
+    until(lambda: state(aws, names[full]) == "ALARM", "the alarm")
+    assert state(aws, names[empty]) == "OK"
+    message = json.loads(aws.receive(inbox)["Body"])
+    assert message["AlarmName"] == names[full]
+    assert message["Trigger"]["Metrics"] == query(full.rsplit("/", 1)[-1])
+    assert "MetricName" not in message["Trigger"]
+
+
+def test_a_stack_has_alarms_on_queries(aws: Aws) -> None:
+    url, _ = aws.queue()
+    name = aws.name("alarm")
+    properties = {
+        "AlarmName": name,
+        "Metrics": query(url.rsplit("/", 1)[-1]),
+        "EvaluationPeriods": 5,
+        "DatapointsToAlarm": 1,
+        "Threshold": 0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching",
+    }
+    aws.deploy({"Resources": {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}}})
+    aws.sqs.send_message(QueueUrl=url, MessageBody="x")
+    until(lambda: state(aws, name) == "ALARM", "the alarm")
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        [{"Id": "all", "Expression": 'SELECT MAX(Depth) FROM SCHEMA("AWS/SQS", QueueName)', "Period": 60}],
+        [{"Id": "sum", "Expression": "SUM(METRICS())", "ReturnData": True}],
+        [*query("a"), *query("b")],
+    ],
+    ids=["all queues", "math", "two queries"],
+)
+def test_an_expression_that_the_engine_cannot_evaluate_is_refused(aws: Aws, metrics: list[dict[str, Any]]) -> None:
+    with pytest.raises(ClientError, match="ValidationError"):
+        aws.cloudwatch.put_metric_alarm(
+            AlarmName=aws.name("alarm"),
+            Metrics=metrics,
+            EvaluationPeriods=1,
+            Threshold=0,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+
+
+def test_one_sample_of_five_raises_an_alarm_and_the_other_four_do_not_end_it(aws: Aws) -> None:
+    """The breaching sample is the oldest of the five: what is visible no longer is still announced."""
+    namespace = aws.name("Namespace")
+    now = datetime.now(UTC)
+    values = [(270, 1), (210, 0), (150, 0), (90, 0), (30, 0)]
+    aws.cloudwatch.put_metric_data(
+        Namespace=namespace,
+        MetricData=[
+            {"MetricName": "Depth", "Value": value, "Timestamp": now - timedelta(seconds=ago)} for ago, value in values
+        ],
+    )
+    settings = {"Namespace": namespace, "MetricName": "Depth", "Dimensions": [], "EvaluationPeriods": 5}
+    of_one = alarm(aws, "", **settings, DatapointsToAlarm=1)
+    of_all = alarm(aws, "", **settings)
+    until(lambda: state(aws, of_one) == "ALARM", "the alarm on one sample")
+    assert state(aws, of_all) == "OK"
 
 
 def test_an_alarm_does_not_tell_a_topic_that_keeps_cloudwatch_out(aws: Aws) -> None:
@@ -142,6 +237,19 @@ def test_upstream_still_mixes_queues_and_evaluates_late(upstream: Aws) -> None:
         ],
     )
     assert state(upstream, fires) == "ALARM"
+
+
+def test_upstream_still_never_evaluates_a_query(upstream: Aws) -> None:
+    name = upstream.name("alarm")
+    upstream.cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Metrics=query("a"),
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="breaching",
+    )
+    assert state(upstream, name) == "INSUFFICIENT_DATA"
 
 
 def test_upstream_still_records_no_printed_metric(upstream: Aws) -> None:

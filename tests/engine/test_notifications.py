@@ -135,15 +135,16 @@ def test_the_settings_of_an_alias_count_for_the_alias(aws: Aws) -> None:
     assert record["responseContext"]["executedVersion"] == version
 
 
-def test_a_destination_that_the_role_may_not_use_gets_nothing(aws: Aws) -> None:
+def test_a_destination_that_the_role_may_no_longer_use_gets_nothing(aws: Aws) -> None:
     seen, seen_arn = aws.queue()
     failed, failed_arn = aws.queue()
-    function = aws.function(FAILING.format(url=seen), allow("sqs:SendMessage", seen_arn))
+    function = aws.function(FAILING.format(url=seen), allow("sqs:SendMessage", [seen_arn, failed_arn]))
     aws.client("lambda").put_function_event_invoke_config(
         FunctionName=function,
         MaximumRetryAttempts=0,
         DestinationConfig={"OnFailure": {"Destination": failed_arn}},
     )
+    aws.revoke(function, "sqs:SendMessage", on=failed_arn)
     aws.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=b"{}")
     until(lambda: "may not sqs:SendMessage on " + failed_arn in aws.log(), "the refusal in the engine's log")
     assert aws.depth(failed) == 0

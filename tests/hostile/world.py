@@ -210,9 +210,9 @@ def _make_table(dynamodb: Any) -> None:
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in attributes.items()],
         KeySchema=keys("pk", "sk"),
-        LocalSecondaryIndexes=[{"IndexName": "ByTime", "KeySchema": keys("pk", "at"), "Projection": everything}],
         GlobalSecondaryIndexes=[
-            {"IndexName": "due", "KeySchema": keys("due_shard", "due_at"), "Projection": everything}
+            {"IndexName": "ByTime", "KeySchema": keys("pk", "at"), "Projection": everything},
+            {"IndexName": "due", "KeySchema": keys("due_shard", "due_at"), "Projection": everything},
         ],
     )
 

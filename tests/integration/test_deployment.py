@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +17,13 @@ from fanout_cli.deploy import switchable
 from fanout_cli.topology import discover
 from tests.integration.application import BIN, ROOT, Application
 
-# One use case is enough to see a deployment change, and takes a third of the time.
-ONLY_TEAM_EVENTS = [
-    "Stage=local",
-    "Runtime=python3.11",
-    *(f"{parameter}={str(name == 'team_events').lower()}" for name, parameter in switchable(ROOT).items()),
-]
+# Two use cases are enough to see a deployment change, and take a third of the time.
+DEPLOYED = ("team_events", "user_interactions")
+PARAMETERS = {
+    "Stage": "local",
+    "Runtime": "python3.11",
+    **{parameter: str(name in DEPLOYED).lower() for name, parameter in switchable(ROOT).items()},
+}
 LEAVE_OUT = shutil.ignore_patterns(".git", ".venv", ".fanout", ".aws-sam", "*_cache", ".hypothesis")
 
 
@@ -33,6 +35,7 @@ class Checkout:
         shutil.copytree(ROOT, folder, ignore=LEAVE_OUT, symlinks=True)
         (folder / ".venv").symlink_to(ROOT / ".venv")
         self.application = Application(folder / ".fanout", root=folder)
+        self.parameters = {**PARAMETERS}
 
     def sam(self, *arguments: str, local: bool = True) -> subprocess.CompletedProcess[str]:
         """Run SAM CLI in the checkout; `local`: after `eval "$(fanout env)"`."""
@@ -42,23 +45,23 @@ class Checkout:
         )
 
     def build_and_deploy(self) -> None:
-        """`sam build`, then `sam deploy --config-env local`, of one use case."""
-        for arguments in (
-            ["build"],
-            ["deploy", "--config-env", "local", "--parameter-overrides", *ONLY_TEAM_EVENTS],
-        ):
+        """`sam build`, then `sam deploy --config-env local`."""
+        overrides = [f"{name}={value}" for name, value in self.parameters.items()]
+        for arguments in (["build"], ["deploy", "--config-env", "local", "--parameter-overrides", *overrides]):
             found = self.sam(*arguments)
             assert found.returncode == 0, found.stdout + found.stderr
 
+    def live(self) -> dict[str, dict[str, Any]]:
+        """The configuration of the version of each subscriber's function that is live."""
+        topology = discover(self.application.client, "fanout")
+        get = self.application.client("lambda").get_function_configuration
+        return {
+            name: get(FunctionName=each.function_name, Qualifier="live") for name, each in topology.subscribers.items()
+        }
+
     def versions(self) -> dict[str, str]:
         """Which version of each subscriber's function is live."""
-        topology = discover(self.application.client, "fanout")
-        return {
-            name: self.application.client("lambda").get_alias(FunctionName=each.function_name, Name="live")[
-                "FunctionVersion"
-            ]
-            for name, each in topology.subscribers.items()
-        }
+        return {name: configuration["Version"] for name, configuration in self.live().items()}
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +79,44 @@ def appended(path: Path, text: str) -> None:
     path.write_text(path.read_text() + text)
 
 
-def test_a_change_of_the_layer_alone_publishes_a_new_version_of_every_function(checkout: Checkout) -> None:
-    before = checkout.versions()
-    appended(checkout.folder / "layers/common/fanout/failures.py", "\n\nCHANGED_BY_A_TEST = True\n")
+def edit_code(folder: Path) -> None:
+    for code in ("team_events/team_a.py", "user_interactions/likes.py"):
+        appended(folder / "functions" / code, "\n\nCHANGED_BY_A_TEST = True\n")
+
+
+def edit_layer(folder: Path) -> None:
+    appended(folder / "layers/common/fanout/failures.py", "\n\nCHANGED_BY_A_TEST = True\n")
+
+
+def edit_timeout(folder: Path) -> None:
+    for use_case in DEPLOYED:
+        template = folder / "usecases" / use_case / "template.yaml"
+        template.write_text(template.read_text().replace("    Timeout: 20\n", "    Timeout: 19\n"))
+
+
+CHANGES: dict[str, tuple[Callable[[Path], None] | None, dict[str, str], Callable[[dict[str, Any]], object]]] = {
+    "code": (edit_code, {}, lambda live: live["CodeSha256"]),
+    "layer": (edit_layer, {}, lambda live: live["Layers"][0]["Arn"]),
+    "a parameter": (None, {"CounterShards": "17"}, lambda live: live["Environment"]["Variables"].get("COUNTER_SHARDS")),
+    "Runtime": (None, {"Runtime": "python3.12"}, lambda live: live["Runtime"]),
+    "Architecture": (None, {"Architecture": "x86_64"}, lambda live: live["Architectures"]),
+    "Timeout": (edit_timeout, {}, lambda live: live["Timeout"]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_alone_reaches_the_alias(checkout: Checkout, change: str) -> None:
+    edit, parameters, seen = CHANGES[change]
+    changing = "user_interactions/" if change == "a parameter" else ""
+    before = checkout.live()
+    if edit:
+        edit(checkout.folder)
+    checkout.parameters.update(parameters)
     checkout.build_and_deploy()
-    after = checkout.versions()
-    assert {name: after[name] != before[name] for name in before} == dict.fromkeys(before, True)
+    after = checkout.live()
+    changed = {name for name in before if seen(after[name]) != seen(before[name])}
+    assert changed == {name for name in before if name.startswith(changing)}
+    assert {name for name in before if after[name]["Version"] != before[name]["Version"]} == changed
 
 
 def test_a_subscriber_is_added_beside_changed_code_and_removed_and_the_others_go_on(checkout: Checkout) -> None:

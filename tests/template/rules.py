@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fanout_wiring import FUNCTION, Composition, Resource
+from fanout_wiring import FUNCTION, Composition, Graph, Resource, metrics
 from tests.template.application import ROOT
 
 Rule = Callable[[Composition], list[str]]
@@ -21,6 +21,23 @@ TABLE = "AWS::DynamoDB::Table"
 SUBSCRIPTION = "AWS::SNS::Subscription"
 ALARM = "AWS::CloudWatch::Alarm"
 FOURTEEN_DAYS = 14 * 86_400
+_DEPTH = "ApproximateNumberOfMessagesVisible"
+
+# The subscribers whose mapping has a limit of concurrency, and what the limit protects. Any other mapping has none: a
+# limit keeps five pollers at work where an idle mapping needs two, decision 0016.
+LIMITED = {
+    "order_processing/payment": "the payment provider",
+    "order_processing/shipping": "the others' share of the account's concurrency, as the use case promises",
+    "order_processing/customer_notification": "SES's sending rate",
+    "order_workflow/payment": "the payment provider",
+    "order_workflow/inventory": "the stock of one product, which every order for it changes in a transaction",
+    "order_workflow/notification": "SES's sending rate",
+    "database_changes/replicate_to_sql": "the SQL replica's connections",
+    "data_aggregation/web": "the few items that every batch adds to",
+    "data_aggregation/mobile": "the few items that every batch adds to",
+    "data_aggregation/store": "the few items that every batch adds to",
+    "batch_jobs/start_job": "the rate of Step Functions' StartExecution",
+}
 DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SecretsManager::Secret")
 
 # Where a resource in a role or managed policy ends in a wildcard, and why nothing narrower is possible.
@@ -55,6 +72,7 @@ WILDCARDS = {
         "s3:ListMultipartUploadParts": "a Distributed Map names its files",
     },
     r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "whoever requests a job names its input"},
+    r"arn:aws:ses:.*:identity/\*": {"ses:SendEmail": "whoever registers or orders names the recipient"},
     r"arn:aws:states:.*:execution:<.*JobMachine\.Name>[:/]\*": {
         "states:DescribeExecution": "an execution is named after its job, or by a Distributed Map",
         "states:StopExecution": "a Distributed Map names its executions",
@@ -132,12 +150,12 @@ def _queues_of(policy: Resource) -> list[str]:
     return [url.strip("<>") for url in policy.properties["Queues"]]
 
 
-def _alarms_on(composition: Composition, queue: Resource, metric: str) -> list[Resource]:
+def _alarms_on(composition: Composition, metric: str, **dimensions: str) -> list[Resource]:
     return [
         alarm
         for alarm in composition.of(ALARM)
-        if alarm.properties["MetricName"] == metric
-        and {"Name": "QueueName", "Value": f"<{queue.path}.QueueName>"} in alarm.properties["Dimensions"]
+        for watched in metrics(alarm)
+        if watched.name == metric and watched.dimensions == dimensions
     ]
 
 
@@ -208,13 +226,10 @@ def a_filtered_topic_keeps_what_nobody_takes(composition: Composition) -> Iterat
             yield f"{topic.path}: no Unrouted subscription with the filter {json.dumps({'type': wanted})}"
             continue
         queue = composition.by_arn(unrouted[0].properties["Endpoint"])
-        if queue is None or not _alarms_on(composition, queue, "ApproximateNumberOfMessagesVisible"):
+        if queue is None or not _alarms_on(composition, _DEPTH, QueueName=f"<{queue.path}.QueueName>"):
             yield f"{topic.path}: no alarm on its Unrouted queue"
-        if not any(
-            alarm.properties["MetricName"] == "NumberOfNotificationsFilteredOut-InvalidMessageBody"
-            and {"Name": "TopicName", "Value": f"<{topic.path}.TopicName>"} in alarm.properties["Dimensions"]
-            for alarm in composition.of(ALARM)
-        ):
+        bad_bodies = "NumberOfNotificationsFilteredOut-InvalidMessageBody"
+        if not _alarms_on(composition, bad_bodies, TopicName=f"<{topic.path}.TopicName>"):
             yield f"{topic.path}: no alarm on bodies that are no JSON object"
 
 
@@ -313,8 +328,8 @@ def a_function_on_a_stream_loses_nothing(composition: Composition) -> Iterator[s
                 yield f"{function.path}: changes before the deployment's end are skipped"
             if not 0 < mapping.get("MaximumRecordAgeInSeconds", -1) < 86_400 or "MaximumRetryAttempts" in mapping:
                 yield f"{function.path}: it must be tried for nearly the day that the stream keeps records"
-            metrics = {alarm.properties["MetricName"] for alarm in composition.of(ALARM)}
-            if not {"OnFailureDestinationDeliveredEventCount", "IteratorAge"} <= metrics:
+            watched = {metric.name for alarm in composition.of(ALARM) for metric in metrics(alarm)}
+            if not {"OnFailureDestinationDeliveredEventCount", "IteratorAge"} <= watched:
                 yield f"{function.path}: nobody is told that it is behind, or that something was given up"
 
 
@@ -325,6 +340,44 @@ def dead_letters_are_kept_as_long_as_possible(composition: Composition) -> Itera
         queue = composition.by_arn(arn)
         if queue is None or queue.properties.get("MessageRetentionPeriod") != FOURTEEN_DAYS:
             yield f"{sender}: its dead-letter queue does not keep messages for 14 days"
+
+
+@rule
+def what_waits_for_a_person_or_is_lost_raises_an_alarm(composition: Composition) -> Iterator[str]:
+    """At every monitoring level. Dead letters: one sample of five, for SQS reports late on a queue that wakes up.
+
+    That each dead-letter queue has an alarm is a matter of E9108.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
+    """
+    for arn, sender in _dead_letter_arns(composition).items():
+        queue = composition.by_arn(arn)
+        for alarm in _alarms_on(composition, _DEPTH, QueueName=f"<{queue.path}.QueueName>") if queue else ():
+            if (alarm.properties["EvaluationPeriods"], alarm.properties.get("DatapointsToAlarm")) != (5, 1):
+                yield f"{sender}: {alarm.path} does not take one sample of five for an alarm"
+    # The operator's topic carries alarms, not events: an alarm on it would be sent to itself.
+    operators = {arn for alarm in composition.of(ALARM) for arn in alarm.properties.get("AlarmActions") or ()}
+    for subscription in composition.of(SUBSCRIPTION):
+        topic = subscription.properties["TopicArn"]
+        if topic not in operators and not _alarms_on(
+            composition, "NumberOfNotificationsFailedToRedriveToDlq", TopicName=topic.replace(">", ".TopicName>")
+        ):
+            yield f"{subscription.path}: no alarm on what SNS can write to no dead-letter queue"
+    for function in composition.of(FUNCTION):
+        destinations = (function.properties.get("EventInvokeConfig") or {}).get("DestinationConfig") or {}
+        failures = _alarms_on(composition, "DestinationDeliveryFailures", FunctionName=f"<{function.path}>")
+        if "OnFailure" in destinations and not failures:
+            yield f"{function.path}: no alarm on what Lambda cannot write to its on-failure destination"
+
+
+@rule
+def a_mapping_has_a_limit_where_something_must_be_protected(composition: Composition) -> Iterator[str]:
+    """And nowhere else: LIMITED."""
+    for mapping in Graph(composition).mappings:
+        subscriber = mapping.resource.properties["Environment"]["Variables"]["FANOUT_SUBSCRIBER"]
+        if subscriber in LIMITED and "ScalingConfig" not in mapping.settings:
+            yield f"{mapping.resource.path}: nothing protects {LIMITED[subscriber]}"
+        if subscriber not in LIMITED and "ScalingConfig" in mapping.settings:
+            yield f"{mapping.resource.path}: a limit of concurrency that protects nothing costs three pollers"
 
 
 @rule
@@ -365,6 +418,18 @@ def mail_feedback_can_arrive(composition: Composition) -> Iterator[str]:
         topic = composition.by_arn(destination.properties["EventDestination"]["SnsDestination"]["TopicARN"])
         if topic is None or not _service_may(composition, topic, "ses.amazonaws.com"):
             yield f"{destination.path}: SES may not publish there, or not use the topic's key"
+
+
+@rule
+def a_role_that_mails_may_mail_anyone_as_one_address(composition: Composition) -> Iterator[str]:
+    """In its sandbox SES checks the recipient's identity too: https://github.com/aws/aws-sdk-js/issues/3641."""
+    for resource, statement in _statements(composition):
+        if "ses:SendEmail" not in as_list(statement["Action"]):
+            continue
+        if not any(target.endswith(":identity/*") for target in as_list(statement["Resource"])):
+            yield f"{resource.path}: SES answers AccessDenied where its sandbox should refuse the recipient"
+        if (statement.get("Condition") or {}).get("StringEquals", {}).keys() != {"ses:FromAddress"}:
+            yield f"{resource.path}: it may send as any address of the account"
 
 
 # ----------------------------------------------------------------------------------------------------- encryption, data
@@ -413,6 +478,18 @@ def a_table_can_be_restored_and_costs_nothing_while_idle(composition: Compositio
             yield f"{table.path}: no point-in-time recovery"
         if table.properties.get("BillingMode") != "PAY_PER_REQUEST":
             yield f"{table.path}: not pay per request"
+
+
+@rule
+def a_partition_of_a_table_has_no_size_limit(composition: Composition) -> Iterator[str]:
+    """All items of one partition key end at 10 GB in a table with a local index, at none without one.
+
+    Error ItemCollectionSizeLimitExceededException:
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html#API_PutItem_Errors
+    """
+    for table in composition.of(TABLE):
+        if table.properties.get("LocalSecondaryIndexes"):
+            yield f"{table.path}: one key's items end at 10 GB; use a global index"
 
 
 @rule
@@ -589,7 +666,10 @@ def a_function_has_exactly_the_common_layer(composition: Composition) -> Iterato
 
 @rule
 def a_function_publishes_versions_and_logs_to_its_use_case(composition: Composition) -> Iterator[str]:
-    """The alias `live`, JSON, one log group with a retention."""
+    """The alias `live`, JSON, one log group with a retention, receipts and metrics, and no line for Lambda's own part.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
     for function in composition.of(FUNCTION):
         logging = function.properties.get("LoggingConfig") or {}
         group = next(
@@ -600,6 +680,10 @@ def a_function_publishes_versions_and_logs_to_its_use_case(composition: Composit
             yield f"{function.path}: no log group of its use case with a retention"
         if logging.get("LogFormat") != "JSON":
             yield f"{function.path}: its log is no JSON"
+        if logging.get("ApplicationLogLevel", "INFO") not in ("INFO", "DEBUG", "TRACE"):
+            yield f"{function.path}: Lambda drops its receipts and metrics, which are lines of level INFO"
+        if logging.get("SystemLogLevel") != "WARN":
+            yield f"{function.path}: two lines of Lambda's for each invocation, which nothing here reads"
         if function.properties.get("AutoPublishAlias") != "live":
             yield f"{function.path}: no alias live"
 

@@ -50,12 +50,27 @@ def test_what_cannot_succeed_is_not_tried_again_and_everything_else_is() -> None
     for name, state, _ in states(definition()):
         if state["Type"] != "Task":
             continue
-        *named, last = state["Retry"]
+        _, *named, last = state["Retry"]
         assert last["ErrorEquals"] == ["States.ALL"], name
         assert last["MaxAttempts"] > 1, name
         for each in named:
             assert each["MaxAttempts"] == 0, name
             assert set(each["ErrorEquals"]) <= exceptions(), "an exception by this name would never come"
+
+
+def test_a_throttled_call_is_retried_for_hours_and_uses_no_attempt_of_another_retrier() -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html"""
+    for name, state, _ in states(definition()):
+        if state["Type"] != "Task":
+            continue
+        throttled, *others = state["Retry"]
+        assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"], name
+        assert all("Lambda.TooManyRequestsException" not in each["ErrorEquals"] for each in others), name
+        # Full jitter waits half of the delay on average; almost every delay is the longest one.
+        assert throttled["JitterStrategy"] == "FULL", name
+        assert throttled["MaxAttempts"] * throttled["MaxDelaySeconds"] / 2 >= 3 * 3600, name
+        # An attempt adds up to four events to a history that ends at 25,000; a job runs at most four of these tasks.
+        assert throttled["MaxAttempts"] * 4 * 4 < 25_000, name
 
 
 def test_whatever_fails_for_good_before_the_end_fails_the_job() -> None:

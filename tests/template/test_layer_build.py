@@ -92,6 +92,20 @@ def test_the_target_can_be_another_one(tmp_path: Path) -> None:
     assert all("cpython-312" in file.name and machine(file) == "x86_64" for file in files)
 
 
+def test_a_build_without_the_targets_python_says_in_one_line_that_nothing_is_compiled(tmp_path: Path) -> None:
+    version = "3.12" if sys.version_info[:2] != (3, 12) else "3.13"
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("make", "sh"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+    done = build(tmp_path / "layer", FOR_AWS | {"FANOUT_RUNTIME": f"python{version}", "PATH": str(tools)})
+    assert not list((tmp_path / "layer").rglob("*.pyc"))
+    assert done.stdout.splitlines() == [
+        f"Common layer for Python {version} on arm64, WITHOUT .pyc files: cold starts take twice as long. "
+        f"Install python{version} and build again"
+    ]
+
+
 def test_the_target_is_what_the_templates_run_on() -> None:
     parameters = load(ROOT / "template.yaml")["Parameters"]
     spec = importlib.util.spec_from_file_location("layer_build", LAYER / "build.py")

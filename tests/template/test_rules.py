@@ -197,6 +197,12 @@ def _resource(template: dict[str, Any], name: str) -> dict[str, Any]:
     return properties
 
 
+def _send_mail(template: dict[str, Any]) -> dict[str, Any]:
+    statements = _resource(template, "NotifyServiceRole")["Policies"][0]["PolicyDocument"]["Statement"]
+    statement: dict[str, Any] = next(each for each in statements if each["Sid"] == "SendMail")
+    return statement
+
+
 MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_queue_is_open_to_nobody_but_its_topic",
@@ -258,11 +264,45 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         INBOX,
         lambda t: _resource(t, "DeadLetterQueue").update(MessageRetentionPeriod=604_800),
     ),
+    (
+        "what_waits_for_a_person_or_is_lost_raises_an_alarm",
+        INBOX,
+        lambda t: _resource(t, "DeadLetterAlarm").update(DatapointsToAlarm=5),
+    ),
+    (
+        "what_waits_for_a_person_or_is_lost_raises_an_alarm",
+        TEAM_EVENTS,
+        lambda t: t["Resources"].pop("TeamEventsAlarms"),
+    ),
+    (
+        "what_waits_for_a_person_or_is_lost_raises_an_alarm",
+        TEAM_EVENTS,
+        lambda t: t["Resources"].pop("BroadcastAsyncAlarms"),
+    ),
+    (
+        "a_mapping_has_a_limit_where_something_must_be_protected",
+        CHANGES,
+        lambda t: _resource(t, "ReplicateToSqlFunction")["Events"]["Messages"]["Properties"].pop("ScalingConfig"),
+    ),
+    (
+        "a_mapping_has_a_limit_where_something_must_be_protected",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "TeamAFunction")["Events"]["Messages"]["Properties"].update(
+            ScalingConfig={"MaximumConcurrency": 10}
+        ),
+    ),
     ("an_alarm_of_the_whole_application_has_an_action", INBOX, lambda t: _resource(t, "AgeAlarm").pop("AlarmActions")),
     (
         "mail_feedback_can_arrive",
         REGISTRATION,
         lambda t: _resource(t, "MailFeedbackPolicy")["PolicyDocument"]["Statement"].pop(0),
+    ),
+    *(
+        ("a_role_that_mails_may_mail_anyone_as_one_address", REGISTRATION, change)
+        for change in (
+            lambda t: _send_mail(t)["Resource"].pop(0),
+            lambda t: _send_mail(t).pop("Condition"),
+        )
     ),
     ("topics_and_queues_are_encrypted", TEAM_EVENTS, lambda t: _resource(t, "TeamEvents").pop("KmsMasterKeyId")),
     ("topics_and_queues_are_encrypted", INBOX, lambda t: _resource(t, "Queue").pop("SqsManagedSseEnabled")),
@@ -282,6 +322,13 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         lambda t: _resource(t, "FeedTable").pop("PointInTimeRecoverySpecification"),
     ),
     (
+        "a_partition_of_a_table_has_no_size_limit",
+        ALERTS,
+        lambda t: _resource(t, "AlertTable").update(
+            LocalSecondaryIndexes=_resource(t, "AlertTable").pop("GlobalSecondaryIndexes")
+        ),
+    ),
+    (
         "a_bucket_is_closed",
         LOGS,
         lambda t: _resource(t, "ArchiveBucket")["PublicAccessBlockConfiguration"].pop("BlockPublicAcls"),
@@ -291,7 +338,11 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         AUDIT,
         lambda t: _resource(t, "AuditLogs").pop("TopicName"),
     ),
-    ("only_what_must_have_a_name_of_ours_has_one", AUDIT, lambda t: _resource(t, "AuditLogs").update(TopicName="audit.fifo")),
+    (
+        "only_what_must_have_a_name_of_ours_has_one",
+        AUDIT,
+        lambda t: _resource(t, "AuditLogs").update(TopicName="audit.fifo"),
+    ),
     (
         "a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own",
         INBOX,
@@ -361,10 +412,13 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         TEAM_EVENTS,
         lambda t: _resource(t, "TeamAFunction").update(Layers=[]),
     ),
-    (
-        "a_function_publishes_versions_and_logs_to_its_use_case",
-        TEAM_EVENTS,
-        lambda t: t["Globals"]["Function"].pop("LoggingConfig"),
+    *(
+        ("a_function_publishes_versions_and_logs_to_its_use_case", TEAM_EVENTS, change)
+        for change in (
+            lambda t: t["Globals"]["Function"].pop("LoggingConfig"),
+            lambda t: t["Globals"]["Function"]["LoggingConfig"].update(ApplicationLogLevel="WARN"),
+            lambda t: t["Globals"]["Function"]["LoggingConfig"].pop("SystemLogLevel"),
+        )
     ),
     (
         "a_change_of_the_layer_is_a_change_of_the_code",
@@ -376,9 +430,17 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         INBOX,
         lambda t: t["Parameters"]["Fifo"].pop("Description"),
     ),
-    ("only_what_must_have_a_name_of_ours_has_one", TEAM_EVENTS, lambda t: _resource(t, "FeedTable").update(TableName="feeds")),
+    (
+        "only_what_must_have_a_name_of_ours_has_one",
+        TEAM_EVENTS,
+        lambda t: _resource(t, "FeedTable").update(TableName="feeds"),
+    ),
     ("only_what_must_have_a_name_of_ours_has_one", ORDERS, lambda t: _resource(t, "DeadlineSchedule").pop("Name")),
-    ("every_name_fits", ORDERS, lambda t: _resource(t, "DeadlineSchedule")["Name"]["Fn::Sub"].__setitem__(0, "n" * 28 + "-${Id}")),
+    (
+        "every_name_fits",
+        ORDERS,
+        lambda t: _resource(t, "DeadlineSchedule")["Name"]["Fn::Sub"].__setitem__(0, "n" * 28 + "-${Id}"),
+    ),
     (
         "a_large_batch_is_collected_over_a_window",
         TEAM_EVENTS,

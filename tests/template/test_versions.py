@@ -1,4 +1,4 @@
-"""Each function's VersionDescription: which parameters it names, and whether Lambda takes it. The rest is rule E9120."""
+"""Each function's VersionDescription: which parameters it names, and whether it fits. The rest is rule E9120."""
 
 import re
 from collections.abc import Iterator

@@ -9,6 +9,7 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
+from fanout_cli.audit.lock import IntoComplianceLock, refuse_compliance_lock
 from fanout_cli.demo.definition import Event
 from fanout_cli.demo.run import Report, Row, as_text
 from fanout_cli.demo.run import run as run_demo
@@ -33,6 +34,7 @@ def run(
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE|-", help="Write the report as JSON; - is standard output.")
     ] = None,
+    into_compliance_lock: IntoComplianceLock = False,
     stack_name: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -43,7 +45,10 @@ def run(
     if not (stack_name or region or profile):
         ensure_up()
     target = resolve(stack_name, region, profile)
-    report = run_demo(target.client, target.topology(), Journal(target.state), checkout())
+    topology = target.topology()
+    if not into_compliance_lock:
+        refuse_compliance_lock(topology, topology.use_cases)
+    report = run_demo(target.client, topology, Journal(target.state), checkout())
     if json_file == "-":
         sys.stdout.write(as_text(report))
     else:

@@ -42,11 +42,4 @@ def run(
     else:
         already = "already " if before.paused else ""
         console().print(f"{subscriber.name} is {already}paused.", markup=False)
-    note(
-        f"Events wait in its inbox, for up to {days:g} days. To go on: fanout resume {subscriber.name}"
-        + (
-            "\nAs SNS invokes it directly, its alarm on dropped events (AsyncEventsDropped) sounds meanwhile."
-            if before.direct_shut is not None
-            else ""
-        )
-    )
+    note(f"Events wait in its inbox, for up to {days:g} days. To go on: fanout resume {subscriber.name}")

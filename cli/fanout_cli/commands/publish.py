@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from fanout_cli.audit.lock import IntoComplianceLock, refuse_compliance_lock
 from fanout_cli.inputs import read_documents
 from fanout_cli.journal import Journal
 from fanout_cli.names import require_use_case
@@ -32,6 +33,7 @@ def run(
     count: Annotated[
         int | None, typer.Option("--count", min=1, metavar="N", help="Publish each event N times, each with a new id.")
     ] = None,
+    into_compliance_lock: IntoComplianceLock = False,
     json_output: JsonLines = False,
     stack_name: StackName = None,
     region: Region = None,
@@ -44,7 +46,10 @@ def run(
         events = [each.again() for each in events for _ in range(count)]
     target = resolve(stack_name, region, profile)
     with step(f"Publishing {len(events)} event{'s' if len(events) > 1 else ''}") as progress:
-        desk = Desk(target.client, target.topology(), Journal(target.state))
+        topology = target.topology()
+        if not into_compliance_lock:
+            refuse_compliance_lock(topology, [use_case])
+        desk = Desk(target.client, topology, Journal(target.state))
         desk.check(events)
         result = desk.publish(events, progress)
     out = console()

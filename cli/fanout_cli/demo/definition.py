@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,6 +17,8 @@ from fanout_cli.inputs import read_documents
 from fanout_cli.topology import Topology
 
 Event = dict[str, Any]
+
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,22 @@ def samples(root: Path, use_case: str) -> list[Event]:
     if not files:
         raise UserError(f"{use_case} has no sample {folder.relative_to(root)}/ordinary*.json", "Add one.")
     return [document.value for file in files for document in read_documents(str(file))]
+
+
+def mailbox_address(run: str, outcome: str = "success") -> str:
+    """Return an address of SES's mailbox simulator that no other run has: mail to any other counts as a bounce on AWS.
+
+    outcome: "success" or "bounce". https://docs.aws.amazon.com/ses/latest/DeveloperGuide/mailbox-simulator.html
+    """
+    return f"{outcome}+{run}@simulator.amazonses.com"
+
+
+def until(condition: Callable[[], str], seconds: float) -> str:
+    """Return what `condition` returns once it is not empty; "" after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    return found
 
 
 def body(event: Event) -> str:

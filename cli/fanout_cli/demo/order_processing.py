@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from fanout_cli.demo.definition import Event, UseCaseDemo
+from fanout_cli.demo.definition import Event, UseCaseDemo, mailbox_address
 from fanout_cli.engine import mailbox
 
 
@@ -11,11 +11,8 @@ class Demo(UseCaseDemo):
 
     def fresh(self, event: Event, run: str) -> Event:
         """An order that no other run has."""
-        customer = event["data"]["customer"]
-        local, _, domain = customer["email"].partition("@")
-        return self.with_data(
-            event, order_id=f"ord_{run}", customer={**customer, "email": f"{local}+{run}@{domain}".lower()}
-        )
+        customer = {**event["data"]["customer"], "email": mailbox_address(run)}
+        return self.with_data(event, order_id=f"ord_{run}", customer=customer)
 
     def effect(self, event: Event, subscriber: str) -> str:
         """Look up the payment, the label, or the mail."""

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fanout.effects import to_item
-from fanout_cli.demo.definition import Event, UseCaseDemo
+from fanout_cli.demo.definition import Event, UseCaseDemo, mailbox_address
 from fanout_cli.engine import mailbox
 from fanout_cli.errors import UserError
 
@@ -31,8 +31,7 @@ class Demo(UseCaseDemo):
         """An event about an order that no other run has; what a placed order needs is put into stock."""
         changes: dict[str, Any] = {"order_id": f"ord_{run}"}
         if event["data"].get("email"):
-            local, _, domain = event["data"]["email"].partition("@")
-            changes["email"] = f"{local}+{run}@{domain}"
+            changes["email"] = mailbox_address(run)
         if event["type"] == _PLACED:
             self._refuse_to_charge()
             lines = [{**line, "sku": f"{line['sku']}-{run}"} for line in event["data"]["lines"]]

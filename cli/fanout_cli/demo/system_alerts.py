@@ -6,8 +6,7 @@ configured is expected to say so.
 """
 
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -17,7 +16,7 @@ from fanout.contracts.system_alerts import AlertResolved
 from fanout.event import Event as TypedEvent
 from fanout.identity import identity
 from fanout.publisher import Publisher
-from fanout_cli.demo.definition import Check, Event, UseCaseDemo
+from fanout_cli.demo.definition import Check, Event, UseCaseDemo, until
 from fanout_cli.demo.webhook_sink import WebhookSink, webhook_sink
 from fanout_cli.engine import outbox
 from fanout_cli.publishing import SOURCE
@@ -123,7 +122,7 @@ class Demo(UseCaseDemo):
         for protocol, wanted in (("email", severity in _MAIL), ("sms", severity == "CRITICAL")):
             addresses = [each.endpoint for each in topic.subscriptions if each.protocol == protocol]
             if wanted and addresses:
-                found = _until(partial(self._outbox, topic, protocol, title))
+                found = until(partial(self._outbox, topic, protocol, title), _PATIENCE_SECONDS)
                 yield Check(f"{protocol} about the alert to {', '.join(addresses)}", found)
 
     def _outbox(self, topic: Topic, protocol: str, title: str) -> str:
@@ -148,7 +147,7 @@ class Demo(UseCaseDemo):
             resolved = {each["dedup_key"] for each in self._received("pager") if each["event_action"] == "resolve"}
             return f"the pager got resolve for {', '.join(incidents)}" if incidents and incidents <= resolved else ""
 
-        return Check(f"the end of {about['fingerprint']} closes its incident", _until(closed))
+        return Check(f"the end of {about['fingerprint']} closes its incident", until(closed, _PATIENCE_SECONDS))
 
     # -------------------------------------------------------------------------------------------------------- channels
     def _is_local(self) -> bool:
@@ -163,10 +162,3 @@ class Demo(UseCaseDemo):
     def _value_of(self, channel: str) -> str:
         value: str = self.client("secretsmanager").get_secret_value(SecretId=self._secret(channel))["SecretString"]
         return value
-
-
-def _until(condition: Callable[[], str]) -> str:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return found

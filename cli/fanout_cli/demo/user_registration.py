@@ -2,11 +2,16 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from fanout_cli.demo.definition import Event, UseCaseDemo
+from fanout import identity
+from fanout_cli.demo.definition import Check, Event, UseCaseDemo, body, mailbox_address, until
 from fanout_cli.engine import mailbox
+
+# From the registration over the mail and SES's notification to the suppression list, with cold functions.
+_BOUNCE_SECONDS = 60.0
 
 
 class Demo(UseCaseDemo):
@@ -15,9 +20,8 @@ class Demo(UseCaseDemo):
     def fresh(self, event: Event, run: str) -> Event:
         """A user, or a recipient, that no other run has."""
         if event["type"] == "mail.feedback.v1":
-            addresses = [_own(address, run) for address in event["data"]["addresses"]]
-            return self.with_data(event, addresses=addresses)
-        return self.with_data(event, user_id=f"usr_{run}", email=_own(event["data"]["email"], run))
+            return self.with_data(event, addresses=[f"{run}.{address}" for address in event["data"]["addresses"]])
+        return self.with_data(event, user_id=f"usr_{run}", email=mailbox_address(run))
 
     def effect(self, event: Event, subscriber: str) -> str:
         """Look up the mail, the user's record, or the suppressed address."""
@@ -28,6 +32,21 @@ class Demo(UseCaseDemo):
                 return self._user(event)
             case _:
                 return self._suppression(event)
+
+    def others(self, events: Sequence[Event]) -> Iterator[Check]:
+        """Register a user whose mail bounces, and look for the address on the suppression list."""
+        topic = self.topology.topic(name="UserRegistration")
+        registered = next((each for each in events if each["type"] == "user.registered.v1"), None)
+        if topic is None or registered is None:
+            return
+        run = registered["data"]["user_id"]
+        address = mailbox_address(run, "bounce")
+        bouncing = self.with_data({**registered, "id": identity.new_id()}, user_id=f"{run}_bounce", email=address)
+        self.client("sns").publish(TopicArn=topic.arn, Message=body(bouncing))
+        yield Check(
+            "an address that bounces gets no more mail",
+            until(lambda: self._suppressed(address, "permanent_bounce"), _BOUNCE_SECONDS),
+        )
 
     def _mail(self, event: Event) -> str:
         user_id, address = event["data"]["user_id"], event["data"]["email"]
@@ -64,14 +83,17 @@ class Demo(UseCaseDemo):
 
     def _suppression(self, event: Event) -> str:
         [address] = event["data"]["addresses"]
+        return self._suppressed(address, event["data"]["kind"])
+
+    def _suppressed(self, address: str, kind: str) -> str:
         record = self.item(
             self.setting("mail_feedback", "MAIL_TABLE"),
             pk=f"address#{self._hash('suppression', address)}",
             sk="suppressed",
         )
-        if not record or event["data"]["kind"] not in record["causes"]:
+        if not record or kind not in record["causes"]:
             return ""
-        return f"the hash of {address} is on the list of those that get no more mail ({event['data']['kind']})"
+        return f"the hash of {address} is on the list of those that get no more mail ({kind})"
 
     def _hash(self, purpose: str, address: str) -> str:
         return hmac.new(self._key, f"{purpose}\0{address}".encode(), hashlib.sha256).hexdigest()
@@ -81,9 +103,3 @@ class Demo(UseCaseDemo):
         arn = self.setting("analytics_service", "EMAIL_HASH_KEY_SECRET_ARN")
         secret: str = self.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
         return secret.encode()
-
-
-def _own(address: str, run: str) -> str:
-    """The address with the run's mark, in the form that hashes are made of: lower case."""
-    local, _, domain = address.partition("@")
-    return f"{local}+{run}@{domain}".lower()

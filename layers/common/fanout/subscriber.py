@@ -31,6 +31,7 @@ from fanout.event import Event, InvalidEvent, decode, decode_data, encode
 from fanout.failures import Discard, Reject, Retry
 from fanout.inbox import Inbox, InboxSettings, backoff
 from fanout.observability import (
+    RECORDS_PER_LINE,
     Receipt,
     Received,
     ReceivedRecord,
@@ -405,14 +406,15 @@ class _Batch:
             )
             for delivery, event in zip(self._deliveries, parsed, strict=True)
         ]
-        write(
-            Received(
-                timestamp=datetime.now(UTC),
-                subscriber=self._settings.fanout_subscriber,
-                request_id=self._request_id,
-                records=records,
+        for first in range(0, len(records), RECORDS_PER_LINE):
+            write(
+                Received(
+                    timestamp=datetime.now(UTC),
+                    subscriber=self._settings.fanout_subscriber,
+                    request_id=self._request_id,
+                    records=records[first : first + RECORDS_PER_LINE],
+                )
             )
-        )
 
     def _write_receipt(self, delivery: Delivery, verdict: _Verdict, duration: float) -> None:
         now = datetime.now(UTC)

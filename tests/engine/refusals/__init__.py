@@ -1,7 +1,10 @@
 """What AWS refuses: one module per service, each with a tuple REFUSALS. docs/aws-rules.md is generated from them."""
 
-from tests.engine.refusals import queues
+from tests.engine.refusals import functions, queues
 from tests.engine.refusals.refusal import Refusal
 
-SERVICES: dict[str, tuple[Refusal, ...]] = {"SQS": queues.REFUSALS}
+SERVICES: dict[str, tuple[Refusal, ...]] = {
+    "SQS": queues.REFUSALS,
+    "Lambda": functions.REFUSALS,
+}
 """{service, as the page names it: its rules}"""

@@ -15,6 +15,7 @@ from fanout_cli.commands import status, trace
 from fanout_cli.engine.process import EngineError
 from fanout_cli.postgres import server
 from fanout_cli.target import Target
+from fanout_cli.topology import Subscriber, Topic, Topology
 from tests.unit.cli.conftest import Result
 
 Run = Callable[..., Result]
@@ -262,3 +263,49 @@ def test_outside_of_a_checkout_the_installed_one_is_used(
 
     assert checkout() == ROOT
     assert state_folder() == ROOT / ".fanout"
+
+
+class PublishedError(Exception):
+    """The command went on to publish."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode", "refused"),
+    [
+        (["publish", "audit_logs", "FILE"], "COMPLIANCE", True),
+        (["publish", "audit_logs", "FILE", "--into-compliance-lock"], "COMPLIANCE", False),
+        (["publish", "audit_logs", "FILE"], "GOVERNANCE", False),
+        (["publish", "team_events", "FILE"], "COMPLIANCE", False),
+        (["demo"], "COMPLIANCE", True),
+        (["demo", "--into-compliance-lock"], "COMPLIANCE", False),
+        (["demo"], "GOVERNANCE", False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_nothing_gets_into_a_compliance_lock_unasked(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], mode: str, refused: bool
+) -> None:
+    names = ("audit_logs/record", "team_events/team_a")
+    subscribers = {name: Subscriber(name, name, "g", "i", "d", {}) for name in names}
+    topics = (Topic("AuditLogs", "arn:a", "audit_logs", ()), Topic("TeamEvents", "arn:t", "team_events", ()))
+    deployed = Topology("fanout-prod", topics, subscribers, {"audit_logs": {"LockMode": mode, "LockDays": "3653"}})
+    monkeypatch.setattr(Target, "topology", lambda _: deployed)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):  # the command sets them for its process
+        monkeypatch.setenv(name, "us-east-1")
+
+    def publishing(*_: object) -> None:
+        raise PublishedError
+
+    monkeypatch.setattr("fanout_cli.commands.publish.Desk", publishing)
+    monkeypatch.setattr("fanout_cli.commands.demo.run_demo", publishing)
+    use_case = arguments[1] if arguments[0] == "publish" else "audit_logs"
+    sample = ROOT / "events" / use_case / "valid" / "ordinary.json"
+    given = [str(sample) if each == "FILE" else each for each in arguments]
+    if not refused:
+        with pytest.raises(PublishedError):
+            run(*given, "--region", "us-east-1")
+        return
+    result = run(*given, "--region", "us-east-1")
+    assert (result.exit_code, result.out) == (1, "")
+    assert "nobody can delete it for 3653 days" in result.err
+    assert "--into-compliance-lock" in result.err

@@ -1,6 +1,7 @@
 """The demo: which deliveries it expects, and what it takes for a proof."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from fanout_cli.demo import run as demo_run
 from fanout_cli.demo.definition import Check, Event, UseCaseDemo, load, samples
 from fanout_cli.demo.run import Report, Row, _by_subscriber, _expected, _fresh
 from fanout_cli.demo.team_events import Demo
+from fanout_cli.demo.user_registration import Demo as UserRegistration
 from fanout_cli.errors import UserError
 from fanout_cli.journal import Journal
 from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
@@ -221,3 +223,65 @@ def test_what_a_producer_of_the_application_publishes_is_not_published_by_the_de
     assert brought_about == ["Lunch"]
     assert waited == ["of-the-producer-0"]
     assert [row.ok for row in report.rows] == [True]
+
+
+def deployed_with(use_case: str, **environments: dict[str, str]) -> Topology:
+    """A use case with one topic and these subscribers, each with its environment."""
+    names = {f"{use_case}/{name}": environment for name, environment in environments.items()}
+    subscribers = {name: Subscriber(name, name, "g", "i", "d", environment) for name, environment in names.items()}
+    return Topology("fanout", (Topic("UserRegistration", "arn:topic", use_case, ()),), subscribers)
+
+
+@pytest.mark.parametrize("use_case", ["user_registration", "order_processing", "order_workflow"])
+def test_a_demo_mails_nobody_but_the_mailbox_simulator(use_case: str) -> None:
+    """On AWS mail to example.org bounces and counts against the account's reputation."""
+    demo = load(use_case, lambda _: Stock(), deployed_with(use_case, payment={}, inventory={"STOCK_TABLE": "stock"}))
+    # Feedback is about an address and mails none.
+    fresh = [each for each in _fresh(demo, samples(ROOT, use_case)) if each["type"] != "mail.feedback.v1"]
+    addresses = re.findall(r'"([^" ]+@[^" ]+)"', json.dumps(fresh))
+    assert len(set(addresses)) == len(addresses) > 0
+    for address in addresses:
+        assert re.fullmatch(r"success\+[0-9a-f]{12}@simulator\.amazonses\.com", address)
+
+
+class Stock:
+    """Takes what the demo puts into stock."""
+
+    def update_item(self, **_: Any) -> None: ...
+
+
+class Suppressions:
+    """SNS, the hash key, and a mail table whose suppressed addresses have had one cause."""
+
+    def __init__(self, cause: str) -> None:
+        self._cause = cause
+        self.published: list[Event] = []
+
+    def publish(self, **request: Any) -> None:
+        self.published.append(json.loads(request["Message"]))
+
+    def get_secret_value(self, **_: Any) -> dict[str, Any]:
+        return {"SecretString": "k" * 32}
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        return {"Item": {"causes": {"SS": [self._cause]}}}
+
+
+@pytest.mark.parametrize(("cause", "found"), [("permanent_bounce", True), ("complaint", False)])
+def test_the_demo_registers_an_address_that_bounces_and_finds_it_suppressed_for_that(
+    monkeypatch: pytest.MonkeyPatch, cause: str, found: bool
+) -> None:
+    monkeypatch.setattr("fanout_cli.demo.user_registration._BOUNCE_SECONDS", 0)
+    account = Suppressions(cause)
+    deployed = deployed_with(
+        "user_registration",
+        analytics_service={"EMAIL_HASH_KEY_SECRET_ARN": "key"},
+        mail_feedback={"MAIL_TABLE": "mail"},
+    )
+    demo = UserRegistration("user_registration", lambda _: account, deployed)
+    registered = {**event(user_id="usr_1f"), "type": "user.registered.v1"}
+    [check] = demo.others([registered])
+    assert bool(check.found) is found
+    [bouncing] = account.published
+    assert bouncing["data"]["email"] == "bounce+usr_1f@simulator.amazonses.com"
+    assert bouncing["id"] != registered["id"]

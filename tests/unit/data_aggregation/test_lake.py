@@ -132,7 +132,9 @@ def test_it_counts_what_it_has_not_taken_for_the_alarm(lake: ModuleType, capsys:
     put(lake, json.dumps(event()), "{broken", "")
     [metrics] = [json.loads(each) for each in capsys.readouterr().out.splitlines() if "_aws" in each]
     [alarm] = [
-        each.properties for each in wiring.of("AWS::CloudWatch::Alarm") if each.properties["MetricName"] == "rejected"
+        each.properties
+        for each in wiring.of("AWS::CloudWatch::Alarm")
+        if each.properties.get("MetricName") == "rejected"
     ]
     assert metrics[alarm["MetricName"]] == [2.0]
     [directive] = metrics["_aws"]["CloudWatchMetrics"]

@@ -367,6 +367,16 @@ def test_one_received_line_is_written_before_the_work(queues: Queues, capsys: py
     assert [(record["event_id"], record["attempt"]) for record in received["records"]] == [(sent.id, 2)]
 
 
+def test_no_received_line_of_a_large_batch_is_too_long_for_lambda(queues: Queues, lines: Lines) -> None:
+    """Lambda cuts a line above 256 KB: https://github.com/newrelic/newrelic-lambda-layers/pull/350."""
+    longest = [msgspec.structs.replace(event(), id=f"{number:04}" + "\x01" * 252) for number in range(250)]
+    run(obey, *map(sqs_record, longest))
+    received = lines("received")
+    assert [len(line["records"]) for line in received] == [100, 100, 50]
+    assert [record["event_id"] for line in received for record in line["records"]] == [each.id for each in longest]
+    assert all(len(json.dumps(line)) < 256_000 for line in received)
+
+
 def test_a_receipt_carries_the_filterable_fields_and_no_other_data(queues: Queues, lines: Lines) -> None:
     data = TeamMessagePosted(text="secret", author="Ada", audience=("team_a",))
     run(obey, sqs_record(Event.new(data, source="urn:test")))

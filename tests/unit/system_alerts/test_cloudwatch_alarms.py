@@ -90,6 +90,24 @@ def test_the_description_names_the_severity(dispatch: ModuleType, listener: List
     assert told["data"]["subject"] == "[CRITICAL] AWS/SQS: Payments are failing"
 
 
+@pytest.mark.parametrize(
+    ("metrics", "service"),
+    [
+        ([{"Expression": """SELECT MAX(Depth) FROM SCHEMA("AWS/SQS", QueueName) WHERE QueueName = 'q'"""}], "AWS/SQS"),
+        ([{"Expression": 'SELECT AVG(CPUUtilization) FROM "AWS/EC2"'}], "AWS/EC2"),
+        ([{"Expression": "SELECT SUM(rejected) FROM Fanout"}], "Fanout"),
+        ([{"Expression": "SUM(METRICS())"}, {"MetricStat": {"Metric": {"Namespace": "AWS/SQS"}}}], "CloudWatch"),
+        (None, "CloudWatch"),
+    ],
+)
+def test_an_alarm_on_a_query_has_the_namespace_of_what_it_selects(
+    dispatch: ModuleType, listener: Listener, metrics: list[dict[str, str]] | None, service: str
+) -> None:
+    deliver(dispatch, alarm(Trigger={"Period": 60, "EvaluationPeriods": 5, "Metrics": metrics}))
+    [told] = listener.heard()
+    assert told["data"]["service"] == service
+
+
 def test_a_composite_alarm_has_no_metric(dispatch: ModuleType, listener: Listener) -> None:
     body = json.loads(alarm(AlarmDescription=None))
     del body["Trigger"]

@@ -7,6 +7,7 @@ upstream still has the fault: when that second test fails, delete the patch.
 
 from fanout_cli.engine.compat import (
     alarm_notifications,
+    alarm_queries,
     alarms,
     async_invocations,
     athena_tables,
@@ -83,6 +84,7 @@ _PATCHES = (
     log_patterns,
     log_subscriptions,
     embedded_metrics,
+    alarm_queries,
     alarm_notifications,  # before `alarms`, which asks the topics first
     alarms,
     mail_events,

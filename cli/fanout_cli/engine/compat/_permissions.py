@@ -22,14 +22,23 @@ _answers: dict[tuple[str, str, str], tuple[float, bool]] = {}
 
 
 def role_allows(role_arn: str, action: str, resource: str) -> bool:
-    """Whether a role's policies, inline and managed, allow an action on a resource."""
-    if not app.AUTH:
-        return True
+    """Whether a role's policies allow an action on a resource; the answer may be some seconds old."""
     key = (role_arn, action, resource)
     now = time.monotonic()
     known = _answers.get(key)
     if known and now < known[0]:
         return known[1]
+    allowed = role_allows_now(role_arn, action, resource)
+    if len(_answers) > _MOST_KEPT:
+        _answers.clear()
+    _answers[key] = (now + (_KEPT_ALLOWED if allowed else _KEPT_DENIED), allowed)
+    return allowed
+
+
+def role_allows_now(role_arn: str, action: str, resource: str) -> bool:
+    """Whether a role's policies, inline and managed, allow an action on a resource."""
+    if not app.AUTH:
+        return True
     account = parse_arn(role_arn).account_id
     name = role_arn.rsplit("/", 1)[-1]
     context = EvalContext(
@@ -40,11 +49,7 @@ def role_allows(role_arn: str, action: str, resource: str) -> bool:
         resource_arn=resource,
         region=get_region(),
     )
-    allowed: bool = evaluate(context, _gather_role_policies(name, account)).decision == "Allow"
-    if len(_answers) > _MOST_KEPT:
-        _answers.clear()
-    _answers[key] = (now + (_KEPT_ALLOWED if allowed else _KEPT_DENIED), allowed)
-    return allowed
+    return bool(evaluate(context, _gather_role_policies(name, account)).decision == "Allow")
 
 
 def service_allowed(policy: Any, service: str, action: str, resource: str, source_arn: str) -> bool:

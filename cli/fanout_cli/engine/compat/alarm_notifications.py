@@ -6,7 +6,7 @@ other fields. Who reads AWS's document cannot read this one.
 Cause: `cloudwatch._dispatch_alarm_actions` makes a document of its own.
 Patch: notifications to topics have the form of
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
-Not covered: alarms on metric math, composite alarms.
+Not covered: composite alarms.
 It can go when upstream writes AlarmArn and AlarmActions.
 """
 
@@ -57,6 +57,19 @@ def _document(alarm: Alarm, old: str, new: str, reason: str) -> dict[str, Any]:
 
 
 def _trigger(alarm: Alarm) -> dict[str, Any]:
+    return {
+        **({"Metrics": alarm["Metrics"]} if alarm.get("Metrics") else _metric(alarm)),
+        "Period": int(alarm.get("Period", 60)),
+        "EvaluationPeriods": int(alarm.get("EvaluationPeriods", 1)),
+        "DatapointsToAlarm": int(alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods", 1)),
+        "ComparisonOperator": alarm.get("ComparisonOperator"),
+        "Threshold": float(alarm.get("Threshold", 0)),
+        "TreatMissingData": alarm.get("TreatMissingData") or "missing",
+        "EvaluateLowSampleCountPercentile": "",
+    }
+
+
+def _metric(alarm: Alarm) -> dict[str, Any]:
     dimensions = alarm.get("Dimensions") or []
     if not isinstance(dimensions, dict):
         dimensions = {each["Name"]: each["Value"] for each in dimensions}
@@ -67,12 +80,6 @@ def _trigger(alarm: Alarm) -> dict[str, Any]:
         "Statistic": str(alarm.get("Statistic") or "").upper(),
         "Unit": alarm.get("Unit") or None,
         "Dimensions": [{"value": value, "name": name} for name, value in dimensions.items()],
-        "Period": int(alarm.get("Period", 60)),
-        "EvaluationPeriods": int(alarm.get("EvaluationPeriods", 1)),
-        "ComparisonOperator": alarm.get("ComparisonOperator"),
-        "Threshold": float(alarm.get("Threshold", 0)),
-        "TreatMissingData": alarm.get("TreatMissingData") or "missing",
-        "EvaluateLowSampleCountPercentile": "",
     }
 
 

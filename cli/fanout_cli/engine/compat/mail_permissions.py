@@ -3,9 +3,11 @@
 Symptom: a role that may send from one address only is refused every mail.
 Cause: `app._enforce_ses_v2` finds the resource of a call in its path, where SendEmail has none, so it asks for
 ses:SendEmail on "*"; and it passes none of the request's condition keys on.
-Patch: SendEmail of the v2 API asks for the identity that the sender's address belongs to and for the configuration
+Patch: SendEmail of the v2 API asks for the identities of the sender and of each recipient and for the configuration
 set, with the keys ses:FromAddress, ses:FromDisplayName and ses:Recipients.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html
+SES asks for the recipients' identities in its sandbox, where every account starts:
+https://github.com/aws/aws-sdk-js/issues/3641, https://github.com/cloudposse/terraform-aws-ses/issues/40
 It can go when upstream checks these.
 """
 
@@ -53,26 +55,30 @@ def apply() -> None:
 
 def _resources(request: dict[str, Any]) -> list[str]:
     prefix = f"arn:aws:ses:{get_region()}:{get_account_id()}"
-    resources = [f"{prefix}:identity/{_identity(parseaddr(request.get('FromEmailAddress', ''))[1])}"]
+    addresses = [parseaddr(request.get("FromEmailAddress", ""))[1], *_recipients(request)]
+    resources = [f"{prefix}:identity/{_identity(address)}" for address in addresses]
     if request.get("ConfigurationSetName"):
         resources.append(f"{prefix}:configuration-set/{request['ConfigurationSetName']}")
     return resources
 
 
 def _identity(address: str) -> str:
-    """The identity an address sends under: itself, else the nearest of its domains, else nothing that exists."""
+    """The identity of an address: itself, or the nearest of its domains that is an identity."""
     domain = address.rpartition("@")[2]
     candidates = [address, *ses._domain_and_parents(domain)]
     known = (name for name in candidates if name in ses._identities or name in ses_v2._identities)
     return next(known, address)
 
 
-def _context(request: dict[str, Any]) -> dict[str, Any]:
-    name, address = parseaddr(request.get("FromEmailAddress", ""))
+def _recipients(request: dict[str, Any]) -> list[str]:
     destination = request.get("Destination") or {}
-    recipients = [
+    return [
         parseaddr(each)[1]
         for kind in ("ToAddresses", "CcAddresses", "BccAddresses")
         for each in destination.get(kind) or []
     ]
-    return {"ses:FromAddress": address, "ses:FromDisplayName": name, "ses:Recipients": recipients}
+
+
+def _context(request: dict[str, Any]) -> dict[str, Any]:
+    name, address = parseaddr(request.get("FromEmailAddress", ""))
+    return {"ses:FromAddress": address, "ses:FromDisplayName": name, "ses:Recipients": _recipients(request)}

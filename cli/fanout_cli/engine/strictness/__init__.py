@@ -4,9 +4,17 @@ Each module names the sources of its rules and has an `apply()`. tests/engine/re
 docs/aws-rules.md lists them.
 """
 
-from fanout_cli.engine.strictness import queues
+from fanout_cli.engine.strictness import (
+    functions,
+    queues,
+    request_shapes,
+)
 
-_PATCHES = (queues,)
+_PATCHES = (
+    functions,
+    queues,
+    request_shapes,
+)
 
 
 def apply() -> None:

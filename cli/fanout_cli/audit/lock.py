@@ -1,0 +1,34 @@
+"""What audit_logs preserves in COMPLIANCE mode nobody can delete before its time, so test events must not get there.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html#object-lock-retention-modes
+"""
+
+from collections.abc import Collection
+from typing import Annotated
+
+import typer
+
+from fanout_cli.errors import UserError
+from fanout_cli.topology import Topology
+
+_USE_CASE = "audit_logs"
+
+IntoComplianceLock = Annotated[
+    bool,
+    typer.Option(
+        "--into-compliance-lock",
+        help="Publish to audit_logs although its stack preserves every event in COMPLIANCE mode: nobody can delete it.",
+    ),
+]
+
+
+def refuse_compliance_lock(topology: Topology, use_cases: Collection[str]) -> None:
+    """Raise UserError if events of these use cases would be preserved in COMPLIANCE mode."""
+    outputs = topology.outputs.get(_USE_CASE, {})
+    if _USE_CASE in use_cases and outputs.get("LockMode") == "COMPLIANCE":
+        days = outputs["LockDays"]
+        raise UserError(
+            f"audit_logs in stack {topology.stack_name} preserves every event in COMPLIANCE mode: "
+            f"nobody can delete it for {days} days",
+            "Nothing was published. Use a stack in GOVERNANCE mode, or add --into-compliance-lock.",
+        )
