@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock check lint types same-tests test test-unit test-engine test-cloud prove-guarantees fuzz audit demo chaos chaos-ci generate clean
+.PHONY: help setup lock check lint types same-tests test test-unit test-engine test-cloud first-deployment prove-guarantees fuzz audit demo chaos chaos-ci generate clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ $(AUDIT_VENV)/.installed: $(VENV)/.installed requirements/audit.txt
 	@$(BIN)/uv pip install --quiet --python $(AUDIT_VENV)/bin/python --require-hashes -r requirements/audit.txt
 	@touch $@
 
+first-deployment: setup ## Deploy to AWS with checks between the steps: ACCOUNT=, REGION=, ACCEPT=, CONFIG_ENV=, REMOVE=stack
+	@fanout first-deployment $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) \
+	  $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV)) $(foreach name,$(ACCEPT),--accept $(name)) $(if $(REMOVE),--remove $(REMOVE))
+
 # One file's tests beside the other's: they wait for AWS, for minutes.
 test-cloud: setup ## The tests on AWS, of what the engine does not prove: FANOUT_CLOUD_STACK=fanout-dev make test-cloud
 	@pytest -q -m cloud --numprocesses 5 --dist loadfile --timeout 1800 tests/cloud
@@ -120,6 +124,7 @@ generate: setup ## Write the files that are made from others: contracts, Lambda 
 	@PYTHONPATH=lint python -m tests.proof.unproven
 	@PYTHONPATH=lint python -m tests.template.cost
 	@python -m tests.engine.refusals.page
+	@python -m tests.engine.refusals.resource_schemas
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi
