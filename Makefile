@@ -42,7 +42,7 @@ lint: setup
 	@cfn-lint --append-rules lint -t template.yaml platform/*.yaml usecases/*/template.yaml
 
 types: setup
-	@mypy layers/common/fanout cli/fanout_cli lint
+	@mypy layers/common/fanout cli/fanout_cli lint validation
 	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
 
 # pytest-xdist compares what its workers collect, so a test id that holds a time or a hash breaks a run now and then.
@@ -51,6 +51,10 @@ same-tests: setup ## Collect the tests twice, seconds apart and with another has
 	@for seed in 1 2; do \
 	  PYTHONHASHSEED=$$seed pytest --collect-only -q -m "" -p no:cacheprovider tests > .fanout/collected/$$seed || { cat .fanout/collected/$$seed; exit 1; }; done
 	@diff <(grep :: .fanout/collected/1) <(grep :: .fanout/collected/2) || { echo "These tests have another id in each run: give them ids of their own." >&2; exit 1; }
+
+validate: setup $(AUDIT_VENV)/.installed ## Expand every stack as CloudFormation receives it and show it to every judge; first, that each finds planted faults
+	@pytest -q --numprocesses logical --dist worksteal tests/validation
+	@PYTHONPATH=lint python -m validation
 
 test: setup test-unit test-engine ## All tests, the fast ones first
 
