@@ -713,6 +713,7 @@ def everything_a_person_sets_or_reads_is_described(composition: Composition) -> 
 # Their generated names end up longer than the service takes: CloudFormation puts the stack's name, the logical id and
 # thirteen characters in a row.
 TOO_LONG_IF_GENERATED = {
+    "AWS::Events::Rule": ("Name", 64),
     "AWS::KinesisFirehose::DeliveryStream": ("DeliveryStreamName", 64),
     "AWS::SES::ConfigurationSet": ("Name", 64),
     "AWS::Scheduler::Schedule": ("Name", 64),
