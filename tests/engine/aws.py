@@ -17,6 +17,8 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 # Functions run on the interpreter that runs the engine; the name only has to be a Python runtime.
 RUNTIME = "python3.11"
+# Those that assume the roles of tests.
+_SERVICES = ("firehose", "lambda", "scheduler", "states")
 ALL_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
@@ -127,14 +129,14 @@ class Aws:
         return arn
 
     def role(self, *policies: dict[str, Any]) -> str:
-        """ARN of a new role for functions, with inline policies; logs are always allowed."""
+        """ARN of a new role for functions and other services, with inline policies; logs are always allowed."""
         name = self.name("role")
         trust = {
             "Version": "2012-10-17",
             "Statement": [
                 {
                     "Effect": "Allow",
-                    "Principal": {"Service": "lambda.amazonaws.com"},
+                    "Principal": {"Service": [f"{service}.amazonaws.com" for service in _SERVICES]},
                     "Action": "sts:AssumeRole",
                 }
             ],
