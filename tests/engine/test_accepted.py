@@ -37,7 +37,7 @@ def test_a_table_keeps_its_lifetime_recovery_and_encryption(aws: Aws) -> None:
 def test_a_topic_encrypted_with_a_key_of_ours_delivers(aws: Aws) -> None:
     template: dict[str, Any] = {
         "Resources": {
-            "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {"Statement": []}}},
+            "Key": {"Type": "AWS::KMS::Key"},
             "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": {"Ref": "Key"}}},
         }
     }
