@@ -8,12 +8,14 @@ from fanout_cli.engine.strictness import (
     functions,
     queues,
     request_shapes,
+    topics,
 )
 
 _PATCHES = (
     functions,
     queues,
     request_shapes,
+    topics,
 )
 
 
