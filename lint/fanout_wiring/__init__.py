@@ -6,7 +6,7 @@ from fanout_wiring._consumption import FewAttempts, NoPartialBatchResponse, NoRo
 from fanout_wiring._dead_letters import DeadLettersKeptTooShort, DeadLettersWithoutAlarm
 from fanout_wiring._delivery import QueuePolicyOfAnotherTopic, SubscriptionWithoutRedrive
 from fanout_wiring._fifo import FifoMismatch, FifoQueueWithoutName
-from fanout_wiring._filters import FilterOnNothing
+from fanout_wiring._filters import FilterOnNothing, FilterThatSnsRefuses
 from fanout_wiring._graph import Graph, Mapping
 from fanout_wiring._loading import UnreadableTemplateError, load
 from fanout_wiring._metrics import metrics
@@ -55,4 +55,5 @@ RULES: tuple[type[WiringRule], ...] = (
     QueuePolicyOfTwoQueues,
     FifoQueueWithoutName,
     UnpublishedChange,
+    FilterThatSnsRefuses,
 )

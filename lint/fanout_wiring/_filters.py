@@ -1,10 +1,11 @@
-"""Filters: a field or value that no event has lets nothing through, for ever, and without a sign."""
+"""Filters: SNS refuses some, and one that asks for a field or value that no event has lets nothing through."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from fanout_wiring._contracts import Contract, admits, literals, read, search
+from fanout_wiring._filter_grammar import InvalidFilterPolicyError, validate
 from fanout_wiring._graph import TOPIC, Graph, Subscription
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._values import as_dict, as_list
@@ -40,6 +41,28 @@ class FilterOnNothing(WiringRule):
     def _folder(self, start: Path) -> Path | None:
         configured = str(self.config["contracts"])
         return search(start, configured) if configured else None
+
+
+class FilterThatSnsRefuses(WiringRule):
+    """SNS refuses the subscription, and the stack rolls back."""
+
+    id = "E9121"
+    shortdesc = "A filter policy is one that SNS accepts"
+    description = "SNS refuses unknown operators, more than five keys or 150 combinations, nested keys on attributes"
+    page = source_url = f"{PAGE}sns/latest/dg/subscription-filter-policy-constraints.html"
+
+    def findings(self, graph: Graph) -> Iterator[Finding]:
+        for subscription in graph.subscriptions:
+            policy = subscription.settings.get("FilterPolicy")
+            scope = subscription.settings.get("FilterPolicyScope") or "MessageAttributes"
+            keys = (*subscription.keys, "FilterPolicy")
+            try:
+                # A text that is not JSON becomes an empty mapping.
+                if isinstance(policy, str) and policy and not as_dict(policy):
+                    raise InvalidFilterPolicyError("FilterPolicy: failed to parse JSON")
+                validate(as_dict(policy), str(scope))
+            except InvalidFilterPolicyError as invalid:
+                yield Finding(subscription.resource, keys, f"{subscription.label}: SNS refuses it: {invalid}")
 
 
 def _mistakes(graph: Graph, subscription: Subscription, contracts: tuple[Contract, ...]) -> Iterator[str]:

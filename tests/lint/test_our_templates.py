@@ -82,6 +82,7 @@ MISTAKES = [
         '${OrderDeadlineSeconds} s, ${MaxAttempts} tries"\n      Role: !GetAtt DeadlinesRole.Arn',
     ),
     ("E9115", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: [WARN, ERROR, CRITICAL]"),
+    ("E9121", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: WARNING"),
 ]
 
 

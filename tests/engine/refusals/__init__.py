@@ -14,12 +14,14 @@ from tests.engine.refusals import (
     state_machines,
     stores,
     tables,
+    topics,
 )
 from tests.engine.refusals.refusal import Refusal
 
 SERVICES: dict[str, tuple[Refusal, ...]] = {
     "CloudFormation": stacks.REFUSALS,
     "SQS": queues.REFUSALS,
+    "SNS": topics.REFUSALS,
     "Lambda": functions.REFUSALS,
     "IAM": roles.REFUSALS,
     "KMS": keys.REFUSALS,

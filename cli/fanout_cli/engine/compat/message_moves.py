@@ -27,10 +27,10 @@ def apply() -> None:
 
 
 def _start(data: Data, _url: str) -> Data:
-    source = _existing(data["SourceArn"])
+    source = _existing(data, "SourceArn")
     if not _is_dead_letter_queue(data["SourceArn"]):
         raise sqs._Err("InvalidParameterValue", "Source queue must be configured as a Dead Letter Queue.")
-    destination = _existing(data["DestinationArn"]) if data.get("DestinationArn") else None
+    destination = _existing(data, "DestinationArn") if data.get("DestinationArn") else None
     task: Data = {
         "TaskHandle": new_uuid(),
         "Status": "COMPLETED",
@@ -59,15 +59,17 @@ def _start(data: Data, _url: str) -> Data:
 
 
 def _list(data: Data, _url: str) -> Data:
-    _existing(data["SourceArn"])
+    _existing(data, "SourceArn")
     found = [task for task in _tasks if task["SourceArn"] == data["SourceArn"]]
     return {"Results": found[: int(data.get("MaxResults", 1))]}
 
 
-def _existing(arn: str) -> Queue:
-    queue: Queue | None = sqs._queue_by_arn(arn)
+def _existing(data: Data, parameter: str) -> Queue:
+    queue: Queue | None = sqs._queue_by_arn(data[parameter])
     if queue is None:
-        raise sqs._Err("ResourceNotFoundException", f"The resource {arn} does not exist.")
+        raise sqs._Err(
+            "ResourceNotFoundException", f"The resource that you specified for the {parameter} parameter doesn't exist."
+        )
     return queue
 
 

@@ -25,6 +25,7 @@ from fanout_cli.engine.strictness import (
     state_machines,
     tables,
     templates,
+    topics,
 )
 
 _PATCHES = (
@@ -48,6 +49,7 @@ _PATCHES = (
     resource_schemas,
     functions,
     queues,
+    topics,
     request_shapes,
 )
 
