@@ -45,11 +45,11 @@ _PATCHES = (
     state_machines,
     tables,
     templates,
+    topics,
     # A resource meets the last of these first: the services' limits, then its schema, then what the modules above say.
     resource_schemas,
     functions,
     queues,
-    topics,
     request_shapes,
 )
 
