@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock check lint types same-tests test test-unit test-engine test-cloud prove-guarantees fuzz audit demo chaos chaos-ci generate clean
+.PHONY: help setup lock check lint types same-tests test test-unit test-engine test-cloud first-deployment prove-guarantees fuzz audit demo chaos chaos-ci generate clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ lint: setup
 	@cfn-lint --append-rules lint -t template.yaml platform/*.yaml usecases/*/template.yaml
 
 types: setup
-	@mypy layers/common/fanout cli/fanout_cli lint
+	@mypy layers/common/fanout cli/fanout_cli lint validation
 	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
 
 # pytest-xdist compares what its workers collect, so a test id that holds a time or a hash breaks a run now and then.
@@ -51,6 +51,10 @@ same-tests: setup ## Collect the tests twice, seconds apart and with another has
 	@for seed in 1 2; do \
 	  PYTHONHASHSEED=$$seed pytest --collect-only -q -m "" -p no:cacheprovider tests > .fanout/collected/$$seed || { cat .fanout/collected/$$seed; exit 1; }; done
 	@diff <(grep :: .fanout/collected/1) <(grep :: .fanout/collected/2) || { echo "These tests have another id in each run: give them ids of their own." >&2; exit 1; }
+
+validate: setup $(AUDIT_VENV)/.installed ## Expand every stack as CloudFormation receives it and show it to every judge; first, that each finds planted faults
+	@pytest -q --numprocesses logical --dist worksteal tests/validation
+	@PYTHONPATH=lint python -m validation
 
 test: setup test-unit test-engine ## All tests, the fast ones first
 
@@ -78,6 +82,10 @@ $(AUDIT_VENV)/.installed: $(VENV)/.installed requirements/audit.txt
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT_VENV)
 	@$(BIN)/uv pip install --quiet --python $(AUDIT_VENV)/bin/python --require-hashes -r requirements/audit.txt
 	@touch $@
+
+first-deployment: setup ## Deploy to AWS with checks between the steps: ACCOUNT=, REGION=, ACCEPT=, CONFIG_ENV=, REMOVE=stack
+	@fanout first-deployment $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) \
+	  $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV)) $(foreach name,$(ACCEPT),--accept $(name)) $(if $(REMOVE),--remove $(REMOVE))
 
 # One file's tests beside the other's: they wait for AWS, for minutes.
 test-cloud: setup ## The tests on AWS, of what the engine does not prove: FANOUT_CLOUD_STACK=fanout-dev make test-cloud
@@ -116,6 +124,7 @@ generate: setup ## Write the files that are made from others: contracts, Lambda 
 	@PYTHONPATH=lint python -m tests.proof.unproven
 	@PYTHONPATH=lint python -m tests.template.cost
 	@python -m tests.engine.refusals.page
+	@python -m tests.engine.refusals.resource_schemas
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

@@ -60,7 +60,7 @@ class Deployment:
 
     def _deploy_options(self, use_cases: Sequence[str]) -> list[str]:
         switches = {parameter: str(name in use_cases).lower() for name, parameter in switchable(self._root).items()}
-        overrides = {**configured_overrides(self._root), **switches, "Runtime": self._runtime}
+        overrides = {**parameter_overrides(self._root), **switches, "Runtime": self._runtime}
         shown = " ".join(f"{name}={value}" for name, value in overrides.items())
         return ["--stack-name", self._stack_name, "--no-progressbar", "--parameter-overrides", shown]
 
@@ -155,17 +155,47 @@ def chosen(root: Path, named: Sequence[str]) -> list[str]:
     return sorted({require_use_case(name, known) for name in named}) or known
 
 
-def configured_overrides(root: Path) -> dict[str, str]:
-    """Return the parameters of `sam deploy --config-env local`; overrides on the command line replace them all."""
+def configuration(root: Path, config_env: str, command: str, name: str) -> Any:
+    """Return a setting of samconfig.toml; `command` may be "global". Raises UserError if it is not there."""
     try:
-        configuration: Mapping[str, Any] = tomllib.loads((root / "samconfig.toml").read_text(encoding="utf-8"))
-        pairs = configuration["local"]["deploy"]["parameters"]["parameter_overrides"]
-        return dict(pair.split("=", 1) for pair in (pairs.split() if isinstance(pairs, str) else pairs))
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        file: Mapping[str, Any] = tomllib.loads((root / "samconfig.toml").read_text(encoding="utf-8"))
+        return file[config_env][command]["parameters"][name]
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(
-            f"samconfig.toml has no [local.deploy.parameters] with parameter_overrides ({error})",
+            f"samconfig.toml has no [{config_env}.{command}.parameters] with {name} ({error})",
             "Take it from the repository again.",
         ) from None
+
+
+def parameter_overrides(root: Path, config_env: str = "local") -> dict[str, str]:
+    """Return the parameters of `sam deploy --config-env ...`; overrides on the command line replace them all.
+
+    Raises UserError if samconfig.toml does not say them.
+    """
+    pairs = configuration(root, config_env, "deploy", "parameter_overrides")
+    try:
+        return dict(pair.split("=", 1) for pair in (pairs.split() if isinstance(pairs, str) else pairs))
+    except (TypeError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"samconfig.toml has no [{config_env}.deploy.parameters] with parameter_overrides ({error})",
+            "Take it from the repository again.",
+        ) from None
+
+
+def delete_failed_creation(cloudformation: Any, stack_name: str) -> None:
+    """Delete the stack if its creation failed: CloudFormation updates such a stack no more. Raises WaiterError.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+    """
+    try:
+        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+    except ClientError:
+        return
+    if stack["StackStatus"] in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
+        with step(f"Deleting {stack_name}: its creation failed"):
+            cloudformation.delete_stack(StackName=stack_name)
+            waiter = cloudformation.get_waiter("stack_delete_complete")
+            waiter.wait(StackName=stack["StackId"], WaiterConfig={"Delay": 1, "MaxAttempts": 120})
 
 
 def fingerprint(root: Path) -> str:

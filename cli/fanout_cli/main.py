@@ -22,6 +22,7 @@ from fanout_cli.commands import (
     dlq,
     down,
     env,
+    first_deployment,
     jobs,
     logs,
     pause,
@@ -54,6 +55,7 @@ for name, command in {
     "pause": pause,
     "resume": resume,
     "demo": demo,
+    "first-deployment": first_deployment,
 }.items():
     app.command(name, help=command.HELP)(command.run)
 app.add_typer(dlq.app, name="dlq")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fanout_cli import environment, sql_replica
-from fanout_cli.deploy import Deployment, changed, chosen, sam, warm
+from fanout_cli.deploy import Deployment, changed, chosen, delete_failed_creation, sam, warm
 from fanout_cli.engine import process
 from fanout_cli.errors import UserError
 from fanout_cli.output import note, step
@@ -30,8 +30,9 @@ def start(
             engine = process.start(state, port)
     environment.write_profile(state, engine)
     target = Target(stack_name or STACK_NAME, engine, state)
-    Deployment(root, state, engine, target.stack_name).run(use_cases)
     enter(state, engine)
+    delete_failed_creation(target.client("cloudformation"), target.stack_name)
+    Deployment(root, state, engine, target.stack_name).run(use_cases)
     topology = target.topology()
     sql_replica.provide(state, target.client, topology)
     warm(target.client("lambda"), [topology.subscribers[name] for name in sorted(topology.subscribers)])

@@ -84,6 +84,13 @@ def wires(root: Path, use_case: str) -> list[Wire]:
     return sorted(found, key=lambda wire: (wire.subscriber, wire.topic))
 
 
+def parameter_defaults(root: Path) -> dict[str, str]:
+    """Return the parameters of the root template that have a default."""
+    text = (root / "template.yaml").read_text(encoding="utf-8")
+    parameters: dict[str, Any] = yaml.load(text, Loader=_Loader)["Parameters"]  # noqa: S506 - a SafeLoader
+    return {name: str(each["Default"]) for name, each in parameters.items() if "Default" in each}
+
+
 def exits(root: Path, use_case: str) -> list[Exit]:
     """Return the use case's other subscriptions, sorted by name. Raises OSError if it has no template."""
     resources = _resources(root, use_case)

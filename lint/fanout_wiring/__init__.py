@@ -14,7 +14,7 @@ from fanout_wiring._permissions import PublisherWithoutKey, WildcardResource
 from fanout_wiring._queue_policies import QueuePolicyOfTwoQueues
 from fanout_wiring._resolution import Outside, Unresolved
 from fanout_wiring._rule import WiringRule
-from fanout_wiring._stack import FUNCTION, Problem, Resource, Stack
+from fanout_wiring._stack import FUNCTION, Problem, Resource, Stack, random_suffix
 from fanout_wiring._suppressions import SuppressionWithoutReason
 from fanout_wiring._versions import UnpublishedChange
 
@@ -31,6 +31,7 @@ __all__ = [
     "WiringRule",
     "load",
     "metrics",
+    "random_suffix",
 ]
 
 RULES: tuple[type[WiringRule], ...] = (

@@ -5,7 +5,10 @@ the ARN of that queue both inside the inbox and in the stack that subscribes it.
 What cannot be told is text too, `<unresolved: ...>`, and a problem of the deployment.
 """
 
+import base64
+import hashlib
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +74,7 @@ class Stack:
         self.resource_ids = self.template["Resources"]
         self._current = ""
         declared = self.template.get("Parameters") or {}
-        for name in sorted(self.parameters.keys() - declared.keys() - PSEUDO.keys()):
+        for name in sorted(self.parameters.keys() - declared.keys() - PSEUDO.keys() - {"AWS::StackName"}):
             self._problem(f"it is given the parameter {name}, which {self.file.name} does not have")
         for name, about in declared.items():
             if name in self.parameters:
@@ -114,6 +117,13 @@ class Stack:
         return True
 
     # ------------------------------------------------------------------------------------------------ nested stacks
+    @property
+    def stack_name(self) -> str:
+        """The name of the stack; that of a nested one ends in twelve characters that are always the same here."""
+        if self.parent is None:
+            return str(self.parameters.get("AWS::StackName", "fanout"))
+        return f"{self.parent.stack_name}-{self.path.rsplit('/', 1)[-1]}-{random_suffix(self.path)}"
+
     def name(self, logical_id: str) -> str:
         """The path of a resource of this stack: `TeamEvents/TeamAInbox/Queue`."""
         return f"{self.path}/{logical_id}" if self.path else logical_id
@@ -196,10 +206,13 @@ class Stack:
         if name == "AWS::NoValue":
             return NOTHING
         if name == "AWS::StackName":
-            return self.path or "fanout"
+            return self.stack_name
         if name == "AWS::StackId":
-            name = self.path.replace("/", "-") or "fanout"
-            return f"arn:aws:cloudformation:us-east-1:111122223333:stack/{name}/id-of-{name}"
+            region, account = self.ref("AWS::Region"), self.ref("AWS::AccountId")
+            unique = uuid.uuid5(uuid.NAMESPACE_URL, self.stack_name)
+            return (
+                f"arn:{self.ref('AWS::Partition')}:cloudformation:{region}:{account}:stack/{self.stack_name}/{unique}"
+            )
         if name in PSEUDO:
             root = self
             while root.parent is not None:
@@ -248,6 +261,11 @@ class Stack:
                 child = self.child(logical_id)
                 if child is not None:
                     yield from child.stacks()
+
+
+def random_suffix(path: str) -> str:
+    """Return what stands for the random end of a name that CloudFormation generates; the same for the same path."""
+    return base64.b32encode(hashlib.sha256(path.encode()).digest())[:12].decode()
 
 
 def with_globals(common: Any, own: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A stack on AWS as a test sees it: what the tests on the engine see, reached with the credentials of who runs them."""
+"""A stack on AWS as a test sees it: what the tests on the engine see, reached with the caller's credentials."""
 
 import json
 import os
@@ -61,6 +61,25 @@ class Stack(Application):
         """What the root was deployed with."""
         [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
         return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+
+    @cached_property
+    def resources(self) -> list[dict[str, Any]]:
+        """Every resource of the root and of the stacks nested in it, as ListStackResources has them."""
+        pages, waiting = self.client("cloudformation").get_paginator("list_stack_resources"), [self.stack_name]
+        found: list[dict[str, Any]] = []
+        while waiting:
+            for page in pages.paginate(StackName=waiting.pop()):
+                found += page["StackResourceSummaries"]
+                waiting += [
+                    each["PhysicalResourceId"]
+                    for each in page["StackResourceSummaries"]
+                    if each["ResourceType"] == "AWS::CloudFormation::Stack"
+                ]
+        return found
+
+    def of_type(self, resource_type: str) -> list[str]:
+        """The physical ids of all resources of a type."""
+        return [each["PhysicalResourceId"] for each in self.resources if each["ResourceType"] == resource_type]
 
     def of(self, use_case: str, output: str) -> str:
         """An output of a use case's own stack."""
@@ -184,6 +203,72 @@ def role_of(stack: Stack, statements: list[dict[str, Any]]) -> Iterator[tuple[st
             iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
         iam.delete_role_policy(RoleName=name, PolicyName="only")
         iam.delete_role(RoleName=name)
+
+
+class SmallStack:
+    """A stack of the test's own. Use as a context: it is deleted at the end."""
+
+    def __init__(self, stack: Stack, name: str) -> None:
+        self._cloudformation = stack.client("cloudformation")
+        self._stack = stack
+        self._name = f"{name}-{int(time.time())}-{os.getpid()}"
+        self._made: list[str] = []
+
+    def __enter__(self) -> "SmallStack":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for arn in self._made[:1]:
+            self._cloudformation.delete_stack(StackName=arn)
+            self._settled("its deletion")
+
+    def deploy(self, template: str, **parameters: str) -> str:
+        """Create the stack, or update it; return its status once nothing is in progress."""
+        change_set = f"change-{len(self._made)}"
+        arn: str = self._cloudformation.create_change_set(
+            StackName=self._name,
+            ChangeSetName=change_set,
+            ChangeSetType="UPDATE" if self._made else "CREATE",
+            TemplateBody=template,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        )["StackId"]
+        self._made.append(arn)
+
+        def status() -> str:
+            found = self._cloudformation.describe_change_set(StackName=self._name, ChangeSetName=change_set)
+            assert found["Status"] != "FAILED", found.get("StatusReason")
+            return str(found["Status"])
+
+        self._stack.eventually(lambda: status() == "CREATE_COMPLETE", f"{change_set} of {self._name}", every=2)
+        self._cloudformation.execute_change_set(StackName=self._name, ChangeSetName=change_set)
+        return self._settled(change_set)
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        """The stack's outputs."""
+        return {each["OutputKey"]: each["OutputValue"] for each in self._described()["Outputs"]}
+
+    def physical_id(self, logical_id: str) -> str:
+        """What the stack created under a logical id; also of a stack whose creation was rolled back."""
+        events = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self._made[0])
+        return next(
+            str(each["PhysicalResourceId"])
+            for page in events
+            for each in page["StackEvents"]
+            if each["LogicalResourceId"] == logical_id and each.get("PhysicalResourceId")
+        )
+
+    def _described(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._cloudformation.describe_stacks(StackName=self._made[0])["Stacks"][0]
+        return found
+
+    def _settled(self, what: str) -> str:
+        def status() -> str:
+            found = str(self._described()["StackStatus"])
+            return "" if found.endswith("_IN_PROGRESS") else found
+
+        return str(self._stack.eventually(status, f"{what} of {self._name}", minutes=10))
 
 
 def _policy(statements: list[dict[str, Any]]) -> str:

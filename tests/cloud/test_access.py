@@ -15,7 +15,7 @@ from tests.cloud.stack import SOURCE, Stack, code_of, role_of
 REFUSED = {"AuthorizationError", "AccessDenied", "AccessDeniedException", "AuthorizationErrorException"}
 
 
-@pytest.mark.cloud(condition="RequiresTls")
+@pytest.mark.cloud("RequiresTls")
 def test_topics_queues_and_buckets_refuse_plain_http(stack: Stack) -> None:
     subscriber = stack.subscriber("team_events/team_a")
     queue = {"QueueUrl": subscriber.inbox_url, "AttributeNames": ["QueueArn"]}
@@ -31,7 +31,7 @@ def test_topics_queues_and_buckets_refuse_plain_http(stack: Stack) -> None:
     assert {name for name, code in codes.items() if code not in REFUSED} == set(), codes
 
 
-@pytest.mark.cloud(condition="RequiresTls")
+@pytest.mark.cloud("RequiresTls")
 def test_a_preserved_document_gets_no_second_version_and_no_delete_marker(stack: Stack) -> None:
     bucket, s3 = stack.of("audit_logs", "TrailBucketName"), stack.client("s3")
     data = AuditRecorded(tenant="cloud-test", actor="a", action="test.run", resource="r", outcome="success")
@@ -48,11 +48,7 @@ def test_a_preserved_document_gets_no_second_version_and_no_delete_marker(stack:
     assert len(s3.list_object_versions(Bucket=bucket, Prefix=latest["Key"])["Versions"]) == 1
 
 
-@pytest.mark.cloud(
-    "unsigned requests to S3",
-    here="the engine lets them pass",
-    instead="rule `a_bucket_is_closed`",
-)
+@pytest.mark.cloud("unsigned")
 def test_somebody_without_credentials_gets_and_puts_nothing_in_a_bucket(stack: Stack) -> None:
     bucket = stack.of("batch_jobs", "JobBucketName")
     unsigned = boto3.client(
@@ -66,12 +62,7 @@ def test_somebody_without_credentials_gets_and_puts_nothing_in_a_bucket(stack: S
     assert set(codes.values()) == {"AccessDenied"}, codes
 
 
-@pytest.mark.cloud(
-    "KMS: key policies, grants and encryption",
-    here="stored and never evaluated",
-    instead="rules `an_alarm_of_the_whole_application_has_an_action`, `mail_feedback_can_arrive`, "
-    "`a_grant_on_the_key_is_for_one_service`; E9111 and E9112",
-)
+@pytest.mark.cloud("kms")
 def test_who_may_publish_and_has_no_key_is_refused_until_the_publisher_policy_is_attached(stack: Stack) -> None:
     topic = stack.topic("TeamEvents")
     publish = [{"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}]

@@ -8,7 +8,7 @@ import pytest
 from tests.cloud.stack import Stack
 
 
-@pytest.mark.cloud("X-Ray (`Tracing: Active`)", here="no traces", instead="nothing here")
+@pytest.mark.cloud("xray")
 def test_an_event_leaves_a_trace_of_the_function_that_handled_it(stack: Stack) -> None:
     event = stack.message()
     stack.publish("TeamEvents", [event])
@@ -24,11 +24,21 @@ def test_an_event_leaves_a_trace_of_the_function_that_handled_it(stack: Stack) -
     assert stack.eventually(traces, f"a trace with {function} in it", minutes=5)
 
 
-@pytest.mark.cloud(
-    "SNS's and Lambda's own metrics, so the alarms of `platform/topic_alarms.yaml` and `platform/async_alarms.yaml`",
-    here="no such metrics: the alarms stay OK",
-    instead="the rules find the alarms",
-)
+@pytest.mark.cloud("emf")
+def test_a_metric_in_a_log_line_reaches_cloudwatch(stack: Stack) -> None:
+    """The functions log JSON (LoggingConfig) and print their metrics as lines of JSON of their own."""
+    event = stack.message()
+    stack.publish("TeamEvents", [event])
+    assert stack.outcomes(event.id, within=120)["team_events/team_a"] == "processed"
+    stack.eventually(
+        lambda: sum(stack.values("Fanout", "processed", service="team_events/team_a")),
+        "the metric `processed` of team_events/team_a",
+        minutes=10,
+        every=15,
+    )
+
+
+@pytest.mark.cloud("sns-lambda-metrics")
 def test_a_body_that_no_filter_can_read_raises_its_alarm(stack: Stack) -> None:
     topic = stack.topic("UserInteractions")
     name = topic.rsplit(":", 1)[-1]
@@ -47,9 +57,7 @@ def test_a_body_that_no_filter_can_read_raises_its_alarm(stack: Stack) -> None:
     stack.eventually(fired, f"the alarm on {metric}", minutes=15, every=15)
 
 
-@pytest.mark.cloud(
-    "SNS's and Lambda's own metrics, so the alarms of `platform/topic_alarms.yaml` and `platform/async_alarms.yaml`"
-)
+@pytest.mark.cloud("sns-lambda-metrics")
 def test_lambda_counts_what_sns_hands_it(stack: Stack) -> None:
     """The alarm on what it cannot write to the on-failure queue names the same function in the same dimension."""
     stack.publish("TeamEvents", [stack.message()])
@@ -63,11 +71,7 @@ def test_lambda_counts_what_sns_hands_it(stack: Stack) -> None:
     )
 
 
-@pytest.mark.cloud(
-    "the metrics of streams and their mappings, and so `BehindAlarm` and `GivenUpAlarm` of database_changes",
-    here="no such metrics: the alarms stay OK",
-    instead="the rules find the alarms",
-)
+@pytest.mark.cloud("stream-metrics")
 def test_a_change_of_the_table_shows_in_the_age_of_the_stream(stack: Stack) -> None:
     table = stack.of("database_changes", "PrimaryTableName")
     described = stack.client("dynamodb").describe_table(TableName=table)["Table"]["KeySchema"]

@@ -202,5 +202,5 @@ SAMCONFIGS = {
 def test_a_samconfig_that_is_none_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "samconfig.toml").write_bytes(content)
     with pytest.raises(UserError, match=r"samconfig\.toml") as raised:
-        deploy.configured_overrides(tmp_path)
+        deploy.parameter_overrides(tmp_path)
     assert raised.value.next_step

@@ -1,24 +1,18 @@
-"""Writes docs/not-proven-locally.md: python -m tests.proof.unproven. A test checks it for drift.
+"""Write docs/not-proven-locally.md: python -m tests.proof.unproven. A test compares page and sources.
 
-Made of three things: the templates' conditions, those that are false in `sam deploy --config-env local`; the marks on
-the tests in tests/cloud; and docs/not-proven-locally.toml, with the reasons of the conditions and the rows that have no
-such test. A mark is one of
-
-    @pytest.mark.cloud(condition="RequiresTls")        this test proves on AWS what the condition switches off here
-    @pytest.mark.cloud("what", here=..., instead=...)  what the engine accepts and does not carry out
-    @pytest.mark.cloud("what", here=..., aws=...)      what it carries out otherwise
-    @pytest.mark.cloud("what")                         another test of a row that another mark describes
-
-and in the file `needless` says why a row or condition has no test on AWS; each has either that or a test.
+Sources: docs/not-proven-locally.toml has one row per thing that only an AWS account can show, with its risk. A test in
+tests/cloud names the rows it proves: `@pytest.mark.cloud("row's id")`, once per row. A row has a test or `no_test`, the
+reason why it has none. The id of a row about a template's condition is the condition's name, and each condition that is
+false in `sam deploy --config-env local` has such a row.
 """
 
 import ast
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import msgspec
 
@@ -26,8 +20,18 @@ from fanout_wiring import Composition
 from tests.template.application import ROOT, overrides
 
 CLOUD = ROOT / "tests" / "cloud"
-REASONS = ROOT / "docs" / "not-proven-locally.toml"
-PAGE = REASONS.with_suffix(".md")
+ROWS = ROOT / "docs" / "not-proven-locally.toml"
+PAGE = ROWS.with_suffix(".md")
+
+# What is at stake if AWS behaves differently, the worst first.
+IMPACTS = {
+    "deployment": "the application, or one use case, does not deploy or update",
+    "events": "events or data are lost, handled twice, or open to others",
+    "feature": "something does not work; its events wait or become dead letters",
+    "operation": "alarms, traces or commands are missing or wrong",
+    "speed": "it is slower or costs more",
+}
+_LIKELIHOODS = {"probable": 3, "possible": 2, "unlikely": 1}
 
 
 class CloudTest(msgspec.Struct, frozen=True):
@@ -37,78 +41,63 @@ class CloudTest(msgspec.Struct, frozen=True):
     name: str
 
 
-class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why a condition is false locally."""
-
-    name: str
-    off: str
-    instead: str
-    needless: str = ""
-
-
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Something that the engine does not do as AWS does."""
+    """Something that the local engine does not do as AWS does, or that nobody has seen on AWS yet."""
 
+    id: str
     what: str
     here: str
-    instead: str = ""
+    impact: Literal["deployment", "events", "feature", "operation", "speed"]
+    likelihood: Literal["probable", "possible", "unlikely"]
+    wrong: str
+    """What fails if AWS behaves differently than assumed, and why that is as likely as said."""
     aws: str = ""
-    """How AWS carries it out; "" for what the engine does not carry out at all."""
-    needless: str = ""
+    """How AWS does it, where that is known."""
+    instead: str = ""
+    """What proves it without AWS."""
+    no_test: str = ""
+    """Why there is no test on AWS."""
+
+    @property
+    def risk(self) -> int:
+        """Impact (5 to 1) times likelihood (3 to 1)."""
+        return (len(IMPACTS) - list(IMPACTS).index(self.impact)) * _LIKELIHOODS[self.likelihood]
 
 
-class Reasons(msgspec.Struct, forbid_unknown_fields=True):
-    """docs/not-proven-locally.toml."""
+def rows() -> list[Row]:
+    """Return the rows, most risky first; rows of equal risk in the file's order.
 
-    condition: list[Condition]
-    row: list[Row]
-
-
-class Registry(msgspec.Struct):
-    """Everything that is not proven here; `tests` on AWS by a condition's name or a row's `what`."""
-
-    conditions: list[Condition]
-    rows: list[Row]
-    tests: Mapping[str, list[CloudTest]]
-
-
-def registry() -> Registry:
-    """Return what marks and reasons say together. Raises ValueError where they contradict each other."""
-    reasons = msgspec.convert(tomllib.loads(REASONS.read_text("utf-8")), Reasons)
-    tests: dict[str, list[CloudTest]] = defaultdict(list)
-    described: dict[str, Row] = {}
-    for test, said in marks():
-        name = said.get("condition") or said["what"]
-        tests[name].append(test)
-        if len(said) > 1:
-            if name in described:
-                raise ValueError(f"{test.name}: {name!r} is described twice")
-            described[name] = msgspec.convert(said, Row)
-    rows = [*described.values(), *reasons.row]
-    known = {each.what for each in rows} | {each.name for each in reasons.condition}
-    if stray := tests.keys() - known:
-        raise ValueError(f"marks of rows that nobody describes: {sorted(stray)}")
-    for name, needless in [(each.what, each.needless) for each in rows] + [
-        (each.name, each.needless) for each in reasons.condition
-    ]:
-        if bool(needless) == bool(tests.get(name)):
-            raise ValueError(f"{name}: either a test in tests/cloud, or `needless` says why there is none")
-    return Registry(reasons.condition, rows, tests)
+    Raises ValueError where rows, marks and conditions contradict each other.
+    """
+    found = msgspec.convert(tomllib.loads(ROWS.read_text("utf-8"))["row"], list[Row])
+    ids = [row.id for row in found]
+    if len(ids) != len(set(ids)):
+        raise ValueError(f"an id is there twice: {sorted({each for each in ids if ids.count(each) > 1})}")
+    if unknown := marks().keys() - set(ids):
+        raise ValueError(f"tests name rows that do not exist: {sorted(unknown)}")
+    for row in found:
+        if bool(row.no_test) == (row.id in marks()):
+            raise ValueError(f"{row.id}: either a test in tests/cloud, or `no_test` says why there is none")
+    if switched_off().keys() ^ {each for each in ids if each[0].isupper()}:
+        raise ValueError(
+            f"conditions {sorted(switched_off())}, rows {sorted(each for each in ids if each[0].isupper())}"
+        )
+    return sorted(found, key=lambda row: -row.risk)
 
 
-def marks() -> list[tuple[CloudTest, dict[str, Any]]]:
-    """Return every mark of every test in tests/cloud, as the source has it: no test is imported for it."""
-    found = []
+@cache
+def marks() -> Mapping[str, list[CloudTest]]:
+    """Return the tests of each row, as the source of tests/cloud has them: no test is imported for it."""
+    found: dict[str, list[CloudTest]] = defaultdict(list)
     for file in sorted(CLOUD.glob("test_*.py")):
         for node in ast.parse(file.read_text("utf-8")).body:
             if not isinstance(node, ast.FunctionDef):
                 continue
             for call in node.decorator_list:
                 if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.cloud":
-                    said = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
-                    said |= dict(zip(["what"], map(ast.literal_eval, call.args), strict=False))
-                    found.append((CloudTest(file.name, node.name), said))
-    return found
+                    [row] = call.args
+                    found[ast.literal_eval(row)].append(CloudTest(file.name, node.name))
+    return dict(found)
 
 
 @cache
@@ -128,95 +117,90 @@ def switched_off() -> Mapping[str, list[str]]:
 
 
 _HEAD = """\
-<!-- made by `make generate` from the templates' conditions, the marks in tests/cloud and not-proven-locally.toml -->
+<!-- made by `make generate` from not-proven-locally.toml, the marks in tests/cloud and the templates' conditions -->
 # What the local engine does not prove
 
-`fanout up` deploys the same templates that go to AWS. Here is what it leaves unproven nevertheless, and the test on AWS
-that proves it, or why there is none.
+`fanout up` deploys the same templates that go to AWS. This page lists what only an AWS account can show, **most risky
+first**, with the test on AWS that proves it, or the reason why there is none. **The application has not run on AWS
+yet.**
 
+The risk is impact times likelihood. Impact: {impacts}. Likelihood: probable (3), possible (2), unlikely (1). What is
+documented by AWS and tried here is unlikely to be wrong; what no source confirms is possible; what reviews or reports
+say will happen is probable.
+"""
+
+_TESTS = """\
 ## The tests on AWS
 
-    sam build && sam deploy                                    # a development stack; see the README
+    make first-deployment ACCOUNT=123456789012                 # see first-deployment.md
     FANOUT_CLOUD_STACK=fanout-dev make test-cloud
 
-They run exactly the list below, {tests} tests, with credentials as boto3 finds them (`AWS_PROFILE`, `AWS_REGION`).
-Without a stack's name they refuse to run: nothing is skipped for want of an account.
+They are exactly the {tests} tests named above, and use the credentials that boto3 finds (`AWS_PROFILE`,
+`AWS_REGION`). Without a stack's name they refuse to run: no test is skipped for lack of an account.
 
-**They have not been run on AWS yet.** They have been rehearsed on the local engine (`fanout up`,
-`eval "$(fanout env)"`, `FANOUT_CLOUD_STACK=fanout FANOUT_CLOUD_PATIENCE=0.06 pytest -m cloud tests/cloud`), where some
-pass (the demo, the runtime, the lakes' views, pausing, what FIFO does with duplicates), the one about SES's sandbox is
-skipped because the engine has none, and each of the others ends at the first thing that only AWS does; what comes after
-that is typed and no more.
+They have not been run on AWS. They have been rehearsed on the local engine (`fanout up`, `eval "$(fanout env)"`,
+`FANOUT_CLOUD_STACK=fanout FANOUT_CLOUD_PATIENCE=0.06 pytest -m cloud tests/cloud`). There some pass (the demo, the
+runtime, the lakes' views, pausing, duplicates in FIFO topics, the small
+stacks), the one about SES's sandbox is skipped because the
+engine has none, and each of the others stops at the first thing that only AWS does; what comes after that is
+type-checked only.
 
-- Whoever runs them may read the stack, publish, invoke, receive and delete dead letters, and make a role; the stack's
-  `Stage` must be `dev`, and all use cases deployed.
-- What a fresh account lacks is named, with commas between: `FANOUT_CLOUD_WITHOUT=database_changes/replicate_to_sql`
+- The caller may read the stack, publish, invoke, receive and delete dead letters, create a role, and create and
+  delete two small stacks; the stack's `Stage` must be `dev`, with all use cases deployed.
+- Name what a fresh account lacks, separated by commas: `FANOUT_CLOUD_WITHOUT=database_changes/replicate_to_sql`
   without a PostgreSQL, and the subscribers that send mail while no sender is verified in SES:
   `user_registration/notify_service,order_workflow/notification,order_processing/customer_notification`.
-- A run takes about half an hour, nearly all of it waiting for metrics and for Firehose. It costs requests and nothing
-  that goes on: some 500 events and their invocations, one job of a state machine, a dozen queries over a few kilobytes.
-  What is paid by the hour or month belongs to the stack itself: alarms, the key, the secrets.
-- It cleans up the role it makes, the dead letters it provokes and the row it writes, and resumes what it pauses. Rows
-  and objects under new keys stay, as after `fanout demo`; preserved documents stay locked for `AuditRetentionDays`.
+- A run takes about 40 minutes, nearly all of it waiting for metrics and for Firehose. It costs requests only: some
+  500 events and their invocations, one job of a state machine, a dozen queries over a few kilobytes. What is paid by
+  the hour or month belongs to the stack itself: alarms, the key, the secrets.
+- It removes the role and the small stacks it creates, the dead letters it causes and the row it writes, and resumes
+  what it pauses. Rows and objects under new keys stay, as after `fanout demo`; preserved documents stay locked for
+  `AuditRetentionDays`.
 """
+_COLUMNS = ("risk", "what", "on AWS, and here", "if it is wrong", "what proves it here instead", "test on AWS")
 
 
 def page() -> str:
-    """Return the whole page. Raises ValueError where a condition has no reason, or a reason no condition."""
-    said, off = registry(), switched_off()
-    if off.keys() ^ {each.name for each in said.conditions}:
-        raise ValueError(f"conditions {sorted(off)}, reasons {sorted(each.name for each in said.conditions)}")
-    parts = [
-        _HEAD.format(tests=len({test for tests in said.tests.values() for test in tests})),
-        "## Switched off by a condition\n\nA condition that is false in `sam deploy --config-env local` switches "
-        "something off. A new one needs a reason, or a test fails.\n",
-        _table(
-            ("condition", "what is off locally, and why", "what proves it instead", "on AWS", "where"),
-            [
-                (
-                    f"`{each.name}`",
-                    each.off,
-                    each.instead,
-                    _on_aws(said, each.name, each.needless),
-                    _where(off[each.name]),
-                )
-                for each in said.conditions
-            ],
-        ),
-        "## Accepted and not carried out\n",
-        _table(
-            ("what", "here", "what proves it instead", "on AWS"),
-            [
-                (each.what, each.here, each.instead or "nothing here", _on_aws(said, each.what, each.needless))
-                for each in said.rows
-                if not each.aws
-            ],
-        ),
-        "## Carried out otherwise\n",
-        _table(
-            ("what", "on AWS", "here", "test on AWS"),
-            [
-                (each.what, each.aws, each.here, _on_aws(said, each.what, each.needless))
-                for each in said.rows
-                if each.aws
-            ],
-        ),
-    ]
-    return "\n".join(parts)
+    """Return the whole page. Raises ValueError as `rows` does."""
+    impacts = "; ".join(
+        f"{name} ({len(IMPACTS) - place}): {text}" for place, (name, text) in enumerate(IMPACTS.items())
+    )
+    listed = rows()
+    tests = {test for each in marks().values() for test in each}
+    return "\n".join(
+        [
+            _HEAD.format(impacts=impacts),
+            "## High risk\n",
+            _table([row for row in listed if row.risk >= 8]),
+            "## Medium risk\n",
+            _table([row for row in listed if 4 <= row.risk < 8]),
+            "## Low risk\n",
+            _table([row for row in listed if row.risk < 4]),
+            _TESTS.format(tests=len(tests)),
+        ]
+    )
 
 
-def _on_aws(said: Registry, name: str, needless: str) -> str:
-    tests = said.tests.get(name, [])
-    return ", ".join(f"[`{test.name}`](../tests/cloud/{test.file})" for test in tests) or f"no test: {needless}"
-
-
-def _where(files: list[str]) -> str:
-    return ", ".join(f"`{Path(file).parent.name if 'usecases' in file else file}`" for file in files)
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
+def _table(listed: Sequence[Row]) -> str:
+    lines = [_COLUMNS, tuple("---" for _ in _COLUMNS), *map(_cells, listed)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    tests = ", ".join(f"[`{test.name}`](../tests/cloud/{test.file})" for test in marks().get(row.id, []))
+    return (
+        f"{row.risk}: {row.impact}, {row.likelihood}",
+        row.what + _condition(row.id),
+        f"AWS: {row.aws}. Here: {row.here}" if row.aws else f"Here: {row.here}",
+        row.wrong,
+        row.instead or "nothing here",
+        tests or f"no test: {row.no_test}",
+    )
+
+
+def _condition(name: str) -> str:
+    files = [f"`{Path(file).parent.name if 'usecases' in file else file}`" for file in switched_off().get(name, [])]
+    return f" (condition `{name}` in {', '.join(files)})" if files else ""
 
 
 if __name__ == "__main__":

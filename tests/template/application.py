@@ -1,9 +1,10 @@
-"""Where the application's templates are, and what a stage deploys them with."""
+"""Where the application's templates are, and what they are deployed with."""
 
-import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from validation.stages import EVERY_OPTION, ROOT, STAGES, overrides
+
+__all__ = ["EVERY_OPTION", "ROOT", "STAGES", "overrides", "templates"]
 
 
 def templates() -> list[Path]:
@@ -13,10 +14,3 @@ def templates() -> list[Path]:
         *sorted(ROOT.glob("platform/*.yaml")),
         *sorted(ROOT.glob("usecases/*/template.yaml")),
     ]
-
-
-def overrides(stage: str) -> dict[str, str]:
-    """Return the parameters that samconfig.toml deploys a stage with."""
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    pairs: list[str] = config[stage]["deploy"]["parameters"]["parameter_overrides"]
-    return dict(pair.split("=", 1) for pair in pairs)

@@ -713,10 +713,16 @@ def everything_a_person_sets_or_reads_is_described(composition: Composition) -> 
 # Their generated names end up longer than the service takes: CloudFormation puts the stack's name, the logical id and
 # thirteen characters in a row.
 TOO_LONG_IF_GENERATED = {
+    "AWS::Events::Rule": ("Name", 64),
     "AWS::KinesisFirehose::DeliveryStream": ("DeliveryStreamName", 64),
     "AWS::SES::ConfigurationSet": ("Name", 64),
     "AWS::Scheduler::Schedule": ("Name", 64),
 }
+
+
+def _stack_id(resource: Resource) -> str:
+    """The unique part of the id of a resource's stack."""
+    return str(resource.stack.ref("AWS::StackId")).rpartition("/")[2]
 
 
 @rule
@@ -727,11 +733,11 @@ def only_what_must_have_a_name_of_ours_has_one(composition: Composition) -> Iter
     for resource in composition.of(*kinds):
         given = [name for name in names if name in resource.properties]
         forced = resource.stack.file.name == "inbox.yaml" or resource.properties.get("FifoTopic") is True
-        if given and not (forced and "id-of-" in resource.properties[given[0]]):
+        if given and not (forced and _stack_id(resource) in resource.properties[given[0]]):
             yield f"{resource.path}: {given[0]} is given"
     for resource in composition.of(*TOO_LONG_IF_GENERATED):
         name, _ = TOO_LONG_IF_GENERATED[resource.type]
-        if "id-of-" not in resource.properties.get(name, ""):
+        if _stack_id(resource) not in resource.properties.get(name, ""):
             yield f"{resource.path}: give it a {name} with the stack's id in it"
 
 
@@ -739,7 +745,6 @@ def only_what_must_have_a_name_of_ours_has_one(composition: Composition) -> Iter
 # adds behind each logical id: a hyphen and, in the longest form seen, thirteen letters and digits.
 STACK_NAME = 40
 RANDOM = 14
-STACK_ID = 36
 LIMITS = {
     QUEUE: ("QueueName", 80),
     TOPIC: ("TopicName", 256),
@@ -760,7 +765,6 @@ def every_name_fits(composition: Composition) -> Iterator[str]:
             yield f"{stack.path}: with a root stack of {STACK_NAME} characters its name has {length}"
     for resource in composition.of(*LIMITS):
         name, limit = LIMITS[resource.type]
-        before, found, rest = str(resource.properties.get(name, "")).partition("id-of-")
-        suffix = ".fifo" if rest.endswith(".fifo") else ""
-        if found and len(before) + STACK_ID + len(suffix) > limit:
-            yield f"{resource.path}: its {name} has {len(before) + STACK_ID + len(suffix)} characters, not {limit}"
+        length = len(str(resource.properties.get(name, "")))
+        if length > limit:
+            yield f"{resource.path}: its {name} has {length} characters, not {limit}"

@@ -11,9 +11,8 @@ import pytest
 
 from fanout_wiring import Composition, load
 from tests.template import rules
-from tests.template.application import ROOT, overrides, templates
+from tests.template.application import EVERY_OPTION, ROOT, STAGES, overrides, templates
 
-STAGES = ("default", "staging", "prod", "local")
 USE_CASES = sorted(path.parent for path in ROOT.glob("usecases/*/template.yaml"))
 ROOT_TEMPLATE = ROOT / "template.yaml"
 PEOPLE = {"AlertEmail": "oncall@example.com", "AlertPhoneNumber": "+15550100"}
@@ -54,18 +53,7 @@ def test_it_holds_in_a_use_case_deployed_alone(rule: rules.Rule, folder: Path) -
 
 
 def test_it_holds_with_every_option_switched_on() -> None:
-    options = {
-        "OperatorEmail": "operator@example.com",
-        "AlertTopicArn": "arn:aws:sns:us-east-1:111122223333:alerts",
-        "SourceLogGroup": "/aws/lambda/shop",
-        "PaymentProviderSecretArn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:payments-AbCdEf",
-        "SqlSubnetIds": "subnet-0a1b2c3d,subnet-0a1b2c3e",
-        "SqlSecurityGroupIds": "sg-0a1b2c3d",
-        "InputLocations": "partner-files/incoming/",
-        "MonitoringLevel": "full",
-        **PEOPLE,
-    }
-    composition = Composition(ROOT_TEMPLATE, overrides("prod") | options)
+    composition = Composition(ROOT_TEMPLATE, overrides("prod") | EVERY_OPTION)
     assert [finding for rule in rules.RULES for finding in rule(composition)] == []
     assert composition.problems == []
     paths = {resource.path for resource in composition.resources}
@@ -113,7 +101,7 @@ def test_dispatch_hears_of_every_alarm_and_knows_which_are_its_own() -> None:
     assert heard == {operator.arn, "<SystemAlerts/SystemAlerts>"}
     # CloudFormation names what has no name of its own after its stack, and a nested stack after the one around it.
     own = function.properties["Environment"]["Variables"]["OWN_STACK"]
-    assert own == "SystemAlerts"
+    assert own == function.stack.stack_name
     assert all("AlarmName" not in alarm.properties for alarm in composition.of("AWS::CloudWatch::Alarm"))
 
 

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from fanout_wiring import load
-from tests.template.application import ROOT
+from tests.template.application import ROOT, STAGES
 
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text())
-STAGES = ("default", "staging", "prod", "local")
 TALKS_TO_AWS = {"deploy", "sync", "delete", "logs", "remote_invoke"}
 
 

@@ -317,7 +317,6 @@ REFUSALS = (
             text=f"Invalid value for the parameter {name}.",
             held="ministack",
             call=lambda aws, name=name, value=maximum + 1: _set(aws, name, str(value)),
-            template=_queue(**{name: maximum + 1}),
         )
         for name, minimum, maximum in (
             ("DelaySeconds", 0, 900),

@@ -104,7 +104,7 @@ def test_none_named_means_all_and_an_unknown_name_is_wrong_usage(root: Path) -> 
 def test_a_samconfig_without_the_local_parameters_is_named(root: Path, content: str) -> None:
     (root / "samconfig.toml").write_text(content)
     with pytest.raises(UserError, match=r"samconfig\.toml"):
-        deploy.configured_overrides(root)
+        deploy.parameter_overrides(root)
 
 
 def test_a_checkout_without_a_template_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ deployment beside the real one in `handlers` and `stacks`.
 Patch: AWS::CloudFormation::Stack goes through CreateStack, UpdateStack and DeleteStack of the engine
 itself, so a child is a stack like any other. The provisioner of this type runs on a worker thread: the
 operation is scheduled on the event loop and the thread waits for it.
+What rolls back a stack rolls back its children: a child's resources with RetainExceptOnCreate that the failed operation
+made are deleted with it, as "the stack operation that initially creates the resource" is the parent's, too
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-deletionpolicy.html).
 A child whose properties are unchanged never gets here (`provisioners._update_resource` compares them;
 SAM CLI names templates after their content), which keeps an unchanged deployment fast.
 It can go when upstream deploys nested stacks through its own stack operations.
@@ -15,6 +18,7 @@ It can go when upstream deploys nested stacks through its own stack operations.
 
 import asyncio
 import concurrent.futures
+import contextvars
 import html
 import re
 from collections.abc import Callable, Coroutine
@@ -38,6 +42,9 @@ _NO_UPDATES = "No updates are to be performed."
 # The operation that runs on a stack, by stack id; taken out by whoever started it.
 _operations: dict[str, "concurrent.futures.Future[None]"] = {}
 
+# Set while an operation is rolled back; the operations on children that the rollback starts inherit it.
+_ROLLS_BACK = contextvars.ContextVar("rolls_back", default=False)
+
 
 class NestedStackError(ValueError):
     """A nested stack that could not be deployed or deleted: fails the resource in its parent."""
@@ -46,6 +53,7 @@ class NestedStackError(ValueError):
 def apply() -> None:
     """Replace the handlers of AWS::CloudFormation::Stack."""
     _let_worker_threads_schedule()
+    _roll_children_back()
     provisioners._RESOURCE_HANDLERS[_TYPE] = {
         "create": _create,
         "update": _update,
@@ -67,6 +75,24 @@ def _let_worker_threads_schedule() -> None:
             original(coroutine, stack, stack_id)
 
     handlers._create_stack_task_in_region = schedule
+
+
+def _roll_children_back() -> None:
+    roll_back, policy_of = stacks._roll_back_operation, stacks._resource_policy
+
+    async def roll_back_with_children(*arguments: Any, **named: Any) -> None:
+        token = _ROLLS_BACK.set(True)
+        try:
+            await roll_back(*arguments, **named)
+        finally:
+            _ROLLS_BACK.reset(token)
+
+    def policy_in_rollback(definition: Any, attribute: str, *rest: Any) -> str:
+        policy: str = policy_of(definition, attribute, *rest)
+        return "Delete" if policy == "RetainExceptOnCreate" and _ROLLS_BACK.get() else policy
+
+    stacks._roll_back_operation = handlers._roll_back_operation = roll_back_with_children
+    stacks._resource_policy = policy_in_rollback
 
 
 def _create(logical_id: str, properties: Properties, parent_name: str) -> tuple[str, Properties]:

@@ -5,17 +5,48 @@ docs/aws-rules.md lists them.
 """
 
 from fanout_cli.engine.strictness import (
+    alarms,
+    analytics,
+    buckets,
+    delivery_streams,
     functions,
+    logs,
+    mail,
+    parameters,
     queues,
     request_shapes,
+    resource_schemas,
+    rules,
+    schedules,
+    secrets,
+    stacks,
+    state_machines,
+    tables,
+    templates,
     topics,
 )
 
 _PATCHES = (
-    functions,
+    alarms,
+    analytics,
+    buckets,
+    delivery_streams,
+    logs,
+    mail,
+    parameters,
     queues,
-    request_shapes,
+    rules,
+    schedules,
+    secrets,
+    stacks,
+    state_machines,
+    tables,
+    templates,
     topics,
+    # A resource meets the last of these first: the services' limits, then its schema, then what the modules above say.
+    resource_schemas,
+    functions,
+    request_shapes,
 )
 
 

@@ -1,0 +1,1 @@
+"""`make validate`: judges the application as CloudFormation receives it, with tools that know nothing about it."""
