@@ -151,7 +151,7 @@ REFUSALS = (
         "The name of a topic has at most 256 characters",
         f"{_API}/API_CreateTopic.html",
         "Invalid parameter: Topic Name",
-        _create("t" * 257),
+        _create("t" * 257)[0],
     ),
     _refused(
         "a-fifo-topic-name-ends-in-fifo",
@@ -309,7 +309,7 @@ REFUSALS = (
         "RawMessageDelivery is true or false",
         _RECORDED,
         "RawMessageDelivery: Invalid value [maybe]. Must be true or false.",
-        _subscribe(RawMessageDelivery="maybe"),
+        _subscribe(RawMessageDelivery="maybe")[0],
     ),
     _refused(
         "raw-delivery-is-for-queues-and-addresses",
