@@ -37,6 +37,7 @@ _PATCHES = (
     logs,
     mail,
     parameters,
+    queues,
     roles,
     rules,
     schedules,
@@ -49,7 +50,6 @@ _PATCHES = (
     # A resource meets the last of these first: the services' limits, then its schema, then what the modules above say.
     resource_schemas,
     functions,
-    queues,
     request_shapes,
 )
 

@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 from ministack.services import sqs
 from ministack.services.cloudformation import provisioners
 
+from fanout_cli.engine.strictness._refusing import before_provisioning
+
 Data = dict[str, Any]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -246,23 +248,12 @@ def _validate_deployed_queues() -> None:
 
 
 def _validate_deployed_policies() -> None:
-    handler = provisioners._RESOURCE_HANDLERS["AWS::SQS::QueuePolicy"]
-    create, update = handler["create"], handler["update"]
-
     def validate(properties: Data) -> None:
         for url in properties.get("Queues", []):
             queue = sqs._queues.get(url)
             _validate_policy(properties.get("PolicyDocument"), queue["attributes"]["QueueArn"] if queue else None)
 
-    def created(logical_id: str, properties: Data, *rest: Any) -> Any:
-        validate(properties)
-        return create(logical_id, properties, *rest)
-
-    def updated(physical_id: str, old: Data, new: Data, *rest: Any) -> Any:
-        validate(new)
-        return update(physical_id, old, new, *rest)
-
-    handler["create"], handler["update"] = created, updated
+    before_provisioning("AWS::SQS::QueuePolicy", validate)
 
 
 def _object(document: Any) -> Data | None:

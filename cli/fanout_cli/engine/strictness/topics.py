@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import sns
-from ministack.services.cloudformation import provisioners
+
+from fanout_cli.engine.strictness._refusing import Refused, before_provisioning
 
 if TYPE_CHECKING:
     from fanout_wiring import _filter_grammar as filter_grammar
@@ -30,6 +31,7 @@ else:
 
 Data = dict[str, Any]
 
+_CODE = "InvalidParameter"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _FIFO_NAME = re.compile(r"[A-Za-z0-9_-]{1,251}\.fifo")
 _PROTOCOLS = ("application", "email", "email-json", "firehose", "http", "https", "lambda", "sms", "sqs")
@@ -66,14 +68,6 @@ _MAX_STATEMENTS, _MAX_POLICY_BYTES = 100, 30 * 1024
 _MAX_SUBJECT, _MAX_DISPLAY_NAME, _MAX_ATTRIBUTE_NAME = 100, 100, 256
 
 
-class RefusedError(ValueError):
-    """SNS refuses a request."""
-
-    def __init__(self, text: str, code: str = "InvalidParameter") -> None:
-        super().__init__(text)
-        self.code = code
-
-
 def apply() -> None:
     """Validate topics, subscriptions and messages, whether they come over the API or from CloudFormation."""
     _name_errors_as_aws_does()
@@ -87,9 +81,9 @@ def apply() -> None:
         "_publish_batch": _validate_publish_batch,
     }.items():
         _before(handler, validate)
-    _before_deploying("AWS::SNS::Topic", _validate_deployed_topic)
-    _before_deploying("AWS::SNS::Subscription", _validate_deployed_subscription)
-    _before_deploying("AWS::SNS::TopicPolicy", _validate_deployed_policy)
+    before_provisioning("AWS::SNS::Topic", _validate_deployed_topic)
+    before_provisioning("AWS::SNS::Subscription", _validate_deployed_subscription)
+    before_provisioning("AWS::SNS::TopicPolicy", _validate_deployed_policy)
 
 
 def _name_errors_as_aws_does() -> None:
@@ -97,7 +91,7 @@ def _name_errors_as_aws_does() -> None:
     original = sns._error
 
     def error(code: str, message: str, status: int) -> Any:
-        return original("InvalidParameter" if code == "InvalidParameterException" else code, message, status)
+        return original(_CODE if code == "InvalidParameterException" else code, message, status)
 
     sns._error = error
 
@@ -108,30 +102,15 @@ def _before(handler: str, validate: Callable[[Data], None]) -> None:
     def handle(params: Data) -> Any:
         try:
             validate(params)
-        except RefusedError as refused:
+        except Refused as refused:
             return sns._error(refused.code, str(refused), 400)
         return original(params)
 
     setattr(sns, handler, handle)
 
 
-def _before_deploying(kind: str, validate: Callable[[Data], None]) -> None:
-    handler = provisioners._RESOURCE_HANDLERS[kind]
-    create, update = handler["create"], handler["update"]
-
-    def created(logical_id: str, properties: Data, *rest: Any) -> Any:
-        validate(properties)
-        return create(logical_id, properties, *rest)
-
-    def updated(physical_id: str, old: Data, new: Data, *rest: Any) -> Any:
-        validate(new)
-        return update(physical_id, old, new, *rest)
-
-    handler["create"], handler["update"] = created, updated
-
-
 def _invalid(text: str) -> NoReturn:
-    raise RefusedError(f"Invalid parameter: {text}")
+    raise Refused(_CODE, f"Invalid parameter: {text}")
 
 
 # ------------------------------------------------------------------------------------------------------------ topics
@@ -227,7 +206,7 @@ def _validate_subscription(topic: str, protocol: str, endpoint: str, attributes:
     if protocol in ("http", "https") and not endpoint.startswith(f"{protocol}://"):
         _invalid("Endpoint must match the specified protocol")
     if protocol == "sms" and not _PHONE.fullmatch(endpoint):
-        raise RefusedError(f"Invalid SMS endpoint: {endpoint}")
+        raise Refused(_CODE, f"Invalid SMS endpoint: {endpoint}")
     if protocol.startswith("email") and not _MAIL.fullmatch(endpoint):
         _invalid("Email address")
     if protocol == "sqs" and not endpoint.startswith("arn:"):
@@ -325,10 +304,10 @@ def _validate_publish_batch(params: Data) -> None:
         identity = entry.get("id", "")
         if not re.fullmatch(r"[A-Za-z0-9_-]*", identity):
             text = f"The Id of a batch entry in the batch request contains an impermissible character: {identity}"
-            raise RefusedError(text, "InvalidBatchEntryId")
+            raise Refused("InvalidBatchEntryId", text)
         if len(identity) > 80:
             text = f"The Id of a batch entry in the batch request is too long: {identity}"
-            raise RefusedError(text, "InvalidBatchEntryId")
+            raise Refused("InvalidBatchEntryId", text)
 
 
 def _validate_structure(message: str) -> None:
@@ -372,7 +351,7 @@ def _validate_message_attributes(attributes: Data) -> None:
         elif not attribute.get(field):
             rule = f"The message attribute '{name}' with type '{kind}' must use field '{field.removesuffix('Value')}'."
         if rule:
-            raise RefusedError(rule, "ParameterValueInvalid")
+            raise Refused("ParameterValueInvalid", rule)
 
 
 def _validate_target(arn: str) -> None:
@@ -410,7 +389,7 @@ def _validate_deployed_topic(properties: Data) -> None:
 def _validate_deployed_subscription(properties: Data) -> None:
     topic = str(properties.get("TopicArn", ""))
     if sns._topic_by_arn_any_scope(topic) is None:
-        raise RefusedError("Topic does not exist", "NotFound")
+        raise Refused("NotFound", "Topic does not exist")
     attributes = {name: properties[name] for name in _ATTRIBUTES & properties.keys()}
     _validate_subscription(topic, properties.get("Protocol", ""), str(properties.get("Endpoint", "")), attributes)
 
