@@ -12,13 +12,10 @@ from typing import Any
 from botocore import loaders
 from ministack.core.responses import error_response_json
 from ministack.services import lambda_svc, sqs
-from ministack.services.cloudformation import provisioners
-from ministack.services.iam import _roles
 
 from fanout_cli.engine.compat._permissions import role_allows_now
-
-Data = dict[str, Any]
-Validate = Callable[..., None]
+from fanout_cli.engine.strictness._refusing import Data, Refused, before, before_provisioning
+from fanout_cli.engine.strictness._roles import require_trust
 
 _ENVIRONMENT_BYTES = 4096
 _LAYERS = 5
@@ -27,6 +24,7 @@ _SMALL_BATCH = 10
 _DEFAULT_TIMEOUT = 3
 _TIMEOUT = 900
 _INVALID = "InvalidParameterValueException"
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 _RESERVED = {
     "_HANDLER",
@@ -51,56 +49,33 @@ _RESERVED = {
 _MAPPED = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
-class RefusedError(ValueError):
-    """Lambda says no; the text is AWS's."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code, self.message, self.status = code, message, status
-
-
 def apply() -> None:
     """Validate before Lambda's own functions and before what CloudFormation provisions."""
-    for name, validate in (
-        ("_create_function", _validate_function),
-        ("_update_config", lambda _, data: _validate_function(data)),
-        ("_create_alias", _validate_alias),
-        ("_update_alias", lambda function, _, data: _validate_alias(function, data)),
-        ("_create_esm", _validate_mapping),
-        ("_put_event_invoke_config", lambda function, _, data: _validate_destination(function, data)),
-    ):
-        setattr(lambda_svc, name, _answering(getattr(lambda_svc, name), validate))
-    for kind, validate in (
-        ("AWS::Lambda::Function", _validate_function),
-        ("AWS::Lambda::Alias", lambda data: _validate_alias(_name(data), data)),
-        ("AWS::Lambda::EventSourceMapping", _validate_mapping),
-        ("AWS::Lambda::EventInvokeConfig", lambda data: _validate_destination(_name(data), data)),
-    ):
-        handler = provisioners._RESOURCE_HANDLERS[kind]
-        handler["create"] = _raising(handler["create"], validate, position=1)
-        handler["update"] = _raising(handler["update"], validate, position=2)
+    before(lambda_svc, "_create_function", _validate_function)
+    before(lambda_svc, "_update_config", _validate_function)
+    before(lambda_svc, "_create_esm", _validate_new_mapping)
+    _before_named("_create_alias", _validate_alias)
+    _before_named("_update_alias", _validate_alias)
+    _before_named("_put_event_invoke_config", _validate_destination)
+    before_provisioning("AWS::Lambda::Function", _validate_function)
+    before_provisioning("AWS::Lambda::Alias", lambda data: _validate_alias(_name(data), data))
+    before_provisioning("AWS::Lambda::EventSourceMapping", _validate_mapping)
+    before_provisioning("AWS::Lambda::EventInvokeConfig", lambda data: _validate_destination(_name(data), data))
 
 
-def _answering(original: Callable[..., Any], validate: Validate) -> Callable[..., Any]:
-    def handle(*arguments: Any, **named: Any) -> Any:
+def _before_named(function: str, validate: Callable[[str, Data], None]) -> None:
+    """Validate the first and the last argument of a function of Lambda's: a function's name, and the request."""
+    original = getattr(lambda_svc, function)
+
+    def handle(*arguments: Any) -> Any:
         try:
-            validate(*arguments, *named.values())
-        except RefusedError as refused:
-            return error_response_json(refused.code, refused.message, refused.status)
-        return original(*arguments, **named)
-
-    return handle
-
-
-def _raising(original: Callable[..., Any], validate: Validate, *, position: int) -> Callable[..., Any]:
-    """position: where the properties stand among the arguments of a resource handler."""
-
-    def provision(*arguments: Any) -> Any:
-        validate({**arguments[position], "provisioned": True})
+            validate(arguments[0], arguments[-1])
+        except Refused as refused:
+            status = _NOT_FOUND if refused.code == "ResourceNotFoundException" else _BAD_REQUEST
+            return error_response_json(refused.code, str(refused), status)
         return original(*arguments)
 
-    provision.__name__ = original.__name__
-    return provision
+    setattr(lambda_svc, function, handle)
 
 
 # --------------------------------------------------------------------------------------------------------- functions
@@ -111,17 +86,18 @@ def _validate_function(data: Data) -> None:
         message = (
             f"1 validation error detected: Value '{timeout}' at 'timeout' failed to satisfy constraint: {constraint}"
         )
-        raise RefusedError("ValidationException", message)
+        raise Refused("ValidationException", message)
     runtime = data.get("Runtime")
     if runtime and runtime not in _runtimes():
         known = ", ".join(_runtimes())
         message = (
             f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{known}]"
         )
-        raise RefusedError(_INVALID, f"{message} or be a valid ARN")
+        raise Refused(_INVALID, f"{message} or be a valid ARN")
     _validate_environment((data.get("Environment") or {}).get("Variables") or {})
-    if "Role" in data and not _is_assumable(str(data["Role"])):
-        raise RefusedError(_INVALID, "The role defined for the function cannot be assumed by Lambda.")
+    if "Role" in data:
+        refused = Refused(_INVALID, "The role defined for the function cannot be assumed by Lambda.")
+        require_trust(str(data["Role"]), "lambda.amazonaws.com", refused)
     _validate_layers(data.get("Layers") or [])
 
 
@@ -137,41 +113,24 @@ def _validate_environment(variables: Data) -> None:
     )
     if reserved := sorted(_RESERVED & set(variables)):
         message = f"{unable} contains reserved keys that are currently not supported for modification."
-        raise RefusedError(_INVALID, f"{message} Reserved keys used in this request: {', '.join(reserved)}")
+        raise Refused(_INVALID, f"{message} Reserved keys used in this request: {', '.join(reserved)}")
     if len(json.dumps(variables).encode()) > _ENVIRONMENT_BYTES:
-        raise RefusedError(_INVALID, f"{unable} exceeded the 4KB limit. String measured: {json.dumps(variables)[:200]}")
-
-
-def _is_assumable(role_arn: str) -> bool:
-    role = _roles.get(role_arn.rsplit("/", 1)[-1])
-    if role is None:  # a role of another account, or none: IAM is asked when the function runs
-        return True
-    document = role.get("AssumeRolePolicyDocument")
-    trust = json.loads(document) if isinstance(document, str) else document or {}
-    statements = trust.get("Statement") or []
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal")
-        services = principal.get("Service", []) if isinstance(principal, dict) else principal
-        if statement.get("Effect") == "Allow" and {"lambda.amazonaws.com", "*"} & set(
-            services if isinstance(services, list) else [services]
-        ):
-            return True
-    return False
+        raise Refused(_INVALID, f"{unable} exceeded the 4KB limit. String measured: {json.dumps(variables)[:200]}")
 
 
 def _validate_layers(layers: list[Any]) -> None:
     arns = [layer for layer in layers if isinstance(layer, str)]
     if len(arns) > _LAYERS:
-        raise RefusedError(_INVALID, f"Cannot reference more than {_LAYERS} layers.")
+        raise Refused(_INVALID, f"Cannot reference more than {_LAYERS} layers.")
     names = [arn.rpartition(":")[0] for arn in arns]
     if len(set(names)) < len(names):
         message = "Two different versions of the same layer are not allowed to be referenced in the same function."
-        raise RefusedError(_INVALID, message)
+        raise Refused(_INVALID, message)
     for arn in arns:
         *_, name, version = arn.split(":")
         known = (lambda_svc._layers.get(name) or {}).get("versions") or []
         if not any(str(each.get("Version")) == version for each in known):
-            raise RefusedError(_INVALID, f"Layer version {arn} does not exist.")
+            raise Refused(_INVALID, f"Layer version {arn} does not exist.")
 
 
 # ----------------------------------------------------------------------------------------------------------- aliases
@@ -185,7 +144,7 @@ def _validate_alias(function: str, data: Data) -> None:
     known, version = lambda_svc._functions.get(function), str(data.get("FunctionVersion", "$LATEST"))
     if known and version != "$LATEST" and version not in known["versions"]:
         message = f"Function not found: {known['config']['FunctionArn']}:{version}"
-        raise RefusedError("ResourceNotFoundException", message, 404)
+        raise Refused("ResourceNotFoundException", message)
 
 
 # ---------------------------------------------------------------------------------------------------------- mappings
@@ -197,31 +156,34 @@ def _validate_mapping(data: Data) -> None:
     queue = sqs._queue_by_arn(arn)
     if queue is None:
         code = "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue."
-        raise RefusedError(_INVALID, f"{code} SQS Error Message: The specified queue does not exist.")
+        raise Refused(_INVALID, f"{code} SQS Error Message: The specified queue does not exist.")
     size, window = int(data.get("BatchSize") or _SMALL_BATCH), int(data.get("MaximumBatchingWindowInSeconds") or 0)
     if queue["is_fifo"] and window:
-        raise RefusedError(_INVALID, "Batching window is not supported for FIFO queues")
+        raise Refused(_INVALID, "Batching window is not supported for FIFO queues")
     if queue["is_fifo"] and size > _SMALL_BATCH:
-        raise RefusedError(_INVALID, f"Batch size of a FIFO queue must be less than or equal to {_SMALL_BATCH}")
+        raise Refused(_INVALID, f"Batch size of a FIFO queue must be less than or equal to {_SMALL_BATCH}")
     if size > _SMALL_BATCH and window == 0:
         message = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
-        raise RefusedError(_INVALID, message)
+        raise Refused(_INVALID, message)
     function = lambda_svc._functions.get(_name(data))
     if function is not None:
         _validate_reader(function["config"], queue, arn)
-    if not data.get("provisioned"):
-        _validate_once(_name(data), arn)
+
+
+def _validate_new_mapping(data: Data) -> None:
+    _validate_mapping(data)
+    _validate_once(_name(data), str(data.get("EventSourceArn", "")))
 
 
 def _validate_reader(function: Data, queue: Data, arn: str) -> None:
     for action in _MAPPED:
         if not role_allows_now(function["Role"], action, arn):
             message = f"The provided execution role does not have permissions to call {action[4:]} on SQS"
-            raise RefusedError(_INVALID, message)
+            raise Refused(_INVALID, message)
     visibility, timeout = int(queue["attributes"].get("VisibilityTimeout", 30)), int(function["Timeout"])
     if visibility < timeout:
         hidden = f"Queue visibility timeout: {visibility} seconds"
-        raise RefusedError(_INVALID, f"{hidden} is less than Function timeout: {timeout} seconds")
+        raise Refused(_INVALID, f"{hidden} is less than Function timeout: {timeout} seconds")
 
 
 def _validate_once(function: str, arn: str) -> None:
@@ -229,20 +191,20 @@ def _validate_once(function: str, arn: str) -> None:
         if mapping["EventSourceArn"] == arn and mapping["FunctionName"] == function:
             message = f'An event source mapping with SQS arn (" {arn} ") and function (" {function} ") already exists.'
             update = f"Please update or delete the existing mapping with UUID {mapping['UUID']}"
-            raise RefusedError("ResourceConflictException", f"{message} {update}", 409)
+            raise Refused("ResourceConflictException", f"{message} {update}")
 
 
 def _validate_filters(criteria: Data) -> None:
     filters = criteria.get("Filters") or []
     if len(filters) > _FILTERS:
-        raise RefusedError(_INVALID, f"Filter list cannot exceed the limit of {_FILTERS} filters.")
+        raise Refused(_INVALID, f"Filter list cannot exceed the limit of {_FILTERS} filters.")
     for each in filters:
         try:
             pattern = json.loads(each.get("Pattern", ""))
         except ValueError:
             pattern = None
         if not isinstance(pattern, dict) or not _is_pattern(pattern):
-            raise RefusedError(_INVALID, "Invalid filter pattern definition.")
+            raise Refused(_INVALID, "Invalid filter pattern definition.")
 
 
 def _is_pattern(pattern: Data) -> bool:
@@ -256,7 +218,7 @@ def _validate_destination(name: str, data: Data) -> None:
     if function is None or not arn.startswith("arn:aws:sqs:"):
         return
     if arn.endswith(".fifo"):
-        raise RefusedError(_INVALID, "The destination must not be a FIFO queue")
+        raise Refused(_INVALID, "The destination must not be a FIFO queue")
     if not role_allows_now(function["config"]["Role"], "sqs:SendMessage", arn):
         message = "The function's execution role does not have permissions to call SendMessage on"
-        raise RefusedError(_INVALID, f"{message} {arn}")
+        raise Refused(_INVALID, f"{message} {arn}")
