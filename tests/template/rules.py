@@ -72,7 +72,7 @@ WILDCARDS = {
         "s3:ListMultipartUploadParts": "a Distributed Map names its files",
     },
     r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "whoever requests a job names its input"},
-    r"arn:aws:ses:.*:identity/\*": {"ses:SendEmail": "whoever registers or orders names the recipient"},
+    r"arn:aws:ses:.*:identity/\*": {"ses:SendEmail": "the person who registers or orders names the recipient"},
     r"arn:aws:states:.*:execution:<.*JobMachine\.Name>[:/]\*": {
         "states:DescribeExecution": "an execution is named after its job, or by a Distributed Map",
         "states:StopExecution": "a Distributed Map names its executions",

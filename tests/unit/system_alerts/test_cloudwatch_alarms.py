@@ -55,8 +55,8 @@ def verdicts(lines: Lines) -> list[tuple[str, str | None]]:
 
 def test_an_alarm_is_told_with_what_it_says_of_itself(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, alarm(), topic="OperatorAlerts")
-    [told] = listener.heard()
-    data = told["data"]
+    [published] = listener.heard()
+    data = published["data"]
     assert data["kind"] == "opened"
     assert data["severity"] == "HIGH"
     assert data["service"] == "AWS/SQS"
@@ -85,9 +85,9 @@ def test_an_alarm_that_notifies_two_topics_alerts_once(dispatch: ModuleType, lis
 
 def test_the_description_names_the_severity(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, alarm(AlarmDescription="[CRITICAL] Payments\nare failing"))
-    [told] = listener.heard()
-    assert told["data"]["severity"] == "CRITICAL"
-    assert told["data"]["subject"] == "[CRITICAL] AWS/SQS: Payments are failing"
+    [published] = listener.heard()
+    assert published["data"]["severity"] == "CRITICAL"
+    assert published["data"]["subject"] == "[CRITICAL] AWS/SQS: Payments are failing"
 
 
 @pytest.mark.parametrize(
@@ -104,17 +104,17 @@ def test_an_alarm_on_a_query_has_the_namespace_of_what_it_selects(
     dispatch: ModuleType, listener: Listener, metrics: list[dict[str, str]] | None, service: str
 ) -> None:
     deliver(dispatch, alarm(Trigger={"Period": 60, "EvaluationPeriods": 5, "Metrics": metrics}))
-    [told] = listener.heard()
-    assert told["data"]["service"] == service
+    [published] = listener.heard()
+    assert published["data"]["service"] == service
 
 
 def test_a_composite_alarm_has_no_metric(dispatch: ModuleType, listener: Listener) -> None:
     body = json.loads(alarm(AlarmDescription=None))
     del body["Trigger"]
     deliver(dispatch, json.dumps(body | {"AlarmRule": "ALARM(a) AND ALARM(b)"}))
-    [told] = listener.heard()
-    assert told["data"]["service"] == "CloudWatch"
-    assert "DeadLetterAlarm" in told["data"]["subject"]
+    [published] = listener.heard()
+    assert published["data"]["service"] == "CloudWatch"
+    assert "DeadLetterAlarm" in published["data"]["subject"]
 
 
 def test_the_alarms_of_this_stack_are_left_to_the_operator_s_own_ways(
