@@ -27,7 +27,8 @@ def build(folder: Path, environment: dict[str, str], *, expected: int = 0) -> su
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FANOUT_"))}
     folder.mkdir()
     done = subprocess.run(
-        ["make", "--makefile", str(LAYER / "Makefile"), "build-CommonLayer"],
+        # Under `make test` the MAKELEVEL of the environment would have it print the folders it enters.
+        ["make", "--no-print-directory", "--makefile", str(LAYER / "Makefile"), "build-CommonLayer"],
         cwd=folder.parent,
         env=kept | {"ARTIFACTS_DIR": str(folder)} | environment,
         capture_output=True,

@@ -12,6 +12,16 @@ import pytest
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
+# A shell's background job ignores Ctrl-C, and so would a session that this test starts from one.
+PYTEST = """\
+import signal
+import sys
+
+import pytest
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 SESSION = """\
 import signal
 from pathlib import Path
@@ -46,7 +56,7 @@ def test_an_interrupted_session_leaves_nothing_running(number: signal.Signals, w
     # Not named in the command line that this test looks for.
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DEBUG_TEMPROOT": str(folder)}
     folder.mkdir()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", f"-n{workers}"]
+    command = [sys.executable, "-c", PYTEST, "-q", "-p", "no:cacheprovider", "--rootdir", ".", f"-n{workers}"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True) as session:
         until((tmp_path / "started").exists, "the servers of the session", seconds=60)
         assert {"engine", "data"} <= {Path(word).name for words in running_in(folder) for word in words}

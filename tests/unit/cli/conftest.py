@@ -1,6 +1,7 @@
 """What the command's tests share: a command line to run, a state folder, and a deployed application in memory."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,15 @@ class Result:
     exit_code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Restore the environment: the command sets AWS_PROFILE and others, for the programs that it starts."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture
