@@ -302,3 +302,10 @@ def handler(event, context):
     boto3.client("dynamodb").put_item(TableName="t", Item={"pk": {"S": "1"}})
 """
     assert "AccessDenied" in answer(aws, aws.function(source))["errorMessage"]
+
+
+def test_an_event_may_have_keys_that_are_parameters_of_the_call(aws: Aws) -> None:
+    name = aws.function("def handler(event, context): return event")
+    event = {"InvocationType": "by hand", "Qualifier": "not a version!", "FunctionName": ""}
+    answer = aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    assert json.loads(answer["Payload"].read()) == event

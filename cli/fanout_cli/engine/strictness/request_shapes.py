@@ -119,17 +119,24 @@ def _request(
             fields = {name: value[0] for name, value in parse_qs(body.decode(), keep_blank_values=True).items()}
             operation = fields.get("Action", "")
             return (operation if operation in _model(service).operation_names else None), fields
-        document = json.loads(body) if body.strip() else {}
-        values = document if isinstance(document, dict) else {}
         if protocol == "json":
             operation = headers.get("x-amz-target", "").rpartition(".")[2]
-            return (operation if operation in _model(service).operation_names else None), values
+            return (operation, _document(body)) if operation in _model(service).operation_names else (None, {})
         for name, verb, pattern in _routes(service):
             if verb == method and (found := pattern.fullmatch(path)):
+                shape = _model(service).operation_model(name).input_shape
+                # A payload is the caller's own document: an event for a function has no parameters in it.
+                payload = shape is not None and "payload" in shape.serialization
+                values = {} if payload else _document(body)
                 return name, values | {key: unquote(value) for key, value in found.groupdict().items()}
     except (ValueError, UnicodeDecodeError):
         pass  # what is no document is for the service to refuse
     return None, {}
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    document = json.loads(body) if body.strip() else {}
+    return document if isinstance(document, dict) else {}
 
 
 @cache
