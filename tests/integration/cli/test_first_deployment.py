@@ -1,5 +1,6 @@
 """A rehearsal of the first deployment and of its removal, with stock SAM CLI on an engine of its own."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -72,7 +73,9 @@ def test_what_is_deployed_works_and_nothing_of_it_is_left_after_its_removal(chec
 
     policy = application.topology.outputs["team_events"]["PublisherPolicyArn"]
     iam = application.client("iam")
-    iam.create_role(RoleName="producer", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}')
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = {"Version": "2012-10-17", "Statement": [trust]}
+    iam.create_role(RoleName="producer", AssumeRolePolicyDocument=json.dumps(document))
     iam.attach_role_policy(RoleName="producer", PolicyArn=policy)
     blocked = application.fanout(*REHEARSE, "--remove", "fanout", check=2)
     assert "role producer has the policy" in blocked.stderr
