@@ -43,7 +43,7 @@ lint: setup
 
 types: setup
 	@mypy layers/common/fanout cli/fanout_cli lint validation
-	@for folder in functions/*/; do (cd $$folder && mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$$folder .) || exit 1; done
+	@for folder in functions/*/; do (cd $$folder && mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/$$folder .) || exit 1; done
 
 # pytest-xdist compares what its workers collect, so a test id that holds a time or a hash breaks a run now and then.
 same-tests: setup ## Collect the tests twice, seconds apart and with another hash seed: the ids must be the same

@@ -24,5 +24,5 @@ EVERY_OPTION = {
 def overrides(stage: str) -> dict[str, str]:
     """Return the parameters that samconfig.toml deploys a stage with."""
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    pairs: list[str] = config[stage]["deploy"]["parameters"]["parameter_overrides"]
+    pairs: list[str] = config[stage]["global"]["parameters"]["parameter_overrides"]
     return dict(pair.split("=", 1) for pair in pairs)

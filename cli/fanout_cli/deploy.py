@@ -155,14 +155,14 @@ def chosen(root: Path, named: Sequence[str]) -> list[str]:
     return sorted({require_use_case(name, known) for name in named}) or known
 
 
-def configuration(root: Path, config_env: str, command: str, name: str) -> Any:
-    """Return a setting of samconfig.toml; `command` may be "global". Raises UserError if it is not there."""
+def configuration(root: Path, config_env: str, name: str) -> Any:
+    """Return a setting of samconfig.toml that every command shares. Raises UserError if it is not there."""
     try:
         file: Mapping[str, Any] = tomllib.loads((root / "samconfig.toml").read_text(encoding="utf-8"))
-        return file[config_env][command]["parameters"][name]
+        return file[config_env]["global"]["parameters"][name]
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(
-            f"samconfig.toml has no [{config_env}.{command}.parameters] with {name} ({error})",
+            f"samconfig.toml has no [{config_env}.global.parameters] with {name} ({error})",
             "Take it from the repository again.",
         ) from None
 
@@ -172,12 +172,12 @@ def parameter_overrides(root: Path, config_env: str = "local") -> dict[str, str]
 
     Raises UserError if samconfig.toml does not say them.
     """
-    pairs = configuration(root, config_env, "deploy", "parameter_overrides")
+    pairs = configuration(root, config_env, "parameter_overrides")
     try:
         return dict(pair.split("=", 1) for pair in (pairs.split() if isinstance(pairs, str) else pairs))
     except (TypeError, AttributeError, ValueError) as error:
         raise UserError(
-            f"samconfig.toml has no [{config_env}.deploy.parameters] with parameter_overrides ({error})",
+            f"samconfig.toml has no [{config_env}.global.parameters] with parameter_overrides ({error})",
             "Take it from the repository again.",
         ) from None
 
@@ -222,15 +222,10 @@ def warm(functions: Any, subscribers: Sequence[Subscriber]) -> None:
     """Call every subscriber once with an empty batch, so that the first event does not wait for cold starts."""
 
     def call(subscriber: Subscriber) -> None:
-        for qualifier in ({"Qualifier": "live"}, {}):
-            try:
-                functions.invoke(FunctionName=subscriber.function_name, Payload=b'{"Records":[]}', **qualifier)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                    note(f"{subscriber.name} did not warm up: {error}")
-                    return
-            else:
-                return
+        try:
+            functions.invoke(FunctionName=subscriber.function_name, Payload=b'{"Records":[]}')
+        except ClientError as error:
+            note(f"{subscriber.name} did not warm up: {error}")
 
     with step(f"Warming {len(subscribers)} functions: the first call of each loads its code") as progress:
         done = 0

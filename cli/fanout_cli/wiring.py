@@ -63,13 +63,13 @@ class Publication:
 def wires(root: Path, use_case: str) -> list[Wire]:
     """Return the use case's subscriptions to functions, sorted by subscriber. Raises OSError if it has no template."""
     resources = _resources(root, use_case)
-    functions = _functions(resources)
     found = []
     for subscription in _subscriptions(resources).values():
-        name, function = _function(functions, subscription["Endpoint"])
-        if function is None:
+        name = _function(resources, subscription["Endpoint"])
+        if not name:
             continue  # a queue that no function reads
-        inbox = _inbox(resources, function)
+        function = resources[name]["Properties"]
+        inbox = _inbox(resources, name)
         raw = subscription.get("RawMessageDelivery", False)
         delivery: Delivery = "direct" if subscription["Protocol"] == "lambda" else "raw" if raw else "envelope"
         found.append(
@@ -94,7 +94,6 @@ def parameter_defaults(root: Path) -> dict[str, str]:
 def exits(root: Path, use_case: str) -> list[Exit]:
     """Return the use case's other subscriptions, sorted by name. Raises OSError if it has no template."""
     resources = _resources(root, use_case)
-    functions = _functions(resources)
     return sorted(
         (
             Exit(
@@ -104,7 +103,7 @@ def exits(root: Path, use_case: str) -> list[Exit]:
                 filter_policy=each.get("FilterPolicy"),
             )
             for name, each in _subscriptions(resources).items()
-            if _function(functions, each["Endpoint"])[1] is None
+            if not _function(resources, each["Endpoint"])
         ),
         key=lambda each: each.name,
     )
@@ -115,7 +114,8 @@ def publications(root: Path, use_case: str) -> list[Publication]:
     resources = _resources(root, use_case)
     found = {
         Publication(function=function["Properties"]["Handler"].partition(".")[0], topic=value["Ref"])
-        for function in _functions(resources).values()
+        for function in resources.values()
+        if function["Type"] == "AWS::Serverless::Function"
         for name, value in function["Properties"].get("Environment", {}).get("Variables", {}).items()
         if name.endswith("TOPIC_ARN") and isinstance(value, Mapping) and "Ref" in value
     }
@@ -128,30 +128,31 @@ def _resources(root: Path, use_case: str) -> dict[str, Any]:
     return resources
 
 
-def _functions(resources: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: each for name, each in resources.items() if each["Type"] == "AWS::Serverless::Function"}
-
-
 def _subscriptions(resources: Mapping[str, Any]) -> dict[str, Any]:
     return {name: each["Properties"] for name, each in resources.items() if each["Type"] == "AWS::SNS::Subscription"}
 
 
-def _function(functions: Mapping[str, Any], endpoint: Mapping[str, str]) -> tuple[str, Mapping[str, Any] | None]:
-    """The function behind an endpoint: `!Ref XFunction.Alias`, or a queue that one of its event sources reads."""
-    for name, function in functions.items():
-        if endpoint == {"Ref": f"{name}.Alias"} or endpoint in _queues(function["Properties"]):
-            return name, function["Properties"]
-    return "", None
+def _function(resources: Mapping[str, Any], endpoint: Mapping[str, Any]) -> str:
+    """The logical id of the function that an endpoint leads to, itself or through the queue it reads; "" for none."""
+    mapping = next((each for each in _mappings(resources) if each["EventSourceArn"] == endpoint), None)
+    return _invoked(mapping["FunctionName"] if mapping else endpoint)
 
 
-def _queues(function: Mapping[str, Any]) -> list[Any]:
-    return [event["Properties"]["Queue"] for event in function.get("Events", {}).values() if event["Type"] == "SQS"]
+def _invoked(target: Mapping[str, Any]) -> str:
+    """The function in `!If [InvokesLatest, !GetAtt XFunction.Arn, !Ref XFunction.Alias]`; "" for anything else."""
+    choice = target.get("If", ["", {}, {}])
+    return str(choice[2].get("Ref", "")).removesuffix(".Alias")
 
 
-def _inbox(resources: Mapping[str, Any], function: Mapping[str, Any]) -> str:
+def _mappings(resources: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::EventSourceMapping"]
+
+
+def _inbox(resources: Mapping[str, Any], function: str) -> str:
     """The name of the queue that the function reads, as given to the inbox's template."""
-    for queue in _queues(function):
-        name = queue["GetAtt"].split(".")[0]
-        given = resources[name]["Properties"]["Parameters"]
-        return f"{given['Name']}{'.fifo' if given.get('Fifo') == 'true' else ''}"
+    for mapping in _mappings(resources):
+        source = resources[mapping["EventSourceArn"]["GetAtt"].split(".")[0]]["Properties"]
+        if _invoked(mapping["FunctionName"]) == function and "Name" in source.get("Parameters", {}):
+            given = source["Parameters"]
+            return f"{given['Name']}{'.fifo' if given.get('Fifo') == 'true' else ''}"
     return ""

@@ -33,10 +33,10 @@ CACHE = ROOT / ".fanout" / "layer-cache"
 ENGINE_PYTHON = ROOT / ".fanout" / "engine-venv" / "bin" / "python"
 ENGINE_RECORD = ROOT / ".fanout" / "engine.json"
 
-# SAM CLI's cache (`sam build --cached`, every `sam sync`) goes by this folder's content and knows neither profile nor
+# SAM CLI's cache (`sam build --cached`, every `sam sync`) goes by a folder's content and knows neither profile nor
 # engine: it would hand AWS a layer built for the engine, and the engine one built for AWS. So each build changes what
 # SAM CLI hashes, by a file that it neither copies into a package (__pycache__) nor watches (.aws-sam).
-LAST_BUILD = HERE / "__pycache__" / ".aws-sam-last-build"
+LAST_BUILD = Path("__pycache__", ".aws-sam-last-build")
 
 LOCAL_PROFILE = "fanout-local"
 # Amazon Linux 2023 has glibc 2.34; uv's and pip's names for that, newest first.
@@ -106,8 +106,7 @@ def build(artifacts: Path, environment: Mapping[str, str]) -> None:
     package = _cached([*tools.recipe, *sources], lambda folder: _copy_package(folder, tools.compilers))
     for tree in (requirements, package):
         shutil.copytree(tree, artifacts / "python", copy_function=_link, dirs_exist_ok=True)
-    LAST_BUILD.parent.mkdir(exist_ok=True)
-    LAST_BUILD.write_text(os.urandom(16).hex(), encoding="ascii")
+    _defeat_cache(HERE)
     print(f"Common layer for {tools}")  # noqa: T201
 
 
@@ -120,7 +119,14 @@ def build_function(artifacts: Path, folder: Path, requirements: Path, environmen
     packages = tools.packages(requirements, "/var/task")
     shutil.copytree(folder, artifacts, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     shutil.copytree(packages, artifacts, copy_function=_link, dirs_exist_ok=True)
+    _defeat_cache(folder)
     print(f"Packages of {requirements.stem} for {tools}")  # noqa: T201
+
+
+def _defeat_cache(folder: Path) -> None:
+    file = folder / LAST_BUILD
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(os.urandom(16).hex(), encoding="ascii")
 
 
 @dataclass(frozen=True)
@@ -350,6 +356,11 @@ def _main() -> None:
     given = parser.parse_args()
     what = f"the packages of {given.function}" if given.function else "the common layer"
     try:
+        if not (ROOT / "template.yaml").exists():
+            raise BuildError(
+                "The checkout is not there: leave out --use-container, "
+                "the build fetches the packages of its target itself."
+            )
         if given.function:
             build_function(given.artifacts, given.function, given.requirements, os.environ)
         else:

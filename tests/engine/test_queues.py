@@ -65,20 +65,28 @@ def test_a_role_with_the_permissions_gets_the_messages(aws: Aws) -> None:
     until(lambda: aws.depth(work) == 0, "the empty queue")
 
 
-def test_a_limit_that_comes_from_a_parameter_stops_no_polling(aws: Aws) -> None:
+def test_a_mapping_with_numbers_from_parameters_polls_and_can_be_led_from_an_alias_to_the_function(aws: Aws) -> None:
     work, work_arn = aws.queue()
     sizes, sizes_arn = aws.queue()
     function = aws.function(SIZES.format(url=sizes), allow("sqs:SendMessage", sizes_arn), allow(POLL, work_arn))
+    functions = aws.client("lambda")
+    version = functions.publish_version(FunctionName=function)["Version"]
+    functions.create_alias(FunctionName=function, Name="live", FunctionVersion=version)
     mapping = {
-        "FunctionName": function,
+        "FunctionName": {"Ref": "Invoked"},
         "EventSourceArn": work_arn,
+        "BatchSize": {"Ref": "Limit"},
         "ScalingConfig": {"MaximumConcurrency": {"Ref": "Limit"}},
     }
     template = {
-        "Parameters": {"Limit": {"Type": "Number"}},
+        "Parameters": {"Limit": {"Type": "Number"}, "Invoked": {"Type": "String"}},
         "Resources": {"Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping}},
     }
-    aws.deploy(template, Limit="2")
+    stack = aws.deploy(template, Limit="2", Invoked=f"{aws.function_arn(function)}:live")
+    send(aws, work, 1)
+    assert aws.receive(sizes)["Body"] == "1"
+    functions.delete_alias(FunctionName=function, Name="live")
+    aws.deploy(template, stack=stack, Limit="3", Invoked=aws.function_arn(function))
     send(aws, work, 1)
     assert aws.receive(sizes)["Body"] == "1"
 

@@ -130,7 +130,7 @@ def _pages(functions: Any) -> Any:
 
 
 def _lead(functions: Any, name: str, between: Proxy) -> None:
-    """Publish a version of the function that calls AWS through the proxy, and make it the live one."""
+    """Make the function call AWS through the proxy."""
     configuration = functions.get_function_configuration(FunctionName=name)
     variables = configuration.get("Environment", {}).get("Variables", {})
     changes = {"AWS_ENDPOINT_URL": between.endpoint}
@@ -140,7 +140,5 @@ def _lead(functions: Any, name: str, between: Proxy) -> None:
         Timeout=min(configuration["Timeout"], _TIMEOUT_SECONDS),
         Environment={"Variables": {**variables, **changes}},
     )
-    version = functions.publish_version(FunctionName=name)["Version"]
-    functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
     if "FANOUT_INBOX_URL" in variables:  # warm: a cold start on a busy machine can take longer than an attempt may
-        functions.invoke(FunctionName=name, Qualifier="live", Payload=b'{"Records": []}')
+        functions.invoke(FunctionName=name, Payload=b'{"Records": []}')

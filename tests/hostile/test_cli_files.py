@@ -192,8 +192,8 @@ SAMCONFIGS = {
     "depth": b"a = " + b"[" * 10_000,
     "another form": b"local = 5",
     "a list": b"[local.deploy]\nparameters = []",
-    "no pairs": b'[local.deploy.parameters]\nparameter_overrides = "Stage"',
-    "numbers": b"[local.deploy.parameters]\nparameter_overrides = [1, 2]",
+    "no pairs": b'[local.global.parameters]\nparameter_overrides = "Stage"',
+    "numbers": b"[local.global.parameters]\nparameter_overrides = [1, 2]",
     "a key twice": b"[local]\na = 1\na = 2",
 }
 

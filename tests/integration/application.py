@@ -163,15 +163,11 @@ class Application:
         """Deploy a subscriber's function with other environment variables for the length of the block."""
         functions, name = self.client("lambda"), self.subscriber(subscriber).function_name
         before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        live = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**before, **changes}})
-        version = functions.publish_version(FunctionName=name)["Version"]
-        functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
-        functions.invoke(FunctionName=name, Qualifier="live", Payload=b'{"Records": []}')
+        functions.invoke(FunctionName=name, Payload=b'{"Records": []}')
         try:
             yield
         finally:
-            functions.update_alias(FunctionName=name, Name="live", FunctionVersion=live)
             functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
 
     def receipts(self, subscriber: str, event_ids: Sequence[str]) -> list[Entry]:

@@ -17,7 +17,6 @@ def providing(application: Application, subscriber: str, provider: Provider) -> 
     configuration = functions.get_function_configuration(FunctionName=name)
     variables = configuration["Environment"]["Variables"]
     role = configuration["Role"].rsplit("/", 1)[-1]
-    live = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
     secret = secrets.create_secret(
         Name=f"provider-of-{name}", SecretString=json.dumps({"url": provider.url, "api_key": API_KEY})
     )["ARN"]
@@ -34,12 +33,9 @@ def providing(application: Application, subscriber: str, provider: Provider) -> 
             }
         },
     )
-    version = functions.publish_version(FunctionName=name)["Version"]
-    functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
     try:
         yield
     finally:
-        functions.update_alias(FunctionName=name, Name="live", FunctionVersion=live)
         functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
         iam.delete_role_policy(RoleName=role, PolicyName="provider")
         secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)

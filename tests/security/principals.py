@@ -209,7 +209,7 @@ def _on_table(action: str, table: str) -> Callable[[Any], Any]:
 
 
 def _on_function(name: str) -> Callable[[Any], Any]:
-    return lambda client: client.invoke(FunctionName=f"{name}:live", InvocationType="DryRun")
+    return lambda client: client.invoke(FunctionName=name, InvocationType="DryRun")
 
 
 def _on_machine(arn: str) -> Callable[[Any], Any]:

@@ -118,8 +118,9 @@ def test_no_queue_of_the_application_takes_anything_from_a_foreign_topic(deploye
 
 
 def test_no_function_of_the_application_is_invoked_by_a_foreign_topic(deployed: Deployed) -> None:
+    client = deployed.application.client("lambda")
     functions = {
-        path: ("lambda", deployed.application.client("lambda").get_alias(FunctionName=name, Name="live")["AliasArn"])
+        path: ("lambda", client.get_function_configuration(FunctionName=name)["FunctionArn"])
         for path, name in deployed.of_type("Lambda::Function").items()
     }
     with foreign_topic(deployed.application) as topic:

@@ -162,7 +162,7 @@ def _deliveries(deployed: Composition) -> list[tuple[str, str, Delivery]]:
     }
     found = []
     for mapping in graph.mappings:
-        function, queue = mapping.resource, deployed.by_arn(mapping.queue)
+        function, queue = graph.find(mapping.function, FUNCTION), deployed.by_arn(mapping.queue)
         delivery = Delivery(
             direct=function.path in direct,
             fifo=queue is not None and _is_fifo(queue),

@@ -119,16 +119,30 @@ def _dead_letter_arns(composition: Composition) -> dict[str, str]:
 
 
 def _on_failure(resource: Resource) -> str | None:
-    destinations = (resource.properties.get("EventInvokeConfig") or {}).get("DestinationConfig") or {}
+    """The on-failure destination that Lambda has for asynchronous invocations."""
+    if resource.type != "AWS::Lambda::EventInvokeConfig":
+        return None
+    destinations = resource.properties.get("DestinationConfig") or {}
     arn: str | None = (destinations.get("OnFailure") or {}).get("Destination")
     return arn
 
 
+def _asynchronous(composition: Composition) -> Iterator[tuple[Resource, Resource]]:
+    """Every function with its settings for asynchronous invocations."""
+    graph = Graph(composition)
+    for settings in composition.of("AWS::Lambda::EventInvokeConfig"):
+        function = graph.find(settings.properties["FunctionName"], FUNCTION)
+        if function is not None:
+            yield function, settings
+
+
 def _mappings(composition: Composition) -> Iterator[tuple[Resource, dict[str, Any]]]:
-    for function in composition.of(FUNCTION):
-        for event in (function.properties.get("Events") or {}).values():
-            if event["Type"] == "SQS":
-                yield function, event["Properties"]
+    """Every function that reads a queue, with its mapping."""
+    graph = Graph(composition)
+    for mapping in graph.mappings:
+        function = graph.find(mapping.function, FUNCTION)
+        if function is not None:
+            yield function, mapping.settings
 
 
 def _may_send(composition: Composition, queue_arn: str, topic_arn: str) -> bool:
@@ -239,13 +253,13 @@ def a_direct_subscriber_has_one_dead_letter_queue_for_everything(composition: Co
     for subscription in composition.of(SUBSCRIPTION):
         if subscription.properties["Protocol"] != "lambda":
             continue
-        alias = subscription.properties["Endpoint"]
-        function = next((found for found in composition.of(FUNCTION) if f"<{found.path}.Alias>" == alias), None)
+        invoked = subscription.properties["Endpoint"]
+        function = Graph(composition).find(invoked, FUNCTION)
         if function is None:
-            yield f"{subscription.path}: its endpoint is no alias of a function of ours"
+            yield f"{subscription.path}: its endpoint is not a function of ours"
             continue
         if not any(
-            permission.properties["FunctionName"] == alias
+            permission.properties["FunctionName"] == invoked
             and permission.properties["Principal"] == "sns.amazonaws.com"
             and permission.properties.get("SourceArn") == subscription.properties["TopicArn"]
             for permission in composition.of("AWS::Lambda::Permission")
@@ -253,12 +267,15 @@ def a_direct_subscriber_has_one_dead_letter_queue_for_everything(composition: Co
             yield f"{function.path}: its topic may not invoke it"
         redriven = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
         inboxes = [
-            composition.by_arn(mapping["Queue"]) for owner, mapping in _mappings(composition) if owner is function
+            composition.by_arn(mapping["EventSourceArn"])
+            for owner, mapping in _mappings(composition)
+            if owner is function
         ]
         behind = [
             ((inbox.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")) for inbox in inboxes if inbox
         ]
-        if len({redriven, _on_failure(function), *behind}) != 1 or not behind:
+        failures = [_on_failure(settings) for owner, settings in _asynchronous(composition) if owner is function]
+        if len({redriven, *failures, *behind}) != 1 or not behind or not failures:
             yield f"{function.path}: subscription, on-failure destination and inbox differ in their dead-letter queue"
 
 
@@ -291,7 +308,7 @@ def a_large_batch_is_collected_over_a_window(composition: Composition) -> Iterat
 def function_and_inbox_agree_on_the_number_of_attempts(composition: Composition) -> Iterator[str]:
     """Ten by default, which last more than two hours."""
     for function, mapping in _mappings(composition):
-        queue = composition.by_arn(mapping["Queue"])
+        queue = composition.by_arn(mapping["EventSourceArn"])
         policy = (queue.properties.get("RedrivePolicy") or {}) if queue else {}
         received = policy.get("maxReceiveCount", 0)
         told = function.properties["Environment"]["Variables"].get("FANOUT_MAX_ATTEMPTS")
@@ -312,25 +329,24 @@ def function_and_inbox_agree_on_the_number_of_attempts(composition: Composition)
 @rule
 def a_function_on_a_stream_loses_nothing(composition: Composition) -> Iterator[str]:
     """Its failures come one by one, what is given up is kept with an alarm, and before the stream forgets it."""
-    for function in composition.of(FUNCTION):
-        for event in (function.properties.get("Events") or {}).values():
-            if event["Type"] != "DynamoDB":
-                continue
-            mapping = event["Properties"]
-            if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
-                yield f"{function.path}: one failure fails the whole batch"
-            bucket = composition.by_arn(
-                ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
-            )
-            if bucket is None or bucket.type != "AWS::S3::Bucket":
-                yield f"{function.path}: what Lambda gives up is not kept whole"
-            if mapping.get("StartingPosition") != "TRIM_HORIZON":
-                yield f"{function.path}: changes before the deployment's end are skipped"
-            if not 0 < mapping.get("MaximumRecordAgeInSeconds", -1) < 86_400 or "MaximumRetryAttempts" in mapping:
-                yield f"{function.path}: it must be tried for nearly the day that the stream keeps records"
-            watched = {metric.name for alarm in composition.of(ALARM) for metric in metrics(alarm)}
-            if not {"OnFailureDestinationDeliveredEventCount", "IteratorAge"} <= watched:
-                yield f"{function.path}: nobody is told that it is behind, or that something was given up"
+    for resource in composition.of("AWS::Lambda::EventSourceMapping"):
+        mapping = resource.properties
+        if not str(mapping["EventSourceArn"]).endswith(".StreamArn>"):
+            continue
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            yield f"{resource.path}: one failure fails the whole batch"
+        bucket = composition.by_arn(
+            ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
+        )
+        if bucket is None or bucket.type != "AWS::S3::Bucket":
+            yield f"{resource.path}: what Lambda gives up is not kept whole"
+        if mapping.get("StartingPosition") != "TRIM_HORIZON":
+            yield f"{resource.path}: changes before the deployment's end are skipped"
+        if not 0 < mapping.get("MaximumRecordAgeInSeconds", -1) < 86_400 or "MaximumRetryAttempts" in mapping:
+            yield f"{resource.path}: it must be tried for nearly the day that the stream keeps records"
+        watched = {metric.name for alarm in composition.of(ALARM) for metric in metrics(alarm)}
+        if not {"OnFailureDestinationDeliveredEventCount", "IteratorAge"} <= watched:
+            yield f"{resource.path}: nobody is told that it is behind, or that something was given up"
 
 
 @rule
@@ -362,22 +378,21 @@ def what_waits_for_a_person_or_is_lost_raises_an_alarm(composition: Composition)
             composition, "NumberOfNotificationsFailedToRedriveToDlq", TopicName=topic.replace(">", ".TopicName>")
         ):
             yield f"{subscription.path}: no alarm on what SNS can write to no dead-letter queue"
-    for function in composition.of(FUNCTION):
-        destinations = (function.properties.get("EventInvokeConfig") or {}).get("DestinationConfig") or {}
+    for function, settings in _asynchronous(composition):
         failures = _alarms_on(composition, "DestinationDeliveryFailures", FunctionName=f"<{function.path}>")
-        if "OnFailure" in destinations and not failures:
+        if _on_failure(settings) and not failures:
             yield f"{function.path}: no alarm on what Lambda cannot write to its on-failure destination"
 
 
 @rule
 def a_mapping_has_a_limit_where_something_must_be_protected(composition: Composition) -> Iterator[str]:
     """And nowhere else: LIMITED."""
-    for mapping in Graph(composition).mappings:
-        subscriber = mapping.resource.properties["Environment"]["Variables"]["FANOUT_SUBSCRIBER"]
-        if subscriber in LIMITED and "ScalingConfig" not in mapping.settings:
-            yield f"{mapping.resource.path}: nothing protects {LIMITED[subscriber]}"
-        if subscriber not in LIMITED and "ScalingConfig" in mapping.settings:
-            yield f"{mapping.resource.path}: a limit of concurrency that protects nothing costs three pollers"
+    for function, mapping in _mappings(composition):
+        subscriber = function.properties["Environment"]["Variables"]["FANOUT_SUBSCRIBER"]
+        if subscriber in LIMITED and "ScalingConfig" not in mapping:
+            yield f"{function.path}: nothing protects {LIMITED[subscriber]}"
+        if subscriber not in LIMITED and "ScalingConfig" in mapping:
+            yield f"{function.path}: a limit of concurrency that protects nothing costs three pollers"
 
 
 @rule
@@ -625,7 +640,7 @@ def a_subscriber_reads_its_own_inbox(composition: Composition) -> Iterator[str]:
     """Environment, mapping and role all speak of the same queue and dead-letter queue."""
     policies = {f"<{policy.path}>": policy for policy in composition.of("AWS::IAM::ManagedPolicy")}
     for function, mapping in _mappings(composition):
-        queue = composition.by_arn(mapping["Queue"])
+        queue = composition.by_arn(mapping["EventSourceArn"])
         if queue is None:
             continue
         variables = function.properties["Environment"]["Variables"]
@@ -656,12 +671,25 @@ def a_subscriber_reads_its_own_inbox(composition: Composition) -> Iterator[str]:
 
 
 @rule
-def a_function_has_exactly_the_common_layer(composition: Composition) -> Iterator[str]:
-    """One layer, the common one."""
+def a_function_has_exactly_the_common_layer_of_its_stack(composition: Composition) -> Iterator[str]:
+    """One layer, the common one. `sam sync` finds it only as a plain !Ref in the function itself, not in Globals.
+
+    PublishLambdaVersion makes a change of the layer a version of the function:
+    https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-layerversion.html
+    """
+    layers = {f"<{layer.path}>": layer for layer in composition.of("AWS::Serverless::LayerVersion")}
     for function in composition.of(FUNCTION):
-        layers = function.properties.get("Layers", [])
-        if len(layers) != 1 or not str(layers[0]).endswith("CommonLayer>"):
-            yield f"{function.path}: its layers are {layers}"
+        given = function.properties.get("Layers", [])
+        layer = layers.get(given[0]) if len(given) == 1 else None
+        if layer is None or layer.stack is not function.stack:
+            yield f"{function.path}: its layers are {given}"
+        elif "Layers" in (function.stack.template.get("Globals") or {}).get("Function", {}):
+            yield f"{function.path}: its layer is in Globals, where `sam sync` does not look"
+        elif layer.properties.get("PublishLambdaVersion") is not True:
+            yield f"{layer.path}: its change reaches no version of {function.path}"
+    for layer in layers.values():
+        if not str(layer.properties.get("LayerName")).startswith(layer.stack.stack_name):
+            yield f"{layer.path}: its name is shared: `sam sync` of one stack deletes the newest version of another"
 
 
 @rule
@@ -689,12 +717,10 @@ def a_function_publishes_versions_and_logs_to_its_use_case(composition: Composit
 
 
 @rule
-def a_change_of_the_layer_is_a_change_of_the_code(composition: Composition) -> Iterator[str]:
-    """A link to the layer in each code folder: SAM publishes a version when the package's content changes."""
+def packages_are_in_the_layer(composition: Composition) -> Iterator[str]:
+    """SAM CLI's own builder of requirements.txt needs the target's interpreter and writes no .pyc files."""
     for function in composition.of(FUNCTION):
         folder = (function.stack.file.parent / function.properties["CodeUri"]).resolve()
-        if (folder / ".layer").resolve() != ROOT / "layers" / "common":
-            yield f"{function.path}: {folder.relative_to(ROOT)}/.layer does not lead to layers/common"
         if (folder / "requirements.txt").exists():
             yield f"{function.path}: a requirements.txt beside its code; packages belong in the layer"
 

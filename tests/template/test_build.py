@@ -48,10 +48,17 @@ def provider(checkout: Path) -> SamFunctionProvider:
 
 
 def packages(checkout: Path) -> dict[str, str]:
-    """Each function's package as `sam deploy` tells one from another: by its content."""
+    """Each function's package as `sam deploy` distinguishes it: by its content."""
     built = checkout / ".aws-sam" / "build"
-    # Of functions that share their code SAM CLI builds one and copies it to the others, each in a folder of its own.
-    return {str(link.parent.relative_to(built)): dir_checksum(str(link.parent)) for link in built.rglob(".layer")}
+    found = provider(checkout).get_all()
+    return {function.full_path: dir_checksum(str(built / str(function.codeuri))) for function in found}
+
+
+def layers(checkout: Path) -> set[str]:
+    """The contents of the layers that the functions have: one string, if all are the same."""
+    built = checkout / ".aws-sam" / "build"
+    used = {str(function.layers[0].codeuri) for function in provider(checkout).get_all()}
+    return {dir_checksum(str(built / layer)) for layer in used}
 
 
 @pytest.fixture(scope="module")
@@ -98,20 +105,22 @@ def test_local_invoke_finds_a_function_by_the_path_that_people_type(checkout: Pa
     assert function.layers[0].codeuri
 
 
-def test_a_change_of_the_layer_alone_changes_every_package(checkout: Path) -> None:
-    before = packages(checkout)
-    assert before.keys() == {function.path for function in Composition(ROOT / "template.yaml", {}).of(FUNCTION)}
-    change(checkout / "layers/common/fanout/failures.py")
-    sam_build(checkout)
-    assert differing(before, packages(checkout)) == set(before)
-
-
-def test_a_change_of_the_layer_alone_changes_every_package_of_a_cached_build(checkout: Path) -> None:
-    sam_build(checkout, "--cached", "--parallel")
-    before = packages(checkout)
-    change(checkout / "layers/common/fanout/failures.py")
-    sam_build(checkout, "--cached", "--parallel")
-    assert differing(before, packages(checkout)) == set(before)
+@pytest.mark.parametrize("options", [[], ["--cached", "--parallel"]], ids=["plain", "cached"])
+@pytest.mark.parametrize("changed", ["layers/common/fanout/failures.py", "requirements/layer.txt"])
+def test_a_change_of_the_layer_changes_it_in_every_stack_and_no_package(
+    checkout: Path, changed: str, options: list[str]
+) -> None:
+    """SAM uploads what is the same in all stacks once."""
+    sam_build(checkout, *options)
+    before, code = layers(checkout), packages(checkout)
+    assert len(before) == 1
+    change(checkout / changed)
+    sam_build(checkout, *options)
+    after = layers(checkout)
+    assert len(after) == 1
+    # A comment in the requirements changes nothing that the layer holds.
+    assert (after != before) == changed.endswith(".py")
+    assert packages(checkout) == code
 
 
 def test_a_cached_build_never_mixes_up_who_it_is_for(checkout: Path) -> None:
@@ -122,19 +131,12 @@ def test_a_cached_build_never_mixes_up_who_it_is_for(checkout: Path) -> None:
         return {file.name for file in (checkout / ".aws-sam/build" / folder).rglob("*.so*")}
 
     sam_build(checkout, "--cached", "--parallel", AWS_ENDPOINT_URL="http://127.0.0.1:4566")
-    for_engine = {folder: compiled(folder) for folder in ("CommonLayer", with_packages)}
+    for_engine = {folder: compiled(folder) for folder in ("TeamEvents/CommonLayer", with_packages)}
     before = packages(checkout)
     sam_build(checkout, "--cached", "--parallel")
     for folder, names in for_engine.items():
         assert compiled(folder) < names, folder
     assert differing(before, packages(checkout)) == {with_packages}, "a function's own code is the same for both"
-
-
-def test_a_change_of_the_locked_requirements_changes_every_package(checkout: Path) -> None:
-    before = packages(checkout)
-    change(checkout / "requirements/layer.txt")
-    sam_build(checkout, "--cached", "--parallel")
-    assert differing(before, packages(checkout)) == set(before)
 
 
 def test_a_change_of_code_changes_the_packages_of_its_use_case_and_no_other(checkout: Path) -> None:

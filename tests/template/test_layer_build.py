@@ -22,13 +22,15 @@ FOR_THE_ENGINE = {"AWS_PROFILE": "fanout-local"}
 HOST_SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 
 
-def build(folder: Path, environment: dict[str, str], *, expected: int = 0) -> subprocess.CompletedProcess[str]:
+def build(
+    folder: Path, environment: dict[str, str], *, layer: Path = LAYER, expected: int = 0
+) -> subprocess.CompletedProcess[str]:
     """Build the layer the way `sam build` does: make, in some other folder, with the Makefile's path."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FANOUT_"))}
     folder.mkdir()
     done = subprocess.run(
         # Under `make test` the MAKELEVEL of the environment would have it print the folders it enters.
-        ["make", "--no-print-directory", "--makefile", str(LAYER / "Makefile"), "build-CommonLayer"],
+        ["make", "--no-print-directory", "--makefile", str(layer / "Makefile"), "build-CommonLayer"],
         cwd=folder.parent,
         env=kept | {"ARTIFACTS_DIR": str(folder)} | environment,
         capture_output=True,
@@ -173,11 +175,9 @@ def build_function(folder: Path, environment: dict[str, str]) -> Path:
     return artifacts
 
 
-def test_a_function_with_packages_has_its_code_the_layers_mark_and_the_packages_of_its_target(tmp_path: Path) -> None:
+def test_a_function_with_packages_has_its_code_and_the_packages_of_its_target(tmp_path: Path) -> None:
     built = build_function(tmp_path, FOR_AWS)
     assert {file.name for file in FUNCTION.glob("*.py")} <= {file.name for file in built.glob("*.py")}
-    assert (built / ".layer" / "fanout" / "subscriber.py").is_file(), "so that a layer's change is one of the package"
-    assert not (built / ".layer").is_symlink()
     found = [file for file in built.rglob("*") if ".so" in file.suffixes]
     assert any(file.name.startswith("_psycopg.cpython-313-aarch64") for file in found)
     assert any(file.name.startswith("libpq-") for file in found)
@@ -222,6 +222,39 @@ def test_the_layer_alone_is_enough_to_import_every_handler(handler: Path, for_en
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.strip() == handler.stem
+
+
+@pytest.mark.parametrize(
+    ("folder", "target"),
+    [(LAYER, "build-CommonLayer"), (FUNCTION, "build-ReplicateToSqlFunction")],
+    ids=["layer", "function"],
+)
+def test_a_container_which_sees_the_folder_only_is_refused_with_what_to_do(
+    tmp_path: Path, folder: Path, target: str
+) -> None:
+    """`sam build --use-container` mounts the folder at /tmp/samcli/source, links and all."""
+    mounted = tmp_path / "samcli" / "source"
+    shutil.copytree(folder, mounted, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    done = subprocess.run(
+        ["make", "--no-print-directory", "--makefile", str(mounted / "Makefile"), target],
+        env={"PATH": os.environ["PATH"], "ARTIFACTS_DIR": str(tmp_path / "artifacts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "leave out --use-container, the build fetches the packages of its target itself" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_checkout_may_lie_in_a_path_with_spaces(tmp_path: Path) -> None:
+    checkout = tmp_path / "my dir" / "fan out"
+    for part in ("layers", "requirements"):
+        shutil.copytree(ROOT / part, checkout / part, symlinks=True)
+    shutil.copy2(ROOT / "template.yaml", checkout)
+    (checkout / ".venv").symlink_to(ROOT / ".venv")
+    build(tmp_path / "arti facts", FOR_AWS, layer=checkout / "layers" / "common")
+    assert (tmp_path / "arti facts" / "python" / "fanout" / "subscriber.py").is_file()
 
 
 def test_two_builds_are_the_same(for_aws: Path, tmp_path: Path) -> None:

@@ -163,9 +163,23 @@ def test_every_use_case_of_the_folder_is_part_of_the_root() -> None:
     assert set(USE_CASES) <= nested
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_events_invoke_the_alias_in_staging_and_prod_and_what_sam_syncs_elsewhere(stage: str) -> None:
+    composition = whole(stage)
+    functions = {function.path for function in composition.of("AWS::Serverless::Function")}
+    invoked = {
+        value
+        for resource in composition.resources
+        for name in ("FunctionName", "Endpoint", "DestinationArn")
+        if re.sub(r"^<|\.(Arn|Alias)>$", "", value := str(resource.properties.get(name))) in functions
+    }
+    assert len(invoked) > len(functions) / 2
+    assert {value.rpartition(".")[2] for value in invoked} == {"Alias>" if stage in ("staging", "prod") else "Arn>"}
+
+
 def test_no_use_case_misses_a_parameter_that_the_others_share() -> None:
     shared = set.intersection(*(set(load(folder / "template.yaml")["Parameters"]) for folder in USE_CASES))
-    assert {"CommonLayerArn", "EncryptionKeyArn", "ClaimCheckBucket", "OperatorTopicArn", "Stage", "Runtime"} <= shared
+    assert {"InvokedVersion", "EncryptionKeyArn", "ClaimCheckBucket", "OperatorTopicArn", "Stage", "Runtime"} <= shared
 
 
 def test_the_application_s_own_log_groups_are_refused_by_name() -> None:
@@ -228,7 +242,7 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_direct_subscriber_has_one_dead_letter_queue_for_everything",
         TEAM_EVENTS,
-        lambda t: _resource(t, "BroadcastFunction").pop("EventInvokeConfig"),
+        lambda t: t["Resources"].pop("BroadcastFunctionEventInvokeConfig"),
     ),
     (
         "a_direct_subscriber_has_one_dead_letter_queue_for_everything",
@@ -254,7 +268,7 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         (
             "a_function_on_a_stream_loses_nothing",
             CHANGES,
-            lambda t, name=name: _resource(t, "CaptureFunction")["Events"]["Changes"]["Properties"].pop(name),
+            lambda t, name=name: _resource(t, "CaptureFunctionChanges").pop(name),
         )
         for name in ("FunctionResponseTypes", "DestinationConfig", "StartingPosition", "MaximumRecordAgeInSeconds")
     ),
@@ -282,14 +296,12 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_mapping_has_a_limit_where_something_must_be_protected",
         CHANGES,
-        lambda t: _resource(t, "ReplicateToSqlFunction")["Events"]["Messages"]["Properties"].pop("ScalingConfig"),
+        lambda t: _resource(t, "ReplicateToSqlFunctionMessages").pop("ScalingConfig"),
     ),
     (
         "a_mapping_has_a_limit_where_something_must_be_protected",
         TEAM_EVENTS,
-        lambda t: _resource(t, "TeamAFunction")["Events"]["Messages"]["Properties"].update(
-            ScalingConfig={"MaximumConcurrency": 10}
-        ),
+        lambda t: _resource(t, "TeamAFunctionMessages").update(ScalingConfig={"MaximumConcurrency": 10}),
     ),
     ("an_alarm_of_the_whole_application_has_an_action", INBOX, lambda t: _resource(t, "AgeAlarm").pop("AlarmActions")),
     (
@@ -407,10 +419,14 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         TEAM_EVENTS,
         lambda t: _resource(t, "TeamARole").update(ManagedPolicyArns=_resource(t, "TeamBRole")["ManagedPolicyArns"]),
     ),
-    (
-        "a_function_has_exactly_the_common_layer",
-        TEAM_EVENTS,
-        lambda t: _resource(t, "TeamAFunction").update(Layers=[]),
+    *(
+        ("a_function_has_exactly_the_common_layer_of_its_stack", TEAM_EVENTS, change)
+        for change in (
+            lambda t: _resource(t, "TeamAFunction").update(Layers=[]),
+            lambda t: _resource(t, "CommonLayer").pop("PublishLambdaVersion"),
+            lambda t: _resource(t, "CommonLayer").pop("LayerName"),
+            lambda t: t["Globals"]["Function"].update(Layers=_resource(t, "TeamAFunction").pop("Layers")),
+        )
     ),
     *(
         ("a_function_publishes_versions_and_logs_to_its_use_case", TEAM_EVENTS, change)
@@ -421,9 +437,9 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         )
     ),
     (
-        "a_change_of_the_layer_is_a_change_of_the_code",
+        "packages_are_in_the_layer",
         TEAM_EVENTS,
-        lambda t: _resource(t, "TeamAFunction").update(CodeUri="../../layers/common/fanout/"),
+        lambda t: _resource(t, "TeamAFunction").update(CodeUri="../../layers/common/"),
     ),
     (
         "everything_a_person_sets_or_reads_is_described",
@@ -444,7 +460,7 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_large_batch_is_collected_over_a_window",
         TEAM_EVENTS,
-        lambda t: _resource(t, "TeamBFunction")["Events"]["Messages"]["Properties"].update(BatchSize=11),
+        lambda t: _resource(t, "TeamBFunctionMessages").update(BatchSize=11),
     ),
 ]
 

@@ -83,7 +83,7 @@ def test_every_table_can_be_restored_for_as_long_as_the_page_says() -> None:
 def test_the_days_of_each_stage_are_those_of_samconfig(parameter: str, store: str) -> None:
     said = ROWS[store]["more"]
     for stage, section in STAGES.items():
-        overrides = CONFIG[section]["deploy"]["parameters"]["parameter_overrides"]
+        overrides = CONFIG[section]["global"]["parameters"]["parameter_overrides"]
         [days] = [each.partition("=")[2] for each in overrides if each.startswith(f"{parameter}=")]
         assert re.search(rf"\b{days} (days? in )?{stage}\b|\b{days} in {stage}\b", said), f"{store}: {stage} is {days}"
 

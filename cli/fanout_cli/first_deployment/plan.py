@@ -45,8 +45,8 @@ def read(root: Path, config_env: str, region: str) -> Plan:
     return Plan(
         root,
         config_env,
-        stack_name=configuration(root, config_env, "global", "stack_name"),
-        artifacts=configuration(root, config_env, "deploy", "s3_prefix"),
+        stack_name=configuration(root, config_env, "stack_name"),
+        artifacts=configuration(root, config_env, "s3_prefix"),
         parameters={**parameter_defaults(root), **parameter_overrides(root, config_env)},
         region=region,
     )

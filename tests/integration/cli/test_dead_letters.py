@@ -176,7 +176,7 @@ def test_a_pause_holds_every_event_in_the_inbox_and_resuming_delivers_them_all(
 def asynchronous(application: Application) -> dict[str, Any]:
     """How the direct subscriber is invoked by SNS."""
     functions, name = application.client("lambda"), application.subscriber(BROADCAST).function_name
-    found = functions.get_function_event_invoke_config(FunctionName=name, Qualifier="live")
+    found = functions.get_function_event_invoke_config(FunctionName=name)
     names = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds")
     return {each: found[each] for each in names} | {
         "OnFailure": found["DestinationConfig"]["OnFailure"],

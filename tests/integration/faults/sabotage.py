@@ -45,7 +45,6 @@ def struck_function(
     configuration = before["Configuration"]
     with urllib.request.urlopen(before["Code"]["Location"]) as answer:  # noqa: S310 - the engine's own address
         package = answer.read()
-    live = functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"]
 
     functions.update_function_code(FunctionName=name, ZipFile=_with_striker(package), Publish=False)
     functions.update_function_configuration(
@@ -62,22 +61,19 @@ def struck_function(
             }
         },
     )
-    sabotaged = functions.publish_version(FunctionName=name)["Version"]
-    functions.update_alias(FunctionName=name, Name="live", FunctionVersion=sabotaged)
     # A cold start on a busy machine can take longer than a visibility, so it happens before anything is delivered.
-    functions.invoke(FunctionName=name, Qualifier="live", Payload=b'{"Records": []}')
+    functions.invoke(FunctionName=name, Payload=b'{"Records": []}')
     try:
         yield
         assert (folder / "struck").exists(), f"{configuration['Handler']} was never struck {at}"
     finally:
-        functions.update_alias(FunctionName=name, Name="live", FunctionVersion=live)
-        functions.update_function_code(FunctionName=name, ZipFile=package, Publish=False)
         functions.update_function_configuration(
             FunctionName=name,
             Handler=configuration["Handler"],
             Timeout=configuration["Timeout"],
             Environment={"Variables": configuration["Environment"]["Variables"]},
         )
+        functions.update_function_code(FunctionName=name, ZipFile=package, Publish=False)
 
 
 def wait_for_strike(folder: Path) -> None:

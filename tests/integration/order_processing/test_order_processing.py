@@ -97,7 +97,7 @@ def test_each_inbox_has_a_concurrency_limit_of_its_own(application: Application)
     limits = []
     for name in EVERYONE:
         function = application.subscriber(name).function_name
-        [mapping] = application.client("lambda").list_event_source_mappings(FunctionName=f"{function}:live")[
+        [mapping] = application.client("lambda").list_event_source_mappings(FunctionName=function)[
             "EventSourceMappings"
         ]
         limits.append(mapping["ScalingConfig"]["MaximumConcurrency"])

@@ -31,6 +31,7 @@ from fanout_cli.engine.compat import (
     mail_events,
     mail_outbox,
     mail_permissions,
+    mapping_properties,
     message_moves,
     message_outbox,
     nested_stacks,
@@ -64,6 +65,7 @@ _PATCHES = (
     deleted_functions,
     message_moves,
     queue_locking,  # after every module that adds an action of queues
+    mapping_properties,
     queue_mappings,
     queue_metrics,
     stream_mappings,  # after queue_mappings, which tells when mappings may be looked at

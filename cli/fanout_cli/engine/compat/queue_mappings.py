@@ -1,8 +1,7 @@
 """Event source mappings of queues poll as AWS never would.
 
 Symptom: a function whose role may not read the queue gets its messages; MaximumBatchingWindowInSeconds
-has no effect; a batch never has more than 10 messages; a MaximumConcurrency that comes from a template's
-parameter stays text, and stops the polling of every queue.
+has no effect; a batch never has more than 10 messages.
 Cause: `sqs._receive_messages_for_esm` knows nothing of its mapping and takes 10 messages at most.
 Patch: the role needs ReceiveMessage, DeleteMessage and GetQueueAttributes; messages are gathered until
 the batch is full or its oldest message has waited for the window; standard queues give as many as the
@@ -43,9 +42,6 @@ def apply() -> None:
         for account, region, mapping in mappings():
             if not _phases.working():
                 return
-            scaling = mapping.get("ScalingConfig") or {}
-            if "MaximumConcurrency" in scaling:
-                scaling["MaximumConcurrency"] = int(scaling["MaximumConcurrency"])
             _current.clear()
             _current.update(mapping=mapping)
             yield account, region, mapping
