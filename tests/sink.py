@@ -1,6 +1,9 @@
 """A real HTTP server for what the application calls: it keeps what it received and answers as it is told."""
 
 import json
+import select
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -8,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from unittest import mock
 
 
 @dataclass
@@ -41,6 +45,9 @@ class Sink:
         self.calls: list[Call] = []
         self.replies: list[Reply] = []
         """The answers to the next requests; after them, everything is well."""
+        self.keeps_alive = False
+        """A connection stays open after the response, and is closed, unread, as the next request arrives: its close
+        was under way when the client looked, or was lost while the client was frozen."""
         self._hanging: list[threading.Event] = []
         self._lock = threading.Lock()
 
@@ -70,10 +77,19 @@ def sink() -> Iterator[Sink]:
     """A server on a free port of this machine, for the length of the block."""
 
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            if made.keeps_alive:
+                self.protocol_version = "HTTP/1.1"
+            self.handle_one_request()
+            if not self.close_connection:
+                select.select([self.connection], [], [])
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             reply = made.take(
-                self.path, {name.lower(): value for name, value in self.headers.items()}, json.loads(body)
+                self.path,
+                {name.lower(): value for name, value in self.headers.items()},
+                json.loads(body) if body.startswith(b"{") else body,
             )
             if reply.hang is not None:
                 reply.hang.wait(30)
@@ -90,6 +106,8 @@ def sink() -> Iterator[Sink]:
             except OSError:  # who asked has not waited for the answer
                 self.close_connection = True
 
+        do_GET = do_POST  # noqa: N815 - the name is http.server's
+
         def log_message(self, *_: Any) -> None:
             """Say nothing: the test looks at `calls`."""
 
@@ -105,3 +123,22 @@ def sink() -> Iterator[Sink]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def reset_before_the_first_byte() -> Iterator[str]:
+    """The host and port of a server that resets each connection before the client writes to it."""
+    connect = socket.socket.connect
+
+    def connect_and_be_reset(client: socket.socket, address: Any) -> None:
+        connect(client, address)
+        accepted, _ = server.accept()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+        accepted.close()
+        select.select([client], [], [])  # until the reset has arrived
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        mock.patch.object(socket.socket, "connect", connect_and_be_reset),
+    ):
+        yield f"127.0.0.1:{server.getsockname()[1]}"

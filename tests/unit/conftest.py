@@ -3,7 +3,9 @@
 import importlib
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -58,13 +60,47 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         made.meta.events.unregister(event_name, handler)
 
 
-def spy(service: str, operation: str) -> list[dict[str, Any]]:
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Point the layer's clients at a URL, without moto in between."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+    def point(url: str) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        aws.client.cache_clear()
+
+    yield point
+    aws.client.cache_clear()
+
+
+def spy(service: str, operation: str, *, retries: bool = True) -> list[dict[str, Any]]:
     """Return a list that every call of an operation by the layer's client will add its parameters to."""
     calls: list[dict[str, Any]] = []
-    aws.client(service).meta.events.register(
+    aws.client(service, retries=retries).meta.events.register(
         f"before-parameter-build.{service}.{operation}", lambda params, **_: calls.append(dict(params))
     )
     return calls
+
+
+@contextmanager
+def mail_fails(error: BaseException, *, sent: bool) -> Iterator[None]:
+    """Let every mail of the block fail with `error`, before SES receives the request or, with `sent`, after."""
+    events = aws.client("sesv2", retries=False).meta.events
+
+    def fail(request: Any, **_: Any) -> None:
+        if sent:
+            deque(request.body, maxlen=0)  # moto takes the mail and leaves the body unread; a connection reads it
+        raise error
+
+    name = "before-send" if sent else "before-send.sesv2.SendEmail"  # moto is called between the two
+    events.register(name, fail)
+    try:
+        yield
+    finally:
+        events.unregister(name, fail)
 
 
 class Queues:

@@ -2,17 +2,28 @@
 
 A boto3 client costs more start-up than everything else a function imports together, so nothing here imports boto3
 until a handler needs it. boto3 comes from the Lambda runtime; the layer does not carry it.
+
+A client keeps its connections, and a server closes those that are idle. While Lambda has an environment frozen, no
+close is noticed, so the next request can go to a connection that no longer exists. `client` retries such a request.
+What must not be sent twice goes through `call_once`, which opens a connection for each call (docs/decisions/0019).
 """
 
+from collections.abc import Iterator
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
+
+from fanout.failures import Retry
+
+_is_written: ContextVar[bool] = ContextVar("is_written")
+"""Whether the request of the current `call_once` has been written to its connection completely."""
 
 
 @cache
 def client(service: str, *, retries: bool = True) -> Any:
     """Return the process's client of an AWS service ("dynamodb", "sqs", ...).
 
-    retries=False is for calls that must not be made twice by themselves (a mail that may already be on its way).
+    retries=False is for `call_once`.
     Timeouts are short because a function waits for its calls with the clock running; botocore's defaults are 60 s.
     """
     import boto3  # noqa: PLC0415 - start-up cost, see above
@@ -20,7 +31,44 @@ def client(service: str, *, retries: bool = True) -> Any:
 
     attempts = {"mode": "standard", "total_max_attempts": 3 if retries else 1}
     config = Config(connect_timeout=2, read_timeout=10, retries=attempts)  # type: ignore[arg-type]
-    return boto3.client(service, config=config)  # type: ignore[call-overload]
+    made = boto3.client(service, config=config)  # type: ignore[call-overload]
+    if not retries:
+        made.meta.events.register("before-send", _watch)
+    return made
+
+
+def call_once(service: str, operation: str, **parameters: Any) -> Any:
+    """Call an operation that must not be carried out twice ("send_email"): without retries, over a new connection.
+
+    Returns the operation's response. Raises Retry if AWS cannot have received the whole request: no connection, no
+    TLS session, no credentials, invalid parameters, or a write that failed. AWS discards an incomplete request, as
+    its signature covers the body (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
+    Raises ClientError for an error response. Every other exception leaves the outcome unknown.
+    """
+    once = client(service, retries=False)
+    once.close()  # drops idle connections; the client itself stays usable
+    _is_written.set(False)
+    try:
+        return getattr(once, operation)(**parameters)
+    except Exception as error:
+        if error_code(error) or _is_written.get():
+            raise
+        raise Retry(f"not-sent: {type(error).__name__} before the request was complete") from error
+
+
+def _watch(request: Any, **_: Any) -> None:
+    """Note when a request has been written. The class of an exception does not say it: urllib3 ignores a broken pipe
+    until it reads the response, and reports a TLS handshake that timed out as a read timeout.
+    """
+    if request.body:
+        request.body = _watched(request.body)
+    else:  # nothing shows how far a request without a body got
+        _is_written.set(True)
+
+
+def _watched(body: bytes) -> Iterator[bytes]:
+    yield body  # urllib3 asks for the next part only after it has written this one
+    _is_written.set(True)
 
 
 def error_code(error: BaseException) -> str:

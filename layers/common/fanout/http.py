@@ -1,8 +1,9 @@
 """Calls to services outside AWS: one POST of JSON, and an answer that says whether anything can have happened.
 
 Small and safe on purpose: https only, timeouts, no redirects (the secret in a URL goes to nobody but the host that was
-configured), no proxies, and no more of an answer than a person would read. Nothing is retried here: who calls knows
-whether the receiver recognises a call that is made twice.
+configured), no proxies, a new connection for each call (an idle one may be dead: docs/decisions/0019), and no more of
+an answer than a person would read. Nothing is retried here: the caller knows whether the receiver recognises a call
+that is made twice.
 """
 
 import http.client
@@ -27,11 +28,11 @@ class UnsafeUrlError(ValueError):
 
 
 class NotSentError(Exception):
-    """Nothing was sent: there was no connection to the receiver. The call may be made again."""
+    """The receiver cannot have received the whole request. The call may be made again."""
 
 
 class NoAnswerError(Exception):
-    """The request was on its way and no answer came: nobody knows whether it was carried out."""
+    """The request was sent and no response came: it is unknown whether it was carried out."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,24 +64,26 @@ def post_json(
     timeout: float = 8,
     allow_loopback: bool = False,
 ) -> Answer:
-    """Send `document` as JSON and return the answer, whatever its status.
+    """Send `document` as JSON over a connection of its own and return the response, whatever its status.
 
-    timeout: seconds to wait for each part of the answer; connecting gets three. allow_loopback: for the local stage,
-    plain http to this machine itself. Raises UnsafeUrlError, NotSentError and NoAnswerError.
+    timeout: seconds to wait for each part of the response; connecting gets three. allow_loopback: for the local stage,
+    plain http to this machine itself. Raises UnsafeUrlError; NotSentError if there is no connection (unknown host,
+    refused, TLS handshake failed) or a write failed, for a receiver must consider a body that is shorter than its
+    Content-Length incomplete (https://www.rfc-editor.org/rfc/rfc9112#section-6.3); NoAnswerError if reading failed.
     """
     parts = _checked(url, allow_loopback=allow_loopback)
     body = msgspec.json.encode(document)
+    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    sent = {"Content-Type": "application/json", "User-Agent": "fanout", "Connection": "close", **(headers or {})}
     connection = _connection(parts)
     try:
         try:
             connection.connect()
-        except (OSError, UnicodeError) as error:  # refused, unknown host, no route, no valid certificate
+            connection.sock.settimeout(timeout)
+            connection.request("POST", path, body, sent)
+        except (OSError, UnicodeError) as error:
             raise NotSentError(type(error).__name__) from None
-        connection.sock.settimeout(timeout)
         try:
-            path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-            sent = {"Content-Type": "application/json", "User-Agent": "fanout", "Connection": "close"}
-            connection.request("POST", path, body, {**sent, **(headers or {})})
             answer = connection.getresponse()
             return Answer(
                 status=answer.status,

@@ -71,7 +71,7 @@ def ascii_domain(domain: str) -> str:
 
 
 def send(mail: Mail, *, recipient: str, sender: str, configuration_set: str = "") -> str:
-    """Send the mail once, without any retry, and return SES's message id.
+    """Send the mail once, without any retry, over a new connection, and return SES's message id.
 
     recipient: as `deliverable` returns it. configuration_set: SES's; "" for none.
     Raises Retry or Reject if it certainly did not go out; anything else leaves that open. No reason holds an address,
@@ -93,7 +93,7 @@ def send(mail: Mail, *, recipient: str, sender: str, configuration_set: str = ""
     if configuration_set:
         request["ConfigurationSetName"] = configuration_set
     try:
-        answer = aws.client("sesv2", retries=False).send_email(**request)
+        answer = aws.call_once("sesv2", "send_email", **request)
     except Exception as error:
         _judge(error)
         raise
@@ -102,29 +102,19 @@ def send(mail: Mail, *, recipient: str, sender: str, configuration_set: str = ""
 
 
 def _judge(error: Exception) -> None:
-    """Raise Retry or Reject if the error tells that nothing went out; return if it does not."""
-    from botocore import exceptions  # noqa: PLC0415 - start-up, see fanout.aws
+    """Raise Retry or Reject for a response of SES that says that it did not take the mail; return for anything else."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - start-up, see fanout.aws
 
-    if isinstance(
-        error,
-        exceptions.ConnectTimeoutError
-        | exceptions.EndpointConnectionError
-        | exceptions.ProxyConnectionError
-        | exceptions.NoCredentialsError
-        | exceptions.CredentialRetrievalError
-        | exceptions.ParamValidationError,
-    ):
-        raise Retry(f"not-sent: {type(error).__name__} before the mail was handed over") from error
-    if not isinstance(error, exceptions.ClientError):
+    if not isinstance(error, ClientError):
         return
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = aws.error_code(error)
-    told = str(error).lower()
+    text = str(error).lower()
     if not 400 <= status < 500:
         return
     if code in _REFUSED:
-        why = " (sender or recipient is not verified in SES)" if "not verified" in told else ""
+        why = " (sender or recipient is not verified in SES)" if "not verified" in text else ""
         raise Reject(f"refused: SES answers {code}{why}") from error
-    if code in _PAUSED or "daily message quota" in told:
+    if code in _PAUSED or "daily message quota" in text:
         raise Retry(f"paused: SES answers {code}", after=_LONG_WAIT) from error
     raise Retry(f"not-taken: SES answers {code}") from error  # throttled, or we are not allowed to

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fanout.http import Answer, NoAnswerError, NotSentError, UnsafeUrlError, post_json
-from tests.sink import Reply, Sink, sink
+from tests.sink import Reply, Sink, reset_before_the_first_byte, sink
 
 
 @pytest.fixture
@@ -120,3 +120,29 @@ def test_a_receiver_that_hangs_up_leaves_the_outcome_open(server: Sink) -> None:
     server.replies = [Reply(0)]
     with pytest.raises(NoAnswerError):
         post(server.url)
+
+
+def test_a_connection_that_was_closed_while_idle_is_not_used_again(server: Sink) -> None:
+    server.keeps_alive = True
+    assert [post(server.url, {"n": n}).status for n in (1, 2)] == [200, 200]
+    assert server.accepted() == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_connection_that_breaks_before_the_first_byte_was_sent_nothing(scheme: str) -> None:
+    with reset_before_the_first_byte() as receiver, pytest.raises(NotSentError):
+        post(f"{scheme}://{receiver}/")
+
+
+def test_a_document_that_could_not_be_written_completely_was_not_sent() -> None:
+    def read_a_part() -> None:
+        accepted, _ = receiver.accept()
+        accepted.recv(1024)
+        accepted.close()  # with data unread, which resets the connection
+
+    with socket.create_server(("127.0.0.1", 0)) as receiver:
+        thread = threading.Thread(target=read_a_part)
+        thread.start()
+        with pytest.raises(NotSentError):
+            post(f"http://127.0.0.1:{receiver.getsockname()[1]}/", {"text": "x" * 50_000_000})
+        thread.join()

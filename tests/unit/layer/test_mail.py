@@ -1,8 +1,76 @@
-"""Mail: which addresses it can go to. What its failures mean is tested where mail is sent (user_registration)."""
+"""Mail: which addresses it can go to, and what a broken connection to SES means, from a real server.
+
+What SES's responses mean is tested where mail is sent (user_registration).
+"""
+
+import socket
+from collections.abc import Callable, Iterator
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
-from fanout.mail import MalformedAddressError, deliverable
+from fanout.failures import Retry
+from fanout.mail import Mail, MalformedAddressError, deliverable, send
+from tests.sink import Reply, Sink, reset_before_the_first_byte, sink
+
+TAKEN = Reply(200, body=b'{"MessageId": "m-1"}')
+
+
+@pytest.fixture
+def server() -> Iterator[Sink]:
+    with sink() as made:
+        yield made
+
+
+def mail_to(name: str) -> str:
+    mail = Mail(locale="en", subject="Hello", text="Hello", html="<p>Hello</p>")
+    return send(mail, recipient=f"{name}@example.org", sender="welcome@example.com")
+
+
+def recipients(server: Sink) -> list[str]:
+    return [call.document["Destination"]["ToAddresses"][0] for call in server.calls]
+
+
+def test_a_mail_after_a_pause_takes_no_connection_that_was_closed_while_idle(
+    endpoint: Callable[[str], None], server: Sink
+) -> None:
+    endpoint(server.url)
+    server.keeps_alive = True
+    server.replies = [TAKEN, TAKEN]
+    assert [mail_to(name) for name in ("ada", "bob")] == ["m-1", "m-1"]
+    assert recipients(server) == ["ada@example.org", "bob@example.org"]
+
+
+def test_a_request_that_ses_read_and_did_not_answer_leaves_the_outcome_open(
+    endpoint: Callable[[str], None], server: Sink
+) -> None:
+    endpoint(server.url)
+    server.replies = [Reply(0)]
+    with pytest.raises(ConnectionClosedError):
+        mail_to("ada")
+    assert recipients(server) == ["ada@example.org"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_mail_whose_connection_breaks_before_the_first_byte_is_sent_later(
+    endpoint: Callable[[str], None], scheme: str
+) -> None:
+    with reset_before_the_first_byte() as host:
+        endpoint(f"{scheme}://{host}")
+        with pytest.raises(Retry, match="not-sent: "):
+            mail_to("ada")
+
+
+def test_a_mail_that_gets_no_connection_is_sent_later(endpoint: Callable[[str], None], server: Sink) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        endpoint(f"http://127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(Retry, match="not-sent: EndpointConnectionError"):
+            mail_to("ada")
+    endpoint(server.url.replace("http://", "https://"))
+    with pytest.raises(Retry, match="not-sent: SSLError"):
+        mail_to("ada")
+    assert server.calls == []
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ def test_it_asks_under_the_key_it_is_given(provider: HttpProvider, server: Sink)
     assert (call.headers["authorization"], call.headers["idempotency-key"]) == ("Bearer k-1", "key-1")
 
 
+def test_a_connection_that_was_closed_while_idle_is_not_used_again(provider: HttpProvider, server: Sink) -> None:
+    server.keeps_alive = True
+    server.replies = [Reply(201, body=b'{"id": "c_1"}'), Reply(201, body=b'{"id": "c_2"}')]
+    assert [provider.ask("captures", key, BODY) for key in ("key-1", "key-2")] == [Accepted("c_1"), Accepted("c_2")]
+    assert [call.headers["idempotency-key"] for call in server.calls] == ["key-1", "key-2"]
+
+
 @pytest.mark.parametrize(
     ("reply", "refused"),
     [

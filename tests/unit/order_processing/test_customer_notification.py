@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from fanout import aws
 from fanout.contracts.order_processing import Line
 from fanout.event import Event, encode
 from fanout.testing import LambdaContext, lambda_event
 from tests.submitted_orders import submitted
 
+from ..conftest import mail_fails
 from .conftest import SENDER, Account
 
 Items = Callable[[str], list[dict[str, Any]]]
@@ -68,17 +68,9 @@ def test_an_address_that_mail_cannot_go_to_is_rejected_without_being_quoted(acco
     assert account.mails == []
 
 
-def test_a_mail_that_may_have_gone_out_is_never_sent_again(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = aws.client("sesv2", retries=False)
-    real = type(client).send_email
-
-    def lose_the_answer(**request: Any) -> Any:
-        real(client, **request)
-        raise ReadTimeoutError(endpoint_url="https://email.example")
-
+def test_a_mail_that_may_have_gone_out_is_never_sent_again(account: Account) -> None:
     event: Event[Any] = submitted()
-    with monkeypatch.context() as patch:
-        patch.setattr(client, "send_email", lose_the_answer)
+    with mail_fails(ReadTimeoutError(endpoint_url="https://email.example"), sent=True):
         [(outcome, reason)] = account.receipts("customer_notification", event)
     assert (outcome, reason.split(":")[0]) == ("rejected", "outcome-unknown")
     account.deliver("customer_notification", event)

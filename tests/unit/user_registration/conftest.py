@@ -1,6 +1,7 @@
 """The account that user_registration's functions run in: tables, the key, a verified sender, SES's outbox."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from types import ModuleType
 from typing import Any
 
@@ -9,12 +10,11 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from fanout import aws
 from fanout.contracts.user_registration import UserRegistered
 from fanout.event import Event
 from fanout.testing import REGION, LambdaContext, lambda_event
 
-from ..conftest import Queues, spy
+from ..conftest import Queues, mail_fails, spy
 
 SENDER = "welcome@example.com"
 KEY = "k" * 64
@@ -48,13 +48,9 @@ def function(
 class Ses:
     """Amazon SES as the functions reach it: what it took, what it was asked, and how it is made to fail."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._client = aws.client("sesv2", retries=False)
-        self._monkeypatch = monkeypatch
-        self.requests: list[dict[str, Any]] = []
-        self._client.meta.events.register(
-            "before-parameter-build.sesv2.SendEmail", lambda params, **_: self.requests.append(dict(params))
-        )
+    def __init__(self) -> None:
+        self.requests = spy("sesv2", "SendEmail", retries=False)
+        self._failure = ExitStack()
 
     @property
     def outbox(self) -> list[str]:
@@ -64,22 +60,18 @@ class Ses:
 
     def failing(self, error: BaseException, *, sending: bool) -> None:
         """Let every call raise `error`, before the mail goes out or, with `sending`, after."""
-        real = type(self._client).send_email
-
-        def send_email(**request: Any) -> Any:
-            if sending:
-                real(self._client, **request)
-            raise error
-
-        self._monkeypatch.setattr(self._client, "send_email", send_email)
+        self.mended()
+        self._failure.enter_context(mail_fails(error, sent=sending))
 
     def mended(self) -> None:
-        self._monkeypatch.delattr(self._client, "send_email", raising=False)
+        self._failure.close()
 
 
 @pytest.fixture
-def ses(account: Queues, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ses]:
-    return Ses(monkeypatch)
+def ses(account: Queues) -> Iterator[Ses]:
+    made = Ses()
+    yield made
+    made.mended()
 
 
 def registration(
