@@ -4,7 +4,7 @@ Python's csv module tells rows apart, not a count of quotes: what planning takes
 same row. Both start reading at the beginning of a row, so they agree whatever the row holds. A malformed row ends where
 its line does, and reading goes on at the next line; `Row.lines` and `swallowed` say how much of the file it took along.
 
-The module is told to be strict (text after a closing quote is an error) and to skip spaces before a field, so that
+The reader is strict (text after a closing quote is an error) and skips spaces before a field, so that
 `1, "a, b"` has two fields: spaces around a value never count in a job.
 """
 

@@ -127,14 +127,14 @@ def named(fields: list[str]) -> bool:
         ('"Ann","Dear Bo,\n\nthanks, really.\n1\n2\n3\n4\nBye, Ann","b"', named, 0),
     ],
 )
-def test_the_rows_between_two_stray_quotes_are_told_from_the_lines_of_a_text(
+def test_the_rows_between_two_stray_quotes_are_distinguished_from_the_lines_of_a_text(
     csv_rows: ModuleType, row: str, passes: Callable[[list[str]], bool], lost: int
 ) -> None:
     [found] = csv_rows.rows([row.encode()], ",")
     assert csv_rows.swallowed(found.fields, ",", passes, width=3) == lost
 
 
-def test_the_lines_of_a_text_in_a_file_of_one_column_are_no_rows(csv_rows: ModuleType) -> None:
+def test_the_lines_of_a_text_in_a_file_of_one_column_are_not_rows(csv_rows: ModuleType) -> None:
     def any_text(fields: list[str]) -> bool:
         return len(fields) == 1
 
