@@ -24,14 +24,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Which version of the input is read."""
     manifest: str = ""
     """The key of the list of its chunks."""
+    delimiter: str = ""
+    """What separates its fields: the request's delimiter, unless its first line names another (`sep=;`)."""
     header: tuple[str, ...] = ()
     chunks: int = 0
     rows: int = 0
-    """Rows found when it was planned, the first one and blank ones left out."""
+    """Rows found when it was planned, the first one and blank ones left out; of a malformed row, its lines."""
     chunks_done: int = 0
     good: int = 0
     rejected: int = 0
-    """Like the two before: how far it is while it runs, and exactly what its chunks have found at its end."""
+    """Like the two before: how far it is while it runs, and exactly what its chunks have found at its end. Rows that
+    a stray quote has made part of another one count, too."""
     problem: str = ""
     """The first thing that makes it impossible: `reason: detail`."""
     finished_at: str = ""

@@ -83,7 +83,15 @@ def running(job_id: str) -> Job:
 
 
 def planned(
-    job: Job, *, execution_arn: str, etag: str, manifest: str, header: Sequence[str], chunks: int, rows: int
+    job: Job,
+    *,
+    execution_arn: str,
+    etag: str,
+    manifest: str,
+    delimiter: str,
+    header: Sequence[str],
+    chunks: int,
+    rows: int,
 ) -> Job:
     """Note what was found in the input; the job runs from here on. Return it as it is then.
 
@@ -95,6 +103,7 @@ def planned(
         "execution_arn": execution_arn,
         "etag": etag,
         "manifest": manifest,
+        "delimiter": delimiter,
         "header": list(header),
         "chunks": chunks,
         "rows": rows,

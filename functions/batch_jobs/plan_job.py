@@ -4,7 +4,6 @@ Reads the file once, from one end to the other, and holds a mebibyte of it and t
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -42,11 +41,12 @@ def _planned(job: Job, execution_arn: str) -> Job:
     requested = job.requested
     source = inputs.check(requested.input, settings.plan().locations())
     etag = inputs.version(source)
-    skipped, blocks = _without_bom(inputs.blocks(source, etag))
-    rows = csv_rows.rows(blocks, requested.parameters.delimiter)
+    start = csv_rows.start(inputs.blocks(source, etag))
+    delimiter = start.delimiter or requested.parameters.delimiter
+    rows = csv_rows.rows(start.blocks, delimiter)
     first = next(rows, None)
-    header = _header(first, requested.wanted)
-    cut = _Cut(skipped)
+    header = _header(first, requested.wanted, delimiter)
+    cut = _Cut(start.skipped)
     chunks = list(cut.chunks(first.end if first else 0, rows))
     content = msgspec.json.encode(chunks)
     manifest = files.manifest(job.job_id, content)
@@ -56,21 +56,15 @@ def _planned(job: Job, execution_arn: str) -> Job:
         execution_arn=execution_arn,
         etag=etag,
         manifest=manifest,
+        delimiter=delimiter,
         header=header,
         chunks=len(chunks),
         rows=cut.rows,
     )
 
 
-def _without_bom(blocks: Iterator[bytes]) -> tuple[int, Iterable[bytes]]:
-    """The blocks without a byte order mark at their beginning, and how many bytes that was."""
-    first = next(blocks, b"")
-    text = first.removeprefix(csv_rows.BOM)
-    return len(first) - len(text), chain([text], blocks)
-
-
-def _header(first: Row | None, wanted: Iterable[str]) -> list[str]:
-    """The names of the columns. Raises JobProblemError if one that is wanted is missing or stands there twice."""
+def _header(first: Row | None, wanted: Iterable[str], delimiter: str) -> list[str]:
+    """The names of the columns. Raises JobProblemError if one that is wanted is missing or occurs twice."""
     if first is None or not (first.fields or first.problem):
         raise JobProblemError("empty_input", "the input has no first row with the names of its columns")
     if first.problem:
@@ -81,6 +75,9 @@ def _header(first: Row | None, wanted: Iterable[str]) -> list[str]:
         names = [name.strip() for name in csv_rows.decoded(first.fields)]
     except UnicodeDecodeError:
         raise JobProblemError("not_csv", "the first row is not UTF-8") from None
+    width = len(names)
+    if csv_rows.swallowed(first.fields, delimiter, lambda fields: len(fields) == width, width=width):
+        raise JobProblemError("not_csv", "a stray quote makes rows part of the first row")
     missing = [name for name in wanted if name not in names]
     if missing:
         raise JobProblemError("missing_columns", f"the first row lacks {', '.join(missing)}")
@@ -104,7 +101,7 @@ class _Cut:
         for row in rows:
             inside += 1
             end = row.end
-            self.rows += bool(row.fields or row.problem)
+            self.rows += row.lines if row.problem else bool(row.fields)
             if inside == self._most or end - start >= _CHUNK_BYTES:
                 yield self._chunk(number, start, end, first_row)
                 number, first_row, inside, start = number + 1, first_row + inside, 0, end

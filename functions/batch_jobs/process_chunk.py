@@ -4,8 +4,8 @@ Everything it writes has a name made from job and chunk and is the same whenever
 last, and once. So a chunk that was interrupted anywhere is simply done again.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,12 +16,17 @@ import imports
 import inputs
 import jobs
 from chunks import Chunk
-from columns import AttributeValue, Columns
+from columns import Columns
+from csv_rows import Row
 from job import Job
 from problems import JobOverError
 from rejects import Reject, RejectedRowError, as_csv
 from steps import step
 from totals import Summed, Totals
+
+T = TypeVar("T")
+Check = Callable[[list[str]], T]
+"""Returns the values of a row that the job takes, raises RejectedRowError for any other."""
 
 
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
@@ -41,11 +46,11 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
         work = _Work(job, chunk)
         work.do()
         try:
-            chunks.count(job_id, chunk, good=work.good, rejected=len(work.rejects))
+            chunks.count(job_id, chunk, good=work.good, rejected=work.rejected)
         except JobOverError:
             work.undo()
             raise
-    return {"good": work.good, "rejected": len(work.rejects)}
+    return {"good": work.good, "rejected": work.rejected}
 
 
 class _Work:
@@ -55,16 +60,20 @@ class _Work:
         self._job = job
         self._chunk = chunk
         self._requested = job.requested
+        # A job that was planned by a version before `sep=` lines has no delimiter of its own.
+        self._delimiter = job.delimiter or self._requested.parameters.delimiter
+        self._width = len(job.header)
+        self._rejects: list[Reject] = []
         self.good = 0
-        self.rejects: list[Reject] = []
+        self.rejected = 0
 
     def do(self) -> None:
-        """Write what the rows make, where nothing shows it yet."""
+        """Write what the rows make, where readers do not see it yet."""
         if self._requested.kind == "csv_import":
             self._load()
         else:
             self._add_up()
-        self._tell_rejects()
+        self._write_rejects()
 
     def undo(self) -> None:
         """Delete imported rows of a job that has failed.
@@ -77,54 +86,65 @@ class _Work:
     def _load(self) -> None:
         """Write the rows into the table."""
         columns = Columns(self._requested.parameters.columns, self._job.header)
-
-        def imported() -> Iterator[tuple[int, dict[str, AttributeValue]]]:
-            for number, fields in self._rows():
-                try:
-                    values = columns.imported(fields)
-                except RejectedRowError as error:
-                    self.rejects.append(error.at(number))
-                else:
-                    self.good += 1
-                    yield number, values
-
-        imports.write(self._job.job_id, self._chunk.number, imported())
+        imports.write(self._job.job_id, self._chunk.number, self._passing(columns.imported))
 
     def _add_up(self) -> None:
         """Write this chunk's part of the report."""
         given = self._requested.parameters
         summed, totals = Summed(given.group_by, given.sum, self._job.header), Totals()
-        for number, fields in self._rows():
-            try:
-                group, numbers = summed.of(fields)
-            except RejectedRowError as error:
-                self.rejects.append(error.at(number))
-            else:
-                self.good += 1
-                totals.add(group, 1, numbers)
+        for _, (group, numbers) in self._passing(summed.of):
+            totals.add(group, 1, numbers)
         key = files.totals_of(self._job.job_id, self._chunk.number)
         files.write(key, msgspec.json.encode(list(totals.lines())), files.JSON)
 
-    def _tell_rejects(self) -> None:
+    def _write_rejects(self) -> None:
         """Write this chunk's part of the rejects file."""
-        if self.rejects:
-            self.rejects.sort()
+        if self._rejects:
+            self._rejects.sort()
             key = files.rejects_of(self._job.job_id, self._chunk.number)
-            files.write(key, as_csv(self.rejects), files.CSV)
+            files.write(key, as_csv(self._rejects), files.CSV)
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Number and fields of every row that is as wide as the first one; others are rejected, blank ones nothing."""
+    def _passing(self, check: Check[T]) -> Iterator[tuple[int, T]]:
+        """Yield number and values of every good row; reject the others. Blank rows are neither."""
         source = inputs.place(self._requested.input)
         blocks = inputs.blocks(source, self._job.etag, self._chunk.start, self._chunk.end)
-        width = len(self._job.header)
-        delimiter = self._requested.parameters.delimiter
-        for number, row in enumerate(csv_rows.rows(blocks, delimiter), self._chunk.first_row):
-            if row.problem:
-                self.rejects.append(Reject(number, "", row.problem))
-            elif row.fields and len(row.fields) != width:
-                self.rejects.append(Reject(number, "", f"{len(row.fields)} fields instead of {width}"))
-            elif row.fields:
-                try:
-                    yield number, csv_rows.decoded(row.fields)
-                except UnicodeDecodeError:
-                    self.rejects.append(Reject(number, "", "not UTF-8"))
+        for number, row in enumerate(csv_rows.rows(blocks, self._delimiter), self._chunk.first_row):
+            if row.problem or row.lines > 1:
+                lost = row.lines if row.problem else self._swallowed(row, check)
+                if lost:
+                    self._reject_lost(number, row.problem or "malformed: a stray quote", lost)
+                    continue
+            if not row.fields:
+                continue
+            try:
+                values = check(self._texts(row.fields))
+            except RejectedRowError as error:
+                self._rejects.append(error.at(number))
+                self.rejected += 1
+            else:
+                self.good += 1
+                yield number, values
+
+    def _texts(self, fields: list[str]) -> list[str]:
+        """Return the fields as text. Raises RejectedRowError for another number than in the first row, or not UTF-8."""
+        if len(fields) != self._width:
+            raise RejectedRowError("", f"{len(fields)} fields instead of {self._width}")
+        try:
+            return csv_rows.decoded(fields)
+        except UnicodeDecodeError:
+            raise RejectedRowError("", "not UTF-8") from None
+
+    def _swallowed(self, row: Row, check: Check[T]) -> int:
+        def passes(fields: list[str]) -> bool:
+            try:
+                check(self._texts(fields))
+            except RejectedRowError:
+                return False
+            return True
+
+        return csv_rows.swallowed(row.fields, self._delimiter, passes, width=self._width)
+
+    def _reject_lost(self, number: int, reason: str, rows: int) -> None:
+        """Reject a malformed row and every row that is lost in it: one line of the rejects file counts for all."""
+        self._rejects.append(Reject(number, "", f"{reason}; {rows} rows are lost" if rows > 1 else reason))
+        self.rejected += rows

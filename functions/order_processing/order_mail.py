@@ -29,7 +29,7 @@ _TEMPLATES = MailTemplates(Path(__file__).parent / "mail_templates", _Words)
 
 
 def render(order: OrderSubmitted) -> Mail:
-    """Return the mail about an order, in the customer's locale, else in its language, else in English."""
+    """Return the mail about an order, in the language closest to the customer's, else in English."""
     locale, words = _TEMPLATES.words(order.customer.locale)
     facts = {
         "order": order.order_id,

@@ -30,7 +30,7 @@ _TEMPLATES = MailTemplates(Path(__file__).parent / "mail_templates", _Words)
 
 
 def render(order: OrderConfirmed | OrderCancelled) -> Mail:
-    """Return the mail about an order, in its locale, else in the locale's language, else in English."""
+    """Return the mail about an order, in the language closest to the customer's, else in English."""
     locale, words = _TEMPLATES.words(order.locale)
     facts = {"order": order.order_id, "total": money(order.total, order.currency, words.decimal_sign)}
     if isinstance(order, OrderConfirmed):

@@ -7,7 +7,7 @@ from typing import Literal
 
 import settings
 from fanout import aws
-from fanout.mail import ascii_domain
+from fanout.mail import canonical
 
 _SHORTEST_KEY = 32
 
@@ -15,12 +15,10 @@ _SHORTEST_KEY = 32
 def keyed_hash(address: str, purpose: Literal["analytics", "suppression"]) -> str:
     """Return what stands for the address in a store: HMAC-SHA256 in hexadecimal.
 
-    The same address gives the same hash however it is written (case, Unicode or Punycode), and another one for each
+    The same address gives the same hash however it is written (`fanout.mail.canonical`), and another one for each
     purpose, so that one store's hashes cannot be looked up in another's.
     """
-    local, at, domain = address.strip().rpartition("@")
-    canonical = f"{local.lower()}{at}{ascii_domain(domain)}"
-    return hmac.new(_key(), f"{purpose}\0{canonical}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(_key(), f"{purpose}\0{canonical(address)}".encode(), hashlib.sha256).hexdigest()
 
 
 @cache

@@ -32,10 +32,10 @@ class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _TEMPLATES = MailTemplates(Path(__file__).parent / "mail_templates", _Words)
 
 
-def render(*, locale: str, name: str, plan: str, product: str) -> Mail:
+def render(*, locale: str | None, name: str, plan: str, product: str) -> Mail:
     """Return the welcome mail for a user.
 
-    locale: a BCP 47 tag; the words are those of the tag itself, else of its language, else English.
+    locale: as in the contract. The words are in the closest language that there is a file for, else in English.
     """
     written_in, words = _TEMPLATES.words(locale)
     addressee = presentable(name)

@@ -91,7 +91,8 @@ def test_a_valid_sample_satisfies_its_contract_and_comes_back_as_it_was(path: Pa
 def test_in_a_largest_sample_no_text_can_be_a_hundredth_longer(path: Path) -> None:
     sample = json.loads(path.read_bytes())
     schema = type(typed(path).data)
-    texts = [name for name, value in sample["data"].items() if isinstance(value, str)]
+    # A locale that is too long is shortened, not refused.
+    texts = [name for name, value in sample["data"].items() if isinstance(value, str) and name != "locale"]
     assert texts
     for name in texts:
         text = sample["data"][name]

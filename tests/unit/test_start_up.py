@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FORBIDDEN = ("boto3", "botocore", "pydantic", "aws_xray_sdk", "psycopg")
+FORBIDDEN = ("boto3", "botocore", "pydantic", "aws_xray_sdk", "psycopg", "idna")
 HANDLERS = sorted(
     path
     for path in (ROOT / "functions").glob("*/*.py")

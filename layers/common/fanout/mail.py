@@ -1,6 +1,6 @@
-"""Mail through Amazon SES: to which addresses it can go, and of every failure whether the mail may have gone out.
+"""Mail through Amazon SES: which addresses it can go to, and for every failure whether the mail may have gone out.
 
-A mail has no idempotency key, so whoever sends one does it inside `fanout.effects.at_most_once`.
+A mail has no idempotency key, so every sender calls `send` inside `fanout.effects.at_most_once`.
 Errors of SendEmail: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
 """
 
@@ -13,12 +13,24 @@ import msgspec
 from fanout import aws
 from fanout.failures import Reject, Retry
 
-# What a dot-atom and a host name may be (RFC 5321, 4.1.2 and 4.5.3.1). Quoted local parts and address literals are
-# left out: nobody registers with them, and they are where mail systems disagree.
+# A dot-atom and a host name (RFC 5321, 4.1.2 and 4.5.3.1). Quoted local parts and address literals are left out:
+# users do not register with them, and mail systems disagree about them.
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST_LOCAL = 64
 _LONGEST = 254
+_TOO_LONG = f"it is longer than {_LONGEST} characters"
+
+_UNSEEN = {
+    "Cc": "a control character",
+    "Cf": "an invisible character",
+    "Zl": "a line separator",
+    "Zp": "a paragraph separator",
+    "Zs": "white space",
+}
+"""Unicode categories that no address contains, though one that was copied from elsewhere may begin or end with them."""
+_JOINERS = "\u200c\u200d"
+"""Invisible too, but letters of some domains; RFC 5892, appendix A, says where."""
 
 # What a person must mend, or a daily quota, which is one of 24 hours: ten attempts at this distance outlast it.
 _LONG_WAIT = 3 * 3600
@@ -27,7 +39,7 @@ _REFUSED = {"MessageRejected", "BadRequestException"}
 
 
 class MalformedAddressError(ValueError):
-    """No mail can go to this address. The message says what is wrong with it, and does not quote it."""
+    """No mail can go to this address. The message says what is wrong with the address and does not quote it."""
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,33 +53,82 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def deliverable(address: str) -> str:
-    """Return the address as SES takes it: ASCII, with an internationalised domain in Punycode.
+    """Return the address as SES takes it: ASCII, the domain in lower case and by IDNA 2008 with the mapping of UTS 46.
 
+    White space and invisible characters at either end are left out; anywhere else they are an error.
     Raises MalformedAddressError. https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
     """
+    address = _trimmed(address)
+    if len(address) > _LONGEST:
+        raise MalformedAddressError(_TOO_LONG)
     local, at, domain = address.rpartition("@")
     if not at:
         raise MalformedAddressError("it has no @")
+    for char in address:
+        if (kind := _UNSEEN.get(unicodedata.category(char))) and char not in _JOINERS:
+            raise MalformedAddressError(f"it contains {kind}, {_code_point(char)}")
     if not local.isascii():
-        raise MalformedAddressError("SES takes no other letters than ASCII before the @")
+        raise MalformedAddressError("SES accepts only ASCII characters before the @")
     if not _LOCAL.fullmatch(local) or len(local) > _LONGEST_LOCAL:
-        raise MalformedAddressError("what stands before the @ is no mailbox name")
-    host = ascii_domain(domain)
+        raise MalformedAddressError("the part before the @ is not a mailbox name")
+    host = _ascii_domain(domain)
     labels = host.split(".")
     if len(labels) < 2 or labels[-1].isdigit() or not all(_LABEL.fullmatch(label) for label in labels):
-        raise MalformedAddressError("what stands behind the @ is no domain name")
+        raise MalformedAddressError("the part after the @ is not a domain name")
     if len(local) + 1 + len(host) > _LONGEST:
-        raise MalformedAddressError(f"it is longer than {_LONGEST} characters")
+        raise MalformedAddressError(_TOO_LONG)
     return f"{local}@{host}"
 
 
-def ascii_domain(domain: str) -> str:
-    """Return the domain in lower case, its non-ASCII labels in Punycode (RFC 5890, 2.3.2.1), whether it is one or not.
+def canonical(address: str) -> str:
+    """Return the one form of all ways to write an address, for comparing addresses. Never fails.
 
-    Not Python's own "idna" codec: it follows the rules of 2003, under which straße.de is another domain than today.
+    It is `deliverable` in lower case: mailbox names are case-sensitive by RFC 5321, 2.4, but not in practice. An
+    address that no mail can go to is only trimmed and put in lower case.
     """
-    labels = unicodedata.normalize("NFC", domain.lower()).split(".")
-    return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
+    try:
+        return deliverable(address).lower()
+    except MalformedAddressError:
+        return _trimmed(address).lower()
+
+
+def _trimmed(address: str) -> str:
+    start, end = 0, len(address)
+    while start < end and _may_be_trimmed(address[start]):
+        start += 1
+    while end > start and _may_be_trimmed(address[end - 1]):
+        end -= 1
+    return address[start:end]
+
+
+def _may_be_trimmed(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) == "Cf"
+
+
+def _ascii_domain(domain: str) -> str:
+    """Return the domain in lower case, its non-ASCII labels as A-labels. Raises MalformedAddressError.
+
+    What is plain ASCII is not judged here. https://www.unicode.org/reports/tr46/ https://www.rfc-editor.org/rfc/rfc5891
+    """
+    if domain.isascii() and "xn--" not in domain.lower():
+        return domain.lower()
+    import idna  # noqa: PLC0415 - start-up: its tables take 15 ms, and few domains need them
+
+    try:
+        # UTS 46 leaves these out, and the mail would go to a domain other than the one that was typed.
+        ignored = next((char for char in domain if not idna.uts46_remap(char, std3_rules=False)), "")
+        host = "" if ignored else idna.encode(domain, uts46=True).decode("ascii")
+    except ValueError as error:  # IDNAError, or Python's Unicode tables are older than idna's
+        found = getattr(error, "codepoint", None)
+        where = f": it contains {_code_point(chr(found))}" if found else ""
+        raise MalformedAddressError(f"IDNA 2008 does not allow the domain{where}") from None
+    if ignored:
+        raise MalformedAddressError(f"it contains an invisible character, {_code_point(ignored)}")
+    return host
+
+
+def _code_point(char: str) -> str:
+    return f"U+{ord(char):04X}"
 
 
 def send(mail: Mail, *, recipient: str, sender: str, configuration_set: str = "") -> str:

@@ -13,9 +13,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from fanout import locales
 from fanout.mail import Mail
-
-FALLBACK = "en"
 
 Words = TypeVar("Words")
 
@@ -24,7 +23,7 @@ class MailTemplates(Generic[Words]):
     """The locales in one folder."""
 
     def __init__(self, folder: Path, words: type[Words]) -> None:
-        """folder: where the files are; English must be among them. words: what a locale's file holds."""
+        """folder: where the files are, named by canonical BCP 47 tags, en among them. words: what each file holds."""
         self._folder = folder
         self._type = words
 
@@ -37,10 +36,10 @@ class MailTemplates(Generic[Words]):
     def _layout(self) -> Template:
         return Template((self._folder / "layout.html").read_text("utf-8"))
 
-    def words(self, tag: str) -> tuple[str, Words]:
-        """Return a locale and its words: those of the BCP 47 tag itself, else of its language, else English."""
-        locale = next(each for each in (tag, tag.split("-", maxsplit=1)[0], FALLBACK) if each in self._words)
-        return locale, self._words[locale]
+    def words(self, locale: str | None) -> tuple[str, Words]:
+        """Return the locale of the folder that serves this one best (`locales.lookup`, else English), and its words."""
+        found = locales.lookup(locale, self._words) or locales.DEFAULT
+        return found, self._words[found]
 
     def mail(self, locale: str, subject: str, body: Sequence[str | Sequence[str]]) -> Mail:
         """Return the mail. body: its paragraphs in plain text; a sequence among them is a list of lines."""

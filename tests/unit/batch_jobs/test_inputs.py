@@ -40,8 +40,11 @@ def test_an_input_that_is_not_there_fails_the_job(account: Account) -> None:
         (b"country,\xff\nDE,1\n", "not_csv"),
         (b'"country"x,amount\nDE,1\n', "not_csv"),
         (b"country,amount,amount\nDE,1,1\n", "not_csv"),
-        (b'{"country": "DE", "amount": 1}\n', "missing_columns"),
+        (b'{"country": "DE", "amount": 1}\n', "not_csv"),
         (b"country;amount\nDE;1\n", "missing_columns"),
+        (b'country,amount,"note\n' + b"DE,1,x\n" * 4 + b'DE,1,y"\nDE,1,z\n', "not_csv: a stray quote"),
+        (b"sep=:\ncountry:amount\nDE:1\n", "not_csv: the first line is sep=:"),
+        (b"sep=;\n", "empty_input"),
     ],
     ids=[
         "nothing",
@@ -54,9 +57,14 @@ def test_an_input_that_is_not_there_fails_the_job(account: Account) -> None:
         "a column twice",
         "JSON",
         "another delimiter",
+        "rows within the names",
+        "a delimiter that no job takes",
+        "nothing but the name of a delimiter",
     ],
 )
-def test_what_is_no_csv_file_with_the_columns_fails_the_job(account: Account, content: bytes, why: str) -> None:
+def test_an_input_that_is_not_a_csv_file_with_the_columns_fails_the_job(
+    account: Account, content: bytes, why: str
+) -> None:
     assert reason(account, content).startswith(why)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fanout import aws
-from fanout.contracts.batch_jobs import Column, JobCompleted, JobFailed
+from fanout.contracts.batch_jobs import Column, JobCompleted, JobFailed, Parameters
 from fanout.identity import derived_id
 from fanout.testing import LambdaContext
 from tests.unit.batch_jobs.conftest import BUCKET, Account, people, requested, sales
@@ -245,6 +245,87 @@ def test_more_bad_rows_than_tolerated_fail_the_job_whole(account: Account) -> No
 
 def test_exactly_as_many_bad_rows_as_tolerated_are_tolerated(account: Account) -> None:
     assert account.run(requested(account.put(PEOPLE), people(tolerated_percent=40)))["state"] == "COMPLETED"
+
+
+def amounts(count: int) -> list[str]:
+    """The rows of a file of id, name and amount, with the row of its columns."""
+    return ["id,name,amount", *(f"{number},customer {number},{number}.50" for number in range(1, count + 1))]
+
+
+def invoices(**changes: Any) -> Parameters:
+    """An import of such a file; 1 % of its rows may be bad."""
+    columns = (Column(name="id", type="integer"), Column(name="name"), Column(name="amount", type="decimal"))
+    return Parameters(**{"dataset": "invoices", "columns": columns, "tolerated_percent": 1, **changes})
+
+
+def totals(**changes: Any) -> Parameters:
+    """A report of such a file."""
+    return Parameters(**{"group_by": ("name",), "sum": ("amount",), "tolerated_percent": 1, **changes})
+
+
+EITHER_KIND = pytest.mark.parametrize("parameters", [invoices, totals])
+
+
+@EITHER_KIND
+def test_rows_after_a_quote_that_is_never_closed_count_as_rejected(
+    account: Account, monkeypatch: pytest.MonkeyPatch, parameters: Callable[..., Parameters]
+) -> None:
+    monkeypatch.setenv("CHUNK_ROWS", "300")
+    account.run(requested(account.put("\n".join(amounts(3))), parameters(), job_id="old"))
+    lines = amounts(5000)
+    lines[1000] = '1000,"customer 1000,1000.50'
+    job = account.run(requested(account.put("\n".join(lines)), parameters()))
+    assert (job["state"], job["reason"], job["rows"]) == ("FAILED", "too_many_rejected", 5000)
+    assert (job["good"], job["rejected"]) == (999, 4001)
+    [_, reject] = account.table("rejects")
+    assert reject == ["1001", "", "malformed: unexpected end of data; 4001 rows are lost", ""]
+    assert len(account.dataset("invoices")) == (3 if parameters is invoices else 0)
+
+
+@EITHER_KIND
+def test_rows_between_two_stray_quotes_count_as_rejected(
+    account: Account, monkeypatch: pytest.MonkeyPatch, parameters: Callable[..., Parameters]
+) -> None:
+    monkeypatch.setenv("CHUNK_ROWS", "300")
+    lines = amounts(2000)
+    lines[1000] = '1000,"customer 1000,1000.50'
+    lines[1500] = '1500,customer 1500",1500.50'
+    job = account.run(requested(account.put("\r\n".join(lines)), parameters()))
+    assert (job["state"], job["reason"]) == ("FAILED", "too_many_rejected")
+    assert (job["good"], job["rejected"]) == (1499, 501)
+    assert account.table("rejects")[1:] == [["1001", "", "malformed: a stray quote; 501 rows are lost", ""]]
+
+
+@EITHER_KIND
+def test_a_text_over_several_lines_is_one_row(account: Account, parameters: Callable[..., Parameters]) -> None:
+    text = 'id,name,amount\n1,"12 Main Street\n\nSpringfield, IL, USA",1\n2,"a, b, c\nd, e, f",2\n'
+    job = account.run(requested(account.put(text), parameters()))
+    assert (job["state"], job["good"], job["rejected"]) == ("COMPLETED", 2, 0)
+
+
+@EITHER_KIND
+def test_a_first_line_that_names_the_delimiter_is_not_a_row(
+    account: Account, parameters: Callable[..., Parameters]
+) -> None:
+    text = "\ufeffsep=;\r\nid;name;amount\r\n1;Ann, Bo;1.5\r\n2;Cy;2.5\r\n3;Di;3.5\r\n4;Ed;x\r\n"
+    job = account.run(requested(account.put(text), parameters(tolerated_percent=25)))
+    assert (job["state"], job["good"]) == ("COMPLETED", 3)
+    assert account.table("rejects")[1][:2] == ["5", "amount"], "the names of the columns are row 1"
+    names = [row["name"] for row in account.dataset("invoices")] or [row[0] for row in account.table("report")[1:]]
+    assert names == ["Ann, Bo", "Cy", "Di"]
+
+
+def test_a_value_longer_than_the_csv_modules_own_limit_is_imported(account: Account) -> None:
+    long = "x" * 200_000
+    job = account.run(requested(account.put(f'id,name,amount\n1,"{long}",1\n'), invoices()))
+    assert job["state"] == "COMPLETED"
+    assert account.dataset("invoices") == [{"id": 1, "name": long, "amount": 1}]
+
+
+def test_a_column_that_a_report_does_not_use_may_be_of_any_length(account: Account) -> None:
+    text = f"id,name,amount,note\n1,Ann,1.50,{'x' * 900_000}\n"
+    account.run(requested(account.put(text), totals()))
+    assert account.table("report")[1:] == [["Ann", "1", "1.50"]]
 
 
 def test_the_rows_of_a_failed_import_are_discarded_and_those_of_no_other(account: Account) -> None:

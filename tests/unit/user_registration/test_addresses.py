@@ -42,16 +42,22 @@ def test_a_hash_is_keyed_and_the_same_however_the_address_is_written(addresses: 
         "info@münchen.example",
         "INFO@MÜNCHEN.EXAMPLE",
         " info@xn--mnchen-3ya.example ",
+        "\ufeffinfo@ｍünchen.example\u200b",
         "info@mu\u0308nchen.example",
     ]
     assert {addresses.keyed_hash(address, "analytics") for address in written} == {expected}
+
+
+def test_the_hash_of_a_plain_address_is_that_of_the_address_in_lower_case(addresses: ModuleType) -> None:
+    stored = hmac.new(KEY.encode(), b"suppression\0ada+news@example.org", hashlib.sha256).hexdigest()
+    assert addresses.keyed_hash("Ada+News@Example.org", "suppression") == stored
 
 
 def test_hashes_for_one_purpose_cannot_be_looked_up_under_another(addresses: ModuleType) -> None:
     assert addresses.keyed_hash("a@example.org", "analytics") != addresses.keyed_hash("a@example.org", "suppression")
 
 
-def test_an_address_that_is_none_has_a_hash_all_the_same(addresses: ModuleType) -> None:
+def test_a_malformed_address_has_a_hash_too(addresses: ModuleType) -> None:
     assert len({addresses.keyed_hash(address, "analytics") for address in ("", "ada", "ada@", "@ada", "é@")}) == 5
 
 

@@ -54,6 +54,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sum: Names = ()
     """report: the columns that are added up within each line."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
+    """A first line `sep=;` in the file overrides it."""
     tolerated_percent: Percent = 0
     """How many of a hundred rows may be bad; with more of them the job fails whole."""
 
@@ -95,9 +96,9 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     good: _Count
     """Rows that passed."""
     rejected: _Count
-    """Rows that did not; `rejects` says why."""
+    """Rows that did not, those included that a stray quote has made part of another row; `rejects` says why."""
     rejects: S3Uri | None = None
-    """A CSV file with number and reason of every rejected row; None if there is none."""
+    """A CSV file with number and reason of every rejected row, rows lost in another one left out; None if none is."""
 
 
 @contract("job.completed.v1", topic=_OUTCOMES, filterable=("kind",))

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from fanout.contracts import contract
+from fanout.locales import DEFAULT, Locale, canonical
 
 # "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
 _END = r"(?![\s\S])"
@@ -18,7 +19,6 @@ Currency = Annotated[str, msgspec.Meta(pattern=f"^[A-Z]{{3}}{_END}")]
 """An ISO 4217 code."""
 Country = Annotated[str, msgspec.Meta(pattern=f"^[A-Z]{{2}}{_END}")]
 """An ISO 3166-1 alpha-2 code."""
-Locale = Annotated[str, msgspec.Meta(pattern=f"^[a-z]{{2,3}}(-[A-Z][a-z]{{3}})?(-([A-Z]{{2}}|[0-9]{{3}}))?{_END}")]
 _AddressLine = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"\S")]
 
 
@@ -28,8 +28,12 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     customer_id: CustomerId
     email: Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
     """Where the order is acknowledged. Whether mail can reach it is for whoever sends mail to judge."""
-    locale: Locale = "en"
-    """The customer's language, a BCP 47 tag: en, de-AT."""
+    locale: Locale = DEFAULT
+    """The customer's language, a BCP 47 tag: en, de-AT. Others become one, or `en`."""
+
+    def __post_init__(self) -> None:
+        """Put the locale in canonical form."""
+        msgspec.structs.force_setattr(self, "locale", canonical(self.locale))
 
 
 class ShippingAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

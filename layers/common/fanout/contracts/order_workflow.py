@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from fanout.contracts import contract
+from fanout.locales import DEFAULT, Locale, canonical
 
 # "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
 _END = r"(?![\s\S])"
@@ -22,7 +23,6 @@ Currency = Annotated[str, msgspec.Meta(pattern=f"^[A-Z]{{3}}{_END}")]
 Amount = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
 """Money in the currency's minor unit: cents, or yen, which has none."""
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-Locale = Annotated[str, msgspec.Meta(pattern=f"^[a-z]{{2,3}}(-[A-Z][a-z]{{3}})?(-([A-Z]{{2}}|[0-9]{{3}}))?{_END}")]
 Email = Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
 _Code = Annotated[str, msgspec.Meta(pattern=f"^[A-Za-z0-9_.-]{{1,64}}{_END}")]
 
@@ -51,11 +51,12 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The sum of the lines, tax and shipping being lines of their own."""
     email: Email | None = None
     """Where the customer wants to be told; None: nowhere."""
-    locale: Locale = "en"
-    """The customer's language, a BCP 47 tag: en, de-AT."""
+    locale: Locale = DEFAULT
+    """The customer's language, a BCP 47 tag: en, de-AT. Others become one, or `en`."""
 
     def __post_init__(self) -> None:
-        """Refuse a total that is not that of the lines: one of the two is wrong, and nobody can know which."""
+        """Put the locale in canonical form; refuse a total that is not the sum of the lines."""
+        msgspec.structs.force_setattr(self, "locale", canonical(self.locale))
         lines = sum(line.quantity * line.unit_price for line in self.lines)
         if lines != self.total:
             raise ValueError(f"total is {self.total}, its lines come to {lines}")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from fanout.contracts import contract
+from fanout.locales import DEFAULT, Locale, canonical
 
 # "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
 _END = r"(?![\s\S])"
@@ -12,7 +13,6 @@ _END = r"(?![\s\S])"
 UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
 Plan = Annotated[str, msgspec.Meta(pattern=f"^[a-z][a-z0-9_-]{{0,31}}{_END}")]
 Address = Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
-Locale = Annotated[str, msgspec.Meta(pattern=f"^[a-z]{{2,3}}(-[A-Z][a-z]{{3}})?(-([A-Z]{{2}}|[0-9]{{3}}))?{_END}")]
 
 
 @contract("user.registered.v1", topic="UserRegistration", filterable=("plan", "locale"))
@@ -26,10 +26,14 @@ class UserRegistered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     """As the user typed it: not to be trusted."""
     plan: Plan = "free"
-    locale: Locale = "en"
-    """A BCP 47 tag of language, script and region: en, de-AT, zh-Hant-TW."""
+    locale: Locale = DEFAULT
+    """The user's language, a BCP 47 tag: en, de-AT, zh-Hant-TW. Others become one, or `en`."""
     marketing_consent: bool = False
     """Whether the user agreed to mail that is not needed for the account itself."""
+
+    def __post_init__(self) -> None:
+        """Put the locale in canonical form."""
+        msgspec.structs.force_setattr(self, "locale", canonical(self.locale))
 
 
 FeedbackKind = Literal["permanent_bounce", "transient_bounce", "complaint", "not_spam"]

@@ -1,0 +1,83 @@
+"""Locales as producers write them, and the language that a text in a given set of languages is taken from. No I/O.
+
+BCP 47 tags in any case (RFC 5646, 2.1.1) and POSIX names (`pt_BR.UTF-8`, `C`). A locale decides only the language of a
+text, so none is ever a reason to reject an event: what cannot be read falls back to the part that can, then to English.
+https://www.rfc-editor.org/rfc/rfc5646 https://www.rfc-editor.org/rfc/rfc4647
+https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html#tag_08_02
+"""
+
+import re
+from collections.abc import Container
+from itertools import takewhile
+from typing import Annotated
+
+import msgspec
+
+DEFAULT = "en"
+LONGEST = 35
+"""RFC 5646, 4.4.1: as long as the longest tag without extensions needs to be."""
+
+# Only documented: a longer text is shortened, not refused.
+Locale = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": 255})] | None
+"""A locale in a contract. The contract's `__post_init__` puts it in canonical form."""
+
+# A POSIX codeset or modifier begins here, and so does the second choice of an Accept-Language header.
+_END = re.compile(r"[.@,;:\s]")
+_SUBTAG = re.compile(r"[a-z0-9]{1,8}", re.ASCII)
+# The grammar of RFC 5646, 2.1, of a tag in lower case: language, extlangs, script, region, variants, extensions,
+# private use. Every \b is the end of a subtag.
+_TAG = re.compile(
+    r"(?:[a-z]{2,3}(?:-[a-z]{3}\b){0,3}|[a-z]{4,8})\b"
+    r"(?:-[a-z]{4}\b)?(?:-(?:[a-z]{2}|[0-9]{3})\b)?(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3})\b)*"
+    r"(?:-[a-wyz0-9](?:-[a-z0-9]{2,8}\b)+)*(?:-x(?:-[a-z0-9]{1,8}\b)+)?"
+    r"|x(?:-[a-z0-9]{1,8}\b)+",
+    re.ASCII,
+)
+_POSIX_DEFAULTS = {"c", "posix"}
+
+
+def canonical(locale: str | None) -> str:
+    """Return the well-formed beginning of a locale as BCP 47 writes it, at most 35 characters; "en" if there is none.
+
+    en-us -> en-US, zh_hant_tw -> zh-Hant-TW, de_DE.UTF-8@euro -> de-DE, C -> en.
+    """
+    text = _END.split((locale or "").strip(), maxsplit=1)[0].lower().replace("_", "-")
+    subtags = takewhile(_SUBTAG.fullmatch, text.split("-"))
+    found = _TAG.match("-".join(subtags))
+    if not found or found[0] in _POSIX_DEFAULTS:
+        return DEFAULT
+    tag = found[0]
+    while len(tag) > LONGEST:
+        tag = _truncated(tag)
+    return _in_canonical_case(tag)
+
+
+def lookup(locale: str | None, available: Container[str]) -> str | None:
+    """Return the available locale that serves this one best, None if none does (RFC 4647, 3.4).
+
+    available: in canonical form. The locale loses subtags from its end until it is available.
+    """
+    tag = canonical(locale)
+    while tag and tag not in available:
+        tag = _truncated(tag)
+    return tag or None
+
+
+def _truncated(tag: str) -> str:
+    """The tag without its last subtag, and without a singleton that would then be the last (RFC 4647, 3.4)."""
+    shorter = tag.rpartition("-")[0]
+    return shorter[:-2] if shorter[-2:-1] == "-" else shorter
+
+
+def _in_canonical_case(tag: str) -> str:
+    """Regions in capitals, scripts with one, the rest in lower case (RFC 5646, 2.1.1). tag: in lower case."""
+    subtags = tag.split("-")
+    for place in range(1, len(subtags)):
+        subtag = subtags[place]
+        if len(subtags[place - 1]) == 1:  # extensions and private use follow, which stay in lower case
+            break
+        if len(subtag) == 2:
+            subtags[place] = subtag.upper()
+        elif len(subtag) == 4:
+            subtags[place] = subtag.title()
+    return "-".join(subtags)
