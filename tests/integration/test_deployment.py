@@ -37,11 +37,17 @@ class Checkout:
         self.application = Application(folder / ".fanout", root=folder)
         self.parameters = {**PARAMETERS}
 
-    def sam(self, *arguments: str, local: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run SAM CLI in the checkout; `local`: after `eval "$(fanout env)"`."""
+    def sam(self, *arguments: str, local: bool = True, input: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run SAM CLI in the checkout; `local`: after `eval "$(fanout env)"`; `input`: what is typed."""
         environment = self.application.environment() if local else {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
         return subprocess.run(
-            ["sam", *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            ["sam", *arguments],
+            cwd=self.folder,
+            env=environment,
+            input=input,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def build_and_deploy(self) -> None:
