@@ -24,6 +24,7 @@ from fanout.contracts.system_alerts import (
 from fanout.delivery import Notification
 from fanout.event import Event
 from fanout.failures import Discard, Reject
+from text_length import cut
 
 SOURCE = "urn:aws:cloudwatch"
 
@@ -140,10 +141,10 @@ def _objects(fields: dict[str, Any], name: str) -> list[dict[str, Any]]:
 def _alert(alarm: _Alarm, contract: type[AlertRaised] | type[AlertResolved]) -> AlertRaised | AlertResolved:
     return contract(
         fingerprint=_short(alarm.arn, LONGEST_FINGERPRINT),
-        service=alarm.service[:LONGEST_LINE],
+        service=cut(alarm.service, LONGEST_LINE),
         severity=_severity(alarm.description),
-        title=(_SEVERITY.sub(" ", alarm.description).strip() or alarm.name)[:LONGEST_LINE],
-        description=": ".join(filter(None, (alarm.name, alarm.reason)))[:LONGEST_DESCRIPTION],
+        title=cut(_SEVERITY.sub(" ", alarm.description).strip() or alarm.name, LONGEST_LINE),
+        description=cut(": ".join(filter(None, (alarm.name, alarm.reason))), LONGEST_DESCRIPTION),
         runbook_url=_console(alarm),
     )
 
