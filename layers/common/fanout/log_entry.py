@@ -21,14 +21,19 @@ MAX_ENTRY_BYTES = MAX_BYTES - 4_096
 _DEEPEST = 6
 _MOST_ITEMS = 200
 _LONGEST_VALUE = 16_384
-# What other loggers call the contract's five levels (syslog, log4j, Go's zap and logrus, pino).
+# What other loggers call the contract's five levels: syslog, log4j, java.util.logging, Go's zap, logrus, zerolog and
+# log15, pino, Serilog, .NET's console.
 _LEVELS: dict[str, Level] = {
-    **dict.fromkeys(("TRACE", "DEBUG", "VERBOSE", "FINE"), "DEBUG"),
-    **dict.fromkeys(("INFO", "INFORMATION", "NOTICE"), "INFO"),
-    **dict.fromkeys(("WARN", "WARNING"), "WARNING"),
-    **dict.fromkeys(("ERROR", "ERR", "SEVERE"), "ERROR"),
-    **dict.fromkeys(("CRITICAL", "CRIT", "FATAL", "ALERT", "EMERG", "EMERGENCY", "PANIC", "DPANIC"), "CRITICAL"),
+    **dict.fromkeys(("TRACE", "TRAC", "TRCE", "TRC", "VERBOSE", "VRB"), "DEBUG"),
+    **dict.fromkeys(("DEBUG", "DEBU", "DBUG", "DBG", "FINE", "FINER", "FINEST", "CONFIG"), "DEBUG"),
+    **dict.fromkeys(("INFO", "INFORMATION", "INFORMATIONAL", "INF", "NOTICE"), "INFO"),
+    **dict.fromkeys(("WARN", "WARNING", "WRN"), "WARNING"),
+    **dict.fromkeys(("ERROR", "ERR", "ERRO", "EROR", "SEVERE"), "ERROR"),
+    **dict.fromkeys(("CRITICAL", "CRIT", "FATAL", "FATA", "FTL", "ALERT", "EMERG", "EMERGENCY"), "CRITICAL"),
+    **dict.fromkeys(("PANIC", "PANI", "PNC", "DPANIC"), "CRITICAL"),
 }
+LEVEL_WORDS = frozenset(_LEVELS)
+"""Every word that names a level, in capitals."""
 
 
 def level_named(name: str) -> Level | None:
