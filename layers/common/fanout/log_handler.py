@@ -40,6 +40,7 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 # What every log record has; everything else on it came through `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "trace_id", "otelTraceID"}
 _OURS = {"location", "exception", "stack"}
+_LONGEST_TRACEBACK = 16_000
 
 _this_thread = threading.local()
 """`sends` is set in the threads that publish. boto3 and urllib3 log while they do, and that must not be published."""
@@ -461,15 +462,23 @@ def _exception(record: logging.LogRecord) -> dict[str, str] | None:
     if error is None:
         names = [part.__name__ if isinstance(part, type) else part for part in parts]
         text = text or "\n".join(name for name in names if isinstance(name, str))
-        return {"traceback": text} if text else None
+        return {"traceback": _both_ends(text)} if text else None
     frames = next((part for part in parts if isinstance(part, TracebackType)), error.__traceback__)
     kind = type(error)
+    if frames is not None or not text:  # an exception that was pickled has lost its frames
+        text = "".join(traceback.format_exception(kind, error, frames))
     return {
         "type": f"{kind.__module__}.{kind.__qualname__}",
         "message": _text(error),
-        # An exception that was pickled has lost its frames.
-        "traceback": text if text and frames is None else "".join(traceback.format_exception(kind, error, frames)),
+        "traceback": _both_ends(text),
     }
+
+
+def _both_ends(text: str) -> str:
+    """Cut a long traceback in its middle: its end names the exception, which cutting the end would lose."""
+    missing = len(text) - _LONGEST_TRACEBACK
+    half = _LONGEST_TRACEBACK // 2
+    return text if missing <= 0 else f"{text[:half]}\n… [{missing} characters cut off] …\n{text[-half:]}"
 
 
 def _trace_id(record: logging.LogRecord) -> str | None:

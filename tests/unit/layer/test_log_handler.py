@@ -377,6 +377,18 @@ def test_the_traceback_of_a_record_made_elsewhere_is_kept(record: logging.LogRec
     assert "ZeroDivisionError: division by zero" in json.dumps(msgspec.to_builtins(event.data))
 
 
+@pytest.mark.parametrize("exc_info", [None, ZeroDivisionError()], ids=["text alone", "pickled"])
+def test_a_traceback_that_is_too_long_keeps_both_ends(exc_info: Any, make: Make, topic: Topic) -> None:
+    _, handler = make()
+    text = FORMATTED.replace("  File ...\n", "  File ...\n" * 20_000)
+    handler.handle(logged(exc_info=exc_info, exc_text=text))
+    assert handler.flush(5)
+    kept = topic.entries[0].data.context["exception"]["traceback"]
+    assert kept.startswith("Traceback (most recent call last):\n")
+    assert kept.endswith("\nZeroDivisionError: division by zero")
+    assert f"… [{len(text) - 16_000} characters cut off] …" in kept
+
+
 def test_an_exception_that_is_being_handled_is_kept_for_a_record_that_says_true(make: Make, topic: Topic) -> None:
     _, handler = make()
     try:
