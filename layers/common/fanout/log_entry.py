@@ -106,10 +106,18 @@ def _plain_scalar(value: str | int | float | None) -> str | int | float | None:
     if isinstance(value, str):
         return _clean(_mark(value, _LONGEST_VALUE))
     if isinstance(value, int) and not isinstance(value, bool):
-        return int(value) if -(2**63) <= value < 2**63 else hex(value)  # str() refuses numbers of 4,300 digits
+        return int(value) if -(2**63) <= value < 2**63 else _digits(int(value))
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(value)
     return value
+
+
+def _digits(number: int) -> str:
+    """A number beyond 64 bits as text, which every reader of JSON keeps; Python writes 4,300 digits at most."""
+    try:
+        return str(number)
+    except ValueError:
+        return hex(number)
 
 
 def _clean(text: str) -> str:
