@@ -35,7 +35,7 @@ _VALUE = re.compile(r"\W*([A-Za-z]+)(?:[+-]?\d+)?\W*")
 _ANSI = re.compile(r"\x1b\[[\d;]*m")
 
 _WORDS = "|".join(sorted(log_entry.LEVEL_WORDS, key=len, reverse=True))
-_NOT_BEFORE = r"""(?<![\w.=/$"'`-])"""
+_NOT_BEFORE = r"""(?<![\w.=/$"'`])(?<!\w-)"""
 # In capitals: ERROR, ERROR: [ERROR] ERROR/MainProcess] ERRO[0000]
 _CAPITALS = re.compile(rf"{_NOT_BEFORE}({_WORDS})(?=$|[\s\]):|>\[]|/\w|-\s)")
 # In any case: error: [error] (error) [core:error], and alone between tabs or bars.
@@ -75,11 +75,11 @@ _FAILURE = re.compile(
     r"|(?:Exception|Caused by|Uncaught|(?:\(node:\d+\) )?Unhandled\w*)"
     r"(?::| in thread | [Ee]xception| [Pp]romise| \w+Error)"
     r"|Traceback \(most recent call last\)|thread '[^'\n]*' .{0,40}panicked at|(?:panic|fatal error): "
-    r"|(?:PHP )?(?:Fatal|Parse|Syntax|Internal|Runtime|Unexpected) error: "
+    r"|(?:PHP )?(?:Fatal|Fatal Python|Parse|Syntax|Internal|Runtime|Unexpected) error: "
     r"|(?:\S+ )?Task timed out after [\d.]+ seconds|(?:RequestId: )?\S+ Process exited before completing request"
 )
 _TRACE = re.compile(
-    r"^Traceback \(most recent call last\):|^(?:Caused by: )?[\w.$]+(?:Error|Exception)\b[^\n]*\n\s+at ", re.MULTILINE
+    r"^Traceback \(most recent call last\):|^(?:Caused by: )?[\w.$]*(?:Error|Exception)\b[^\n]*\n\s+at ", re.MULTILINE
 )
 _LEADING_TIME = re.compile(
     r"(?:\[[^\[\]\n]{1,60}\]|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.,]*(?:Z| ?[+-]\d\d:?\d\d| UTC)?)[\s|:-]+"
@@ -99,7 +99,7 @@ def of_value(value: Any) -> Level | None:
 
 def of_syslog(value: Any) -> Level | None:
     """Return the level of one of syslog's severities, 0 to 7."""
-    return SYSLOG[int(value)] if str(value) in set("01234567") else None
+    return SYSLOG[int(value)] if isinstance(value, int | str) and str(value) in set("01234567") else None
 
 
 def of_python(value: Any) -> Level | None:
