@@ -1,45 +1,28 @@
 """What CloudWatch Logs sends to a subscription's target, and the log entries that its lines stand for.
 
 The payload: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
-Lambda's own lines: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 """
 
 import base64
 import hashlib
-import re
+import json
 import zlib
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 
+import log_lines
 from fanout import log_entry
-from fanout.contracts.application_logs import Level, LogEntry
+from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event
 
 # Every log group of a fanout application is the resource FanoutLogGroup of its stack, and CloudFormation puts that into
 # the generated name.
 _OWN = "FanoutLogGroup"
 
-_FIELDS = {
-    "level": ("level", "log.level", "severity", "levelname", "lvl"),
-    "message": ("message", "msg", "errorMessage"),
-    "logger": ("logger", "logger_name", "log.logger"),
-    "trace_id": ("trace_id", "traceId", "xray_trace_id", "otelTraceID", "trace.id"),
-    "service": ("service", "service.name", "serviceName"),
-}
-# pino and bunyan write levels as numbers, on a scale of their own.
-_NUMBERED: dict[int, Level] = {10: "DEBUG", 20: "DEBUG", 30: "INFO", 40: "WARNING", 50: "ERROR", 60: "CRITICAL"}
-
 # CloudWatch Logs packs at most a megabyte or so; lines that repeat themselves become a twentieth.
 _MOST_BYTES = 32 * 1024 * 1024
-
-_REQUEST = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-_PYTHON = re.compile(rf"\[([A-Z]+)\]\t{_TIME}\t{_REQUEST}\t")
-_NODE = re.compile(rf"{_TIME}\t{_REQUEST}\t([A-Z]+)\t")
-_FAILED = re.compile(rf"(?:{_TIME} )?(?:RequestId: )?{_REQUEST} (?:Task timed out after|Error: )")
-_LOGFMT = re.compile(r'\b(?:level|lvl|severity)="?(\w+)')
 
 
 class LogEvent(msgspec.Struct):
@@ -68,7 +51,13 @@ def read(payload: dict[str, Any]) -> Batch:
     except (KeyError, TypeError):
         raise ValueError("no payload of CloudWatch Logs: it has no awslogs.data") from None
     try:
-        return msgspec.json.decode(_unzipped(base64.b64decode(packed, validate=True)), type=Batch)
+        content = _unzipped(base64.b64decode(packed, validate=True))
+        try:
+            return msgspec.json.decode(content, type=Batch)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:  # half a surrogate pair in one line must not cost the others
+            return msgspec.convert(json.loads(content), type=Batch)
     except (ValueError, TypeError, RecursionError, zlib.error) as error:
         raise ValueError(f"no payload of CloudWatch Logs: awslogs.data is not readable ({error})") from None
 
@@ -106,78 +95,13 @@ def entries(batch: Batch, region: str) -> list[Event[LogEntry]]:
 
 
 def entry(text: str, batch: Batch) -> LogEntry:
-    """Return the entry that a line stands for: JSON as its fields say, plain text as far as it can be told."""
-    text = text.rstrip("\n")
-    place = {"log_group": batch.logGroup, "log_stream": batch.logStream}
-    fields = _json(text)
-    if fields is None:
-        level, message, found = _from_text(text)
-        return log_entry.make(service=_service(batch), level=level, message=message, context={**found, **place})
-    taken = {name: _take(fields, keys) for name, keys in _FIELDS.items()}
-    message, service, trace_id = taken["message"], taken["service"], taken["trace_id"]
-    if message is None:
-        message = fields["type"] if str(fields.get("type")).startswith("platform.") else text
+    """Return the entry that a line stands for. Its service, unless it names one, is the end of the log group's name."""
+    line = log_lines.read(text.rstrip("\n"))
     return log_entry.make(
-        service=service if _names_a_service(service) else _service(batch),
-        level=_level(taken["level"]) or _platform_level(fields),
-        message=message if isinstance(message, str) else msgspec.json.encode(message).decode(),
-        logger=str(taken["logger"] or ""),
-        trace_id=str(trace_id) if trace_id else None,
-        context={**fields, **place},
+        service=line.service or batch.logGroup.rstrip("/").rpartition("/")[2],  # /aws/lambda/checkout -> checkout
+        level=line.level or "INFO",
+        message=line.message,
+        logger=line.logger,
+        trace_id=line.trace_id,
+        context={**line.fields, "log_group": batch.logGroup, "log_stream": batch.logStream},
     )
-
-
-def _json(text: str) -> dict[str, Any] | None:
-    if not text.startswith("{"):
-        return None
-    try:
-        found = msgspec.json.decode(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _take(fields: dict[str, Any], keys: tuple[str, ...]) -> Any:
-    """Remove and return the first of these fields that is there."""
-    return next((fields.pop(key) for key in keys if fields.get(key) is not None), None)
-
-
-def _level(value: Any) -> Level | None:
-    if isinstance(value, str):
-        return log_entry.level_named(value)
-    return _NUMBERED.get(value) if isinstance(value, int) else None
-
-
-def _platform_level(fields: dict[str, Any]) -> Level:
-    """Lambda's report on an invocation is the one place where a time-out or a crash shows."""
-    record = fields.get("record")
-    failed = isinstance(record, dict) and record.get("status") in {"timeout", "error", "failure"}
-    return "ERROR" if failed and fields.get("type") == "platform.report" else "INFO"
-
-
-def _names_a_service(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and value != "service_undefined"  # Powertools' default
-
-
-def _service(batch: Batch) -> str:
-    """/aws/lambda/checkout -> checkout"""
-    return batch.logGroup.rstrip("/").rpartition("/")[2]
-
-
-def _from_text(text: str) -> tuple[Level, str, dict[str, str]]:
-    """Level, message, and what else a line of plain text tells."""
-    if python := _PYTHON.match(text):
-        return log_entry.level_named(python[1]) or "INFO", text[python.end() :], {"request_id": python[2]}
-    if node := _NODE.match(text):
-        return log_entry.level_named(node[2]) or "INFO", text[node.end() :], {"request_id": node[1]}
-    if failed := _FAILED.match(text):
-        return "ERROR", text, {"request_id": failed[1]}
-    return _level_of_text(text[:1_000]) or "INFO", text, {}
-
-
-def _level_of_text(text: str) -> Level | None:
-    """The level that a line names: `level=warn` anywhere, or one of its first words in capitals, `[ERROR]`, `WARN:`."""
-    if (named := _LOGFMT.search(text)) and (level := log_entry.level_named(named[1])):
-        return level
-    words = (word.strip("[]()<>|:,-") for word in text.split(maxsplit=5)[:5])
-    return next((level for word in words if word.isupper() and (level := log_entry.level_named(word))), None)

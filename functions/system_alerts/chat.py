@@ -4,17 +4,28 @@ An incoming webhook cannot tell a message that comes twice, so every notificatio
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 """
 
+import re
+from urllib.parse import urlsplit
+
 import settings
+import texts
 import webhooks
 from fanout.contracts.system_alerts import AlertNotification
 from fanout.effects import at_most_once
 from fanout.event import Event
 from fanout.subscriber import Outcome, subscriber
+from text_length import cut, measure, utf16
+from webhooks import Webhook
 
 # An attempt that began longer ago than this was killed: twice the function's timeout.
 LEASE_SECONDS = 60
-# Slack cuts off what is longer than 40,000 characters, and nobody reads this much.
-_LONGEST = 3_500
+# Slack asks for 4,000 characters at most and cuts at 40,000 (https://docs.slack.dev/reference/methods/chat.postMessage);
+# Mattermost takes 16,383 (https://developers.mattermost.com/integrate/webhooks/incoming/).
+_LIMIT = 3_500
+# Discord refuses a longer message with status 400: https://docs.discord.com/developers/resources/webhook#execute-webhook,
+# also behind /slack: https://github.com/thp/urlwatch/issues/353
+_DISCORD_LIMIT = 2_000
+_DISCORD = re.compile(r"(?:[^/]+\.)?discord(?:app)?\.com\.?/|[^/]*/api/webhooks/\d+/[^/]+/slack/")
 
 
 @subscriber(AlertNotification)
@@ -23,18 +34,38 @@ def handler(event: Event[AlertNotification]) -> Outcome:
     webhook = webhooks.configured()
 
     def post() -> dict[str, int]:
-        answer = webhooks.call(webhook, message(event.data), is_repeatable=False)
+        answer = webhooks.call(webhook, message(event.data, limit_of(webhook)), is_repeatable=False)
         return {"status": answer.status}
 
     return at_most_once(event, settings.channel().channel_table, post, lease_seconds=LEASE_SECONDS)
 
 
-def message(news: AlertNotification) -> dict[str, str]:
-    """Return the notification as the webhook takes it: `text` alone, which every Slack-compatible receiver knows."""
-    text = f"*{_plain(news.subject)}*\n{_plain(news.text)}"
-    return {"text": text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"}
+def limit_of(webhook: Webhook) -> int:
+    """Return how long a message may be: what the secret says, else what the receiver is known to take."""
+    if webhook.limit is not None:
+        return webhook.limit
+    try:
+        parts = urlsplit(webhook.url)
+        address = f"{parts.hostname or ''}{parts.path}/"
+    except ValueError:  # it will not be called either
+        return _LIMIT
+    return _DISCORD_LIMIT if _DISCORD.match(address) else _LIMIT
+
+
+def message(notification: AlertNotification, limit: int = _LIMIT) -> dict[str, str]:
+    """Return the notification as the webhook takes it: `text` alone, which every Slack-compatible receiver knows.
+
+    limit: what the text may count, escaped, in UTF-16 units: no receiver counts more. What is too long is cut before
+    it is escaped, so that no entity is.
+    """
+    subject = f"*{_plain(cut(notification.subject, limit // 2, _escaped))}*\n"
+    return {"text": subject + _plain(texts.shorten(notification, limit - measure(subject, utf16), _escaped))}
 
 
 def _plain(text: str) -> str:
     """Text that calls nobody and links nowhere: https://docs.slack.dev/messaging/formatting-message-text#escaping"""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _escaped(character: str) -> int:
+    return utf16(character) if character not in "&<>" else len(_plain(character))

@@ -21,7 +21,6 @@ from fanout.subscriber import Outcome, subscriber
 from webhooks import Webhook
 
 _SEVERITIES: dict[Severity, str] = {"CRITICAL": "critical", "HIGH": "error", "MEDIUM": "warning", "LOW": "info"}
-_LONGEST_SUMMARY = 1024
 
 
 @subscriber(AlertNotification)
@@ -56,8 +55,9 @@ def document(webhook: Webhook, event: Event[AlertNotification], action: str) -> 
     about: dict[str, Any] = {"routing_key": webhook.routing_key, "event_action": action, "dedup_key": news.incident}
     if action == "resolve":
         return about
+    # The contract keeps summary and dedup_key within PagerDuty's limits, 1,024 and 255 characters.
     payload = {
-        "summary": news.subject[:_LONGEST_SUMMARY],
+        "summary": news.subject,
         "source": news.service,
         "severity": _SEVERITIES[news.severity],
         "timestamp": event.occurred_at.isoformat(),

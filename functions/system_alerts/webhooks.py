@@ -1,6 +1,6 @@
 """What chat and pager share: the webhook they call stands in a secret, and what its answers mean for the event."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -12,23 +12,25 @@ _SHORTEST_SECRET = 6
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """A channel's secret: {"url": ..., "routing_key": ...}. Without a URL the channel is switched off."""
+    """A channel's secret: {"url": ..., "routing_key": ..., "limit": ...}. Without a URL the channel is switched off."""
 
     url: str = ""
     routing_key: str = ""
     """The pager's; empty for chat."""
+    limit: Annotated[int, msgspec.Meta(ge=500)] | None = None
+    """Chat's: how many characters the receiver takes, where that does not follow from the URL."""
 
 
 def configured() -> Webhook:
     """Return the channel's webhook, as the secret has it now: a few reads a day, and a change counts at once.
 
-    Raises Discard if it has none, Retry if it is not to be understood: a person will mend it.
+    Raises Discard if it has none, Retry if the secret is not as described: a person will fix it.
     """
     secret = aws.client("secretsmanager").get_secret_value(SecretId=settings.channel().webhook_secret_arn)
     try:
         webhook = msgspec.json.decode(secret["SecretString"], type=Webhook)
     except (KeyError, ValueError):  # what is wrong with it may quote it
-        raise Retry("misconfigured: the webhook's secret is no JSON object with a text under url") from None
+        raise Retry("misconfigured: the webhook's secret is not a JSON object with a text under url") from None
     if not webhook.url:
         raise Discard("unconfigured: the webhook's secret holds no url")
     return webhook

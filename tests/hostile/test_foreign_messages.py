@@ -157,6 +157,7 @@ def test_a_log_line_of_any_kind_becomes_an_entry_that_satisfies_the_contract(
 ) -> None:
     function("application_logs/ingest")
     import cloudwatch_logs  # noqa: PLC0415 - lies beside the function
+    import log_lines  # noqa: PLC0415 - likewise
 
     schema = contracts.load("application_logs")["log.entry.v1"]
     batch = msgspec.convert(
@@ -168,9 +169,12 @@ def test_a_log_line_of_any_kind_becomes_an_entry_that_satisfies_the_contract(
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
         max_leaves=8,
     )
-    names = st.sampled_from([key for keys in cloudwatch_logs._FIELDS.values() for key in keys] + ["type", "record"])
+    fields = {*log_lines._LEVEL, *log_lines._NUMBERED, *log_lines._MESSAGE, *log_lines._SERVICE, *log_lines._TRACE}
+    known = sorted({name.partition(".")[0] for name in fields} | fields | {"facility", "type", "record", "errorType"})
+    objects = st.dictionaries(st.sampled_from(known), values | st.dictionaries(st.sampled_from(known), values))
+    prefixes = st.sampled_from(["", "\ufeff", "<11>", "2026-11-22 12:00:00 ERROR ", "[ERROR] "])
 
-    @given(line=st.text(st.characters(codec="utf-8")) | st.dictionaries(names, values).map(json.dumps))
+    @given(line=st.text(st.characters(codec="utf-8")) | st.builds(str.__add__, prefixes, objects.map(json.dumps)))
     def check(line: str) -> None:
         msgspec.json.decode(msgspec.json.encode(cloudwatch_logs.entry(line, batch)), type=schema)
 

@@ -21,14 +21,19 @@ MAX_ENTRY_BYTES = MAX_BYTES - 4_096
 _DEEPEST = 6
 _MOST_ITEMS = 200
 _LONGEST_VALUE = 16_384
-# What other loggers call the contract's five levels (syslog, log4j, Go's zap and logrus, pino).
+# What other loggers call the contract's five levels: syslog, log4j, java.util.logging, Go's zap, logrus, zerolog and
+# log15, pino, Serilog, .NET's console.
 _LEVELS: dict[str, Level] = {
-    **dict.fromkeys(("TRACE", "DEBUG", "VERBOSE", "FINE"), "DEBUG"),
-    **dict.fromkeys(("INFO", "INFORMATION", "NOTICE"), "INFO"),
-    **dict.fromkeys(("WARN", "WARNING"), "WARNING"),
-    **dict.fromkeys(("ERROR", "ERR", "SEVERE"), "ERROR"),
-    **dict.fromkeys(("CRITICAL", "CRIT", "FATAL", "ALERT", "EMERG", "EMERGENCY", "PANIC", "DPANIC"), "CRITICAL"),
+    **dict.fromkeys(("TRACE", "TRAC", "TRCE", "TRC", "VERBOSE", "VRB"), "DEBUG"),
+    **dict.fromkeys(("DEBUG", "DEBU", "DBUG", "DBG", "FINE", "FINER", "FINEST", "CONFIG"), "DEBUG"),
+    **dict.fromkeys(("INFO", "INFORMATION", "INFORMATIONAL", "INF", "NOTICE"), "INFO"),
+    **dict.fromkeys(("WARN", "WARNING", "WRN"), "WARNING"),
+    **dict.fromkeys(("ERROR", "ERR", "ERRO", "EROR", "SEVERE"), "ERROR"),
+    **dict.fromkeys(("CRITICAL", "CRIT", "FATAL", "FATA", "FTL", "ALERT", "EMERG", "EMERGENCY"), "CRITICAL"),
+    **dict.fromkeys(("PANIC", "PANI", "PNC", "DPANIC"), "CRITICAL"),
 }
+LEVEL_WORDS = frozenset(_LEVELS)
+"""Every word that names a level, in capitals."""
 
 
 def level_named(name: str) -> Level | None:
@@ -101,10 +106,18 @@ def _plain_scalar(value: str | int | float | None) -> str | int | float | None:
     if isinstance(value, str):
         return _clean(_mark(value, _LONGEST_VALUE))
     if isinstance(value, int) and not isinstance(value, bool):
-        return int(value) if -(2**63) <= value < 2**63 else hex(value)  # str() refuses numbers of 4,300 digits
+        return int(value) if -(2**63) <= value < 2**63 else _digits(int(value))
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(value)
     return value
+
+
+def _digits(number: int) -> str:
+    """A number beyond 64 bits as text, which every reader of JSON keeps; Python writes 4,300 digits at most."""
+    try:
+        return str(number)
+    except ValueError:
+        return hex(number)
 
 
 def _clean(text: str) -> str:

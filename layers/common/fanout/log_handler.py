@@ -13,6 +13,7 @@ A message, an exception and `extra` fields travel as they are: keep personal dat
 Formatters are ignored: an entry has level, logger and message apart, and `logging.basicConfig` sets one unasked.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -23,13 +24,14 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 import msgspec
 
 from fanout import log_entry
-from fanout.contracts.application_logs import LogEntry
-from fanout.event import Event, encode
+from fanout.contracts.application_logs import Level, LogEntry
+from fanout.event import YEARS, Event, encode
 from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Publisher, PublishError
 
 _REPORT_SECONDS = 10.0
@@ -38,6 +40,7 @@ _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
 # What every log record has; everything else on it came through `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "trace_id", "otelTraceID"}
 _OURS = {"location", "exception", "stack"}
+_LONGEST_TRACEBACK = 16_000
 
 _this_thread = threading.local()
 """`sends` is set in the threads that publish. boto3 and urllib3 log while they do, and that must not be published."""
@@ -160,7 +163,8 @@ class FanoutHandler(logging.Handler):
             event = self._event(record)
             size = len(encode(event))
         except Exception:
-            self.handleError(record)
+            with contextlib.suppress(Exception):  # it reads attributes that such a record may lack
+                self.handleError(record)
             self._lose(dropped=1, reason="a record could not be read")
             return
         with self._lock:
@@ -225,32 +229,26 @@ class FanoutHandler(logging.Handler):
         return True
 
     def _event(self, record: logging.LogRecord) -> Event[LogEntry]:
+        """Return the record as an event. A record from a bridge or another process may lack any attribute."""
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         context: dict[str, Any] = {f"{name}_" if name in _OURS else name: value for name, value in extra.items()}
-        context["location"] = f"{record.pathname}:{record.lineno} {record.funcName}"
-        context["process"] = record.process
-        context["thread"] = record.threadName
-        if record.exc_info and record.exc_info[1] is not None:
-            context["exception"] = _exception(record.exc_info[1])
-        if record.stack_info:
-            context["stack"] = record.stack_info
+        known = {
+            "location": _location(record),
+            "process": getattr(record, "process", None),
+            "thread": getattr(record, "threadName", None),
+            "exception": _exception(record),
+            "stack": getattr(record, "stack_info", None),
+        }
+        context |= {name: value for name, value in known.items() if value is not None}
         entry = log_entry.make(
             service=self._service,
-            level=log_entry.level_numbered(record.levelno),
-            message=self._message(record),
-            logger=record.name,
+            level=_level(record),
+            message=_message(record),
+            logger=_text(getattr(record, "name", None)),
             trace_id=_trace_id(record),
             context=context,
         )
-        return Event.new(entry, source=self._source, time=datetime.fromtimestamp(record.created, UTC))
-
-    def _message(self, record: logging.LogRecord) -> str:
-        """The message, or what can be told of it: a mistake in a log call is no reason to lose the rest."""
-        try:
-            return record.getMessage()
-        except Exception as error:
-            arguments = log_entry.plain(record.args)
-            return f"{log_entry.plain(record.msg)} (not formatted: {type(error).__name__}; arguments: {arguments})"
+        return Event.new(entry, source=self._source, time=_created(record))
 
     def _is_running(self) -> bool:
         """Start the threads if this process has none yet. False if it cannot have any; the record is then dropped."""
@@ -412,22 +410,89 @@ def _report_on_stderr(loss: Loss) -> None:
         )
 
 
-def _exception(error: BaseException) -> dict[str, str]:
+def _message(record: logging.LogRecord) -> str:
+    """Return the message, or what is known of it: a mistake in a log call does not lose the rest of the record."""
+    message, arguments = getattr(record, "msg", None), getattr(record, "args", None)
+    try:
+        if isinstance(arguments, list):  # a tuple that has been through JSON
+            return str(message) % tuple(arguments)
+        return str(record.getMessage())
+    except Exception as error:
+        formatted = getattr(record, "message", None)  # by the formatter of another handler, or the sender's
+        if isinstance(formatted, str):
+            return formatted
+        if not arguments:
+            return _text(message)
+        return f"{_text(message)} (not formatted: {type(error).__name__}; arguments: {log_entry.plain(arguments)})"
+
+
+def _level(record: logging.LogRecord) -> Level:
+    """Return the level by its number, else by its name. INFO if the record has neither."""
+    number, name = getattr(record, "levelno", None), getattr(record, "levelname", None)
+    if isinstance(number, int):
+        return log_entry.level_numbered(number)
+    return log_entry.level_named(_text(name)) or "INFO"
+
+
+def _created(record: logging.LogRecord) -> datetime:
+    """Return the record's time; the current time if it has none that an event can have."""
+    try:
+        time_of_record = datetime.fromtimestamp(float(getattr(record, "created", "")), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return datetime.now(UTC)
+    return time_of_record if time_of_record.year in YEARS else datetime.now(UTC)
+
+
+def _location(record: logging.LogRecord) -> str | None:
+    path, function = _text(getattr(record, "pathname", None)), _text(getattr(record, "funcName", None))
+    return f"{path}:{_text(getattr(record, 'lineno', None))} {function}".strip() if path or function else None
+
+
+def _exception(record: logging.LogRecord) -> dict[str, str] | None:
+    """Return the record's exception; None if it has none.
+
+    `exc_info` is logging's triple, an exception alone, True, or text. `exc_text` is the formatted traceback; it is all
+    that is left of an exception that was pickled (logging.handlers.SocketHandler) or formatted by a bridge.
+    """
+    given, text = getattr(record, "exc_info", None), _text(getattr(record, "exc_text", None))
+    if given is True:
+        given = sys.exc_info()
+    parts = list(given) if isinstance(given, tuple | list) else [given]
+    error = next((part for part in parts if isinstance(part, BaseException)), None)
+    if error is None:
+        names = [part.__name__ if isinstance(part, type) else part for part in parts]
+        text = text or "\n".join(name for name in names if isinstance(name, str))
+        return {"traceback": _both_ends(text)} if text else None
+    frames = next((part for part in parts if isinstance(part, TracebackType)), error.__traceback__)
     kind = type(error)
+    if frames is not None or not text:  # an exception that was pickled has lost its frames
+        text = "".join(traceback.format_exception(kind, error, frames))
     return {
         "type": f"{kind.__module__}.{kind.__qualname__}",
-        "message": str(log_entry.plain(error)),
-        "traceback": "".join(traceback.format_exception(error)),
+        "message": _text(error),
+        "traceback": _both_ends(text),
     }
 
 
+def _both_ends(text: str) -> str:
+    """Cut a long traceback in its middle: its end names the exception, which cutting the end would lose."""
+    missing = len(text) - _LONGEST_TRACEBACK
+    half = _LONGEST_TRACEBACK // 2
+    return text if missing <= 0 else f"{text[:half]}\n… [{missing} characters cut off] …\n{text[-half:]}"
+
+
 def _trace_id(record: logging.LogRecord) -> str | None:
-    """The trace named by `extra`, by OpenTelemetry's instrumentation of logging, or by Lambda."""
-    given = getattr(record, "trace_id", None) or getattr(record, "otelTraceID", None)
-    if given and str(given) != "0":
-        return str(given)
+    """Return the trace named by `extra`, by OpenTelemetry's instrumentation of logging, or by Lambda."""
+    given = _text(getattr(record, "trace_id", None)) or _text(getattr(record, "otelTraceID", None))
+    if given and given != "0":
+        return given
     header = os.environ.get("_X_AMZN_TRACE_ID", "")
     return dict(part.split("=", 1) for part in header.split(";") if "=" in part).get("Root")
+
+
+def _text(value: Any) -> str:
+    """Return the value as text, "" for None. Never raises."""
+    return "" if value is None else value if type(value) is str else str(log_entry.plain(value))
 
 
 _handlers: "weakref.WeakSet[FanoutHandler]" = weakref.WeakSet()

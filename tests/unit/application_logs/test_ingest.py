@@ -92,48 +92,6 @@ def test_a_line_becomes_an_entry_with_the_identity_cloudwatch_gave_it(ingest: Mo
     assert [event.identity for event in listener.heard()] == [first.identity, second.identity]
 
 
-@pytest.mark.parametrize(
-    ("line", "level", "message"),
-    [
-        # Lambda, plain text
-        (f"[ERROR]\t{AT}\t{REQUEST}\tpayment failed\n", "ERROR", "payment failed"),
-        (f"[WARNING]\t{AT}\t{REQUEST}\tslow", "WARNING", "slow"),
-        (f"{AT}\t{REQUEST}\tWARN\tretrying\n", "WARNING", "retrying"),
-        (f"{AT}\t{REQUEST}\tINFO\tno ERROR here", "INFO", "no ERROR here"),
-        ("[ERROR] KeyError: 'id'\nTraceback (most recent call last):", "ERROR", None),
-        (f"{AT} {REQUEST} Task timed out after 3.00 seconds\n", "ERROR", None),
-        (f"RequestId: {REQUEST} Error: Runtime exited with error: signal: killed", "ERROR", None),
-        (f"START RequestId: {REQUEST} Version: 7", "INFO", None),
-        (f"REPORT RequestId: {REQUEST}\tDuration: 3.10 ms", "INFO", None),
-        # anybody's plain text
-        ("2026-11-22 12:00:00,123 ERROR shop.cart - empty", "ERROR", None),
-        ("2026-11-22 12:00:00 [FATAL] out of memory", "CRITICAL", None),
-        ("WARN: disk is nearly full", "WARNING", None),
-        ('time=2026 level=warn msg="late"', "WARNING", None),
-        ("nothing that names a level, not even an error", "INFO", None),
-        ("", "INFO", None),
-        ("{broken json", "INFO", None),
-        ("[1, 2]", "INFO", None),
-        # JSON
-        ('{"level": "error", "msg": "pg down"}', "ERROR", "pg down"),
-        ('{"level": 40, "msg": "pino"}', "WARNING", "pino"),
-        ('{"severity": "NOTICE", "message": "gcp"}', "INFO", "gcp"),
-        ('{"level": "ERROR", "message": {"a": 1}}', "ERROR", '{"a":1}'),
-        ('{"level": ["odd"], "message": null}', "INFO", '{"level": ["odd"], "message": null}'),
-        ('{"time":"t","type":"platform.report","record":{"status":"timeout"}}', "ERROR", "platform.report"),
-        ('{"time":"t","type":"platform.report","record":{"status":"success"}}', "INFO", "platform.report"),
-        ('{"time":"t","type":"platform.start","record":{"requestId":"1"}}', "INFO", "platform.start"),
-    ],
-)
-def test_level_and_message_are_read_from_whatever_form_the_line_has(
-    line: str, level: str, message: str | None, ingest: ModuleType, listener: Listener
-) -> None:
-    ingest.handler(payload(line), LambdaContext())
-    [event] = listener.heard()
-    assert event.data.level == level
-    assert event.data.message == (line.rstrip("\n") if message is None else message)
-
-
 def test_a_line_of_powertools_keeps_its_service_trace_and_fields(ingest: ModuleType, listener: Listener) -> None:
     line = {
         "level": "ERROR",
@@ -197,6 +155,16 @@ def test_what_could_not_be_published_is_raised_so_that_lambda_keeps_it(ingest: M
     listener.close()
     with pytest.raises(PublishError, match="2 of 2 events not published"):
         ingest.handler(payload("one", "two"), LambdaContext())
+
+
+def test_half_a_surrogate_pair_in_a_line_costs_neither_it_nor_the_others(
+    ingest: ModuleType, listener: Listener
+) -> None:
+    ingest.handler(payload("ERROR \ud83d", '{"level":"error","message":"\ud83d"}', "fine"), LambdaContext())
+    first, second, third = (event.data for event in listener.heard())
+    assert (first.level, first.message) == ("ERROR", "ERROR \\ud83d")
+    assert (second.level, second.message) == ("ERROR", "\\ud83d")
+    assert third.message == "fine"
 
 
 def test_a_line_as_long_as_cloudwatch_allows_is_cut_and_published(ingest: ModuleType, listener: Listener) -> None:

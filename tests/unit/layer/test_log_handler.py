@@ -4,6 +4,7 @@ import json
 import logging
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -11,10 +12,13 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from logging.handlers import QueueHandler, SocketHandler
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
@@ -316,6 +320,138 @@ def test_a_mistake_in_a_log_call_is_logged_as_such(make: Make, topic: Topic) -> 
     assert third.data.context["it"] == "<Unprintable: RuntimeError while it was read>"
     assert third.data.context["exception_"] == "extra"
     assert_accounted_for(handler, 3)
+
+
+def raised_error() -> ZeroDivisionError:
+    try:
+        1 / 0  # noqa: B018
+    except ZeroDivisionError as error:
+        return error
+    raise AssertionError
+
+
+def pickled(record: logging.LogRecord) -> logging.LogRecord:
+    """The record as logging's own server receives it from a SocketHandler."""
+    sent = SocketHandler("127.0.0.1", 9).makePickle(record)
+    return logging.makeLogRecord(pickle.loads(sent[4:]))  # noqa: S301 - pickled just above
+
+
+def formatted(record: logging.LogRecord) -> logging.LogRecord:
+    """The record as a bridge leaves it that formats the exception and drops it."""
+    logging.Formatter().format(record)
+    record.exc_info = None
+    return record
+
+
+def logged(**attributes: Any) -> logging.LogRecord:
+    record = logging.LogRecord("shop", logging.ERROR, "/srv/shop.py", 7, "%s failed", ("payment",), None, "pay")
+    vars(record).update(attributes)
+    return record
+
+
+FORMATTED = "Traceback (most recent call last):\n  File ...\nZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(pickled(logged(exc_info=(ZeroDivisionError, raised_error(), None))), id="through a SocketHandler"),
+        pytest.param(formatted(logged(exc_info=(ZeroDivisionError, raised_error(), None))), id="formatted by a bridge"),
+        pytest.param(QueueHandler(SimpleQueue()).prepare(logged(exc_info=(None, raised_error(), None))), id="queued"),
+        pytest.param(logged(exc_info=raised_error()), id="the exception alone"),
+        pytest.param(logged(exc_info=(ZeroDivisionError, ZeroDivisionError("division by zero"), None)), id="no frames"),
+        pytest.param(logged(exc_info=(ZeroDivisionError, ZeroDivisionError(), None), exc_text=FORMATTED), id="pickled"),
+        pytest.param(logged(exc_info=(None, None, None), exc_text=FORMATTED), id="a triple of nothing, and the text"),
+        pytest.param(logged(exc_info=True, exc_text=FORMATTED), id="true outside of an except block, and the text"),
+        pytest.param(logged(exc_info=FORMATTED), id="text in place of the triple"),
+        pytest.param(logged(exc_info=["ZeroDivisionError", "division by zero", FORMATTED]), id="a triple of texts"),
+    ],
+)
+def test_the_traceback_of_a_record_made_elsewhere_is_kept(record: logging.LogRecord, make: Make, topic: Topic) -> None:
+    _, handler = make()
+    handler.handle(record)
+    assert handler.flush(5)
+    [event] = topic.entries
+    assert event.data.level == "ERROR"
+    assert event.data.message.startswith("payment failed")
+    assert "ZeroDivisionError: division by zero" in json.dumps(msgspec.to_builtins(event.data))
+
+
+@pytest.mark.parametrize("exc_info", [None, ZeroDivisionError()], ids=["text alone", "pickled"])
+def test_a_traceback_that_is_too_long_keeps_both_ends(exc_info: Any, make: Make, topic: Topic) -> None:
+    _, handler = make()
+    text = FORMATTED.replace("  File ...\n", "  File ...\n" * 20_000)
+    handler.handle(logged(exc_info=exc_info, exc_text=text))
+    assert handler.flush(5)
+    kept = topic.entries[0].data.context["exception"]["traceback"]
+    assert kept.startswith("Traceback (most recent call last):\n")
+    assert kept.endswith("\nZeroDivisionError: division by zero")
+    assert f"… [{len(text) - 16_000} characters cut off] …" in kept
+
+
+def test_an_exception_that_is_being_handled_is_kept_for_a_record_that_says_true(make: Make, topic: Topic) -> None:
+    _, handler = make()
+    try:
+        raise raised_error()
+    except ZeroDivisionError:
+        handler.handle(logged(exc_info=True))
+    assert handler.flush(5)
+    assert topic.entries[0].data.context["exception"]["type"] == "builtins.ZeroDivisionError"
+
+
+def test_a_record_without_an_exception_has_none(make: Make, topic: Topic) -> None:
+    _, handler = make()
+    for nothing in (None, False, True, (None, None, None), ()):
+        handler.handle(logged(exc_info=nothing))
+    assert handler.flush(5)
+    assert len(topic.entries) == 5
+    assert all("exception" not in event.data.context for event in topic.entries)
+
+
+class Inaudible:
+    """A value whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("attributes", "level", "message"),
+    [
+        pytest.param({}, "INFO", "", id="nothing at all"),
+        pytest.param({"msg": {"event": "paid"}, "levelno": 30}, "WARNING", "{'event': 'paid'}", id="an object"),
+        pytest.param({"msg": ValueError("no"), "levelno": 40}, "ERROR", "no", id="an exception as the message"),
+        pytest.param({"msg": b"raw", "levelname": "error"}, "ERROR", "b'raw'", id="bytes, and a level by name only"),
+        pytest.param({"msg": "%s of %d", "args": ["one", 2]}, "INFO", "one of 2", id="arguments from JSON"),
+        pytest.param({"msg": "100% done", "args": None}, "INFO", "100% done", id="merged, arguments removed"),
+        pytest.param({"msg": "a 1", "args": ("x",), "message": "a 1"}, "INFO", "a 1", id="merged, arguments left"),
+        pytest.param({"msg": Inaudible(), "levelno": 40}, "ERROR", None, id="a message without a text"),
+        pytest.param({"msg": "x", "levelno": "40", "levelname": "FATAL"}, "CRITICAL", "x", id="a number as text"),
+        pytest.param({"msg": "x", "levelno": None, "levelname": None}, "INFO", "x", id="no level"),
+        pytest.param({"msg": "x", "created": "2026-11-22T12:00:00Z"}, "INFO", "x", id="a time as text"),
+        pytest.param({"msg": "x", "created": float("inf")}, "INFO", "x", id="an endless time"),
+        pytest.param({"msg": "x", "created": 10**15}, "INFO", "x", id="a time in another unit"),
+        pytest.param({"msg": "x", "name": Inaudible(), "pathname": 7, "lineno": "l"}, "INFO", "x", id="odd places"),
+        pytest.param({"msg": "x", "stack_info": ["frame"], "trace_id": Inaudible()}, "INFO", "x", id="an odd stack"),
+        pytest.param({"msg": "x", "exc_text": b"bytes", "exc_info": {"type": "E"}}, "INFO", "x", id="an odd exception"),
+    ],
+)
+def test_a_record_of_any_shape_becomes_an_entry_and_raises_nothing(
+    attributes: dict[str, Any], level: str, message: str | None, make: Make, topic: Topic
+) -> None:
+    _, handler = make()
+    bare = logging.makeLogRecord({})
+    vars(bare).clear()
+    vars(bare).update(attributes)
+    handler.handle(logging.makeLogRecord(attributes))
+    handler.handle(bare)
+    assert handler.flush(5)
+    made, stripped = (event.data for event in topic.entries)
+    assert made.level == stripped.level == level
+    if message is not None:
+        assert made.message == stripped.message == message
 
 
 def test_a_filter_is_respected_and_a_formatter_is_not(make: Make, topic: Topic) -> None:

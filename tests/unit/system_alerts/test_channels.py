@@ -115,7 +115,15 @@ def test_a_channel_without_a_url_is_switched_off(
 
 
 @BOTH
-@pytest.mark.parametrize("secret", ["no json", '{"url": 7}', '{"url": "http://example.com/hook", "routing_key": "k"}'])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "no json",
+        '{"url": 7}',
+        '{"url": "https://example.com/h", "limit": 9}',
+        '{"url": "http://example.com/hook", "routing_key": "k"}',
+    ],
+)
 def test_a_secret_that_is_not_to_be_used_is_waited_for_and_not_quoted(
     channel: Make, lines: Lines, name: str, secret: str
 ) -> None:
@@ -171,10 +179,12 @@ def test_chat_posts_text_that_calls_nobody(channel: Make, receiver: Sink) -> Non
     ]
 
 
-def test_chat_cuts_off_what_nobody_reads(channel: Make, receiver: Sink) -> None:
-    channel("chat").deliver(notification(text="x" * 20_000))
+def test_the_secret_s_limit_holds_for_what_is_posted(channel: Make, receiver: Sink) -> None:
+    made = channel("chat")
+    made.configure(json.dumps({"url": f"{receiver.url}/services/hook", "limit": 500}))
+    made.deliver(notification(text="x" * 20_000))
     [document] = receiver.accepted()
-    assert len(document["text"]) == 3_500
+    assert document == {"text": f"*[HIGH] db: Full*\n{'x' * 479}..."}
 
 
 @pytest.mark.parametrize("reply", [Reply(0), Reply(200, hang=threading.Event())], ids=["hangs up", "no answer"])

@@ -90,20 +90,52 @@ def test_the_description_names_the_severity(dispatch: ModuleType, listener: List
     assert published["data"]["subject"] == "[CRITICAL] AWS/SQS: Payments are failing"
 
 
+def metric(namespace: str | None, *dimensions: str) -> dict[str, Any]:
+    found = {
+        "MetricName": "Errors",
+        "Namespace": namespace,
+        "Dimensions": [{"value": v, "name": "n"} for v in dimensions],
+    }
+    return {"Id": "m1", "MetricStat": {"Metric": found, "Period": 60, "Stat": "Sum"}, "ReturnData": False}
+
+
+RATE = {"Id": "rate", "Expression": "100 * m1 / m2", "Label": "error rate", "ReturnData": True}
+BAND = {"Id": "ad1", "Expression": "ANOMALY_DETECTION_BAND(m1, 2)", "Label": "expected", "ReturnData": True}
+
+
 @pytest.mark.parametrize(
-    ("metrics", "service"),
+    ("trigger", "service"),
     [
-        ([{"Expression": """SELECT MAX(Depth) FROM SCHEMA("AWS/SQS", QueueName) WHERE QueueName = 'q'"""}], "AWS/SQS"),
-        ([{"Expression": 'SELECT AVG(CPUUtilization) FROM "AWS/EC2"'}], "AWS/EC2"),
-        ([{"Expression": "SELECT SUM(rejected) FROM Fanout"}], "Fanout"),
-        ([{"Expression": "SUM(METRICS())"}, {"MetricStat": {"Metric": {"Namespace": "AWS/SQS"}}}], "CloudWatch"),
-        (None, "CloudWatch"),
+        pytest.param({"Metrics": [RATE, metric("AWS/Lambda"), metric("AWS/Lambda")]}, "AWS/Lambda", id="metric math"),
+        pytest.param({"Metrics": [metric("Shop"), metric("AWS/SQS"), RATE]}, "Shop", id="math on two namespaces"),
+        pytest.param({"Metrics": [metric("AWS/EC2"), BAND], "ThresholdMetricId": "ad1"}, "AWS/EC2", id="anomalies"),
+        pytest.param(
+            {"Metrics": [{"Expression": """SELECT MAX(Depth) FROM SCHEMA("AWS/SQS", QueueName) GROUP BY QueueName"""}]},
+            "AWS/SQS",
+            id="query of a schema",
+        ),
+        pytest.param(
+            {"Metrics": [{"Expression": 'SELECT AVG(Load) FROM "AWS/EC2"', "Period": 60}]}, "AWS/EC2", id="query"
+        ),
+        pytest.param({"Metrics": [{"Expression": "SELECT SUM(rejected) FROM Fanout"}]}, "Fanout", id="query unquoted"),
+        pytest.param({"Metrics": [{"Expression": 'select sum(x) from "Our Shop"'}]}, "Our Shop", id="query of a space"),
+        pytest.param({"Metrics": [RATE | {"MetricStat": None}, metric("AWS/SQS")]}, "AWS/SQS", id="math with nulls"),
+        pytest.param({"Metrics": [metric(None, "checkout"), RATE]}, "checkout", id="math without a namespace"),
+        pytest.param({"Namespace": "AWS/RDS"}, "AWS/RDS", id="namespace alone"),
+        pytest.param({"Namespace": "AWS/RDS", "Dimensions": None, "Metrics": None}, "AWS/RDS", id="nulls beside it"),
+        pytest.param({"Namespace": None, "Dimensions": [{"name": "n", "value": "db"}]}, "db", id="dimension alone"),
+        pytest.param({"Namespace": " ", "Dimensions": [None, {"value": None}]}, "CloudWatch", id="nothing in them"),
+        pytest.param({"Metrics": [None, {"MetricStat": {"Metric": None}}]}, "CloudWatch", id="nulls in the metrics"),
+        pytest.param({"Metrics": [{"Expression": "SUM(METRICS())"}]}, "CloudWatch", id="math alone"),
+        pytest.param({"Metrics": {}}, "CloudWatch", id="metrics that are not a list"),
+        pytest.param({}, "CloudWatch", id="empty"),
+        pytest.param(None, "CloudWatch", id="null"),
     ],
 )
-def test_an_alarm_on_a_query_has_the_namespace_of_what_it_selects(
-    dispatch: ModuleType, listener: Listener, metrics: list[dict[str, str]] | None, service: str
+def test_an_alarm_s_service_is_the_namespace_of_the_first_metric_it_watches(
+    dispatch: ModuleType, listener: Listener, trigger: dict[str, Any] | None, service: str
 ) -> None:
-    deliver(dispatch, alarm(Trigger={"Period": 60, "EvaluationPeriods": 5, "Metrics": metrics}))
+    deliver(dispatch, alarm(Trigger=trigger))
     [published] = listener.heard()
     assert published["data"]["service"] == service
 
@@ -111,10 +143,41 @@ def test_an_alarm_on_a_query_has_the_namespace_of_what_it_selects(
 def test_a_composite_alarm_has_no_metric(dispatch: ModuleType, listener: Listener) -> None:
     body = json.loads(alarm(AlarmDescription=None))
     del body["Trigger"]
-    deliver(dispatch, json.dumps(body | {"AlarmRule": "ALARM(a) AND ALARM(b)"}))
+    children = [{"Arn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:a", "State": {"Value": "ALARM"}}]
+    deliver(dispatch, json.dumps(body | {"AlarmRule": "ALARM(a) AND ALARM(b)", "TriggeringChildren": children}))
     [published] = listener.heard()
     assert published["data"]["service"] == "CloudWatch"
     assert "DeadLetterAlarm" in published["data"]["subject"]
+
+
+REQUIRED = {"AlarmName", "NewStateValue"}
+
+
+@pytest.mark.parametrize("field", sorted(json.loads(alarm()).keys() - REQUIRED))
+def test_an_alarm_is_understood_whichever_field_is_null_or_missing(
+    dispatch: ModuleType, listener: Listener, field: str
+) -> None:
+    body = json.loads(alarm(AlarmName="without-it"))
+    deliver(dispatch, json.dumps(body | {field: None}))
+    del body[field]
+    deliver(dispatch, json.dumps(body | {"NewStateValue": "OK", "StateChangeTime": "2099-11-22T12:10:30.123+0000"}))
+    opened, over = listener.heard()
+    assert (opened["data"]["kind"], over["data"]["kind"]) == ("opened", "resolved")
+    assert "without-it" in opened["data"]["text"]
+    assert "None" not in opened["data"]["text"] + opened["data"]["subject"]
+
+
+def test_nothing_but_name_and_state_is_required(dispatch: ModuleType, listener: Listener) -> None:
+    deliver(dispatch, '{"AlarmName": "bare", "NewStateValue": "ALARM"}')
+    [published] = listener.heard()
+    assert published["data"]["subject"] == "[HIGH] CloudWatch: bare"
+
+
+def test_an_alarm_without_an_arn_is_the_same_as_with_it(dispatch: ModuleType, listener: Listener) -> None:
+    named = {"AlarmName": "old", "AlarmArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:old"}
+    deliver(dispatch, alarm(**named), alarm(**named | {"AlarmArn": None}), alarm(AlarmName="old", AlarmArn=7))
+    [published] = listener.heard()
+    assert published["data"]["fingerprint"] == named["AlarmArn"]
 
 
 def test_the_alarms_of_this_stack_are_left_to_the_operator_s_own_ways(
@@ -141,14 +204,15 @@ def test_an_alarm_without_enough_data_is_no_news(dispatch: ModuleType, listener:
         {"StateChangeTime": "yesterday"},
         {"StateChangeTime": "2026-11-22T12:00:30"},
         {"AlarmName": 7},
-        {"AlarmArn": None},
+        {"AlarmName": None},
+        {"NewStateValue": None},
     ],
 )
 def test_what_only_looks_like_an_alarm_is_rejected(dispatch: ModuleType, lines: Lines, changes: dict[str, Any]) -> None:
     deliver(dispatch, alarm(**changes))
     [(outcome, reason)] = verdicts(lines)
     assert outcome == "rejected"
-    assert str(reason).startswith("invalid-event: no alarm of CloudWatch")
+    assert str(reason).startswith("invalid-event: not a CloudWatch alarm")
 
 
 def test_an_event_that_quotes_an_alarm_is_an_event(dispatch: ModuleType, listener: Listener) -> None:

@@ -50,7 +50,9 @@ def test_a_duplicate_leaves_one_item(function_module: Modules, items: Items, lin
     assert [receipt["outcome"] for receipt in lines("receipt")] == ["processed", "duplicate"]
 
 
-@pytest.mark.parametrize("text", ["hello", "héllo 👋", "[1, 2]", '"quoted"', "  spaced", "null"])
+@pytest.mark.parametrize(
+    "text", ["hello", "héllo 👋", "[1, 2]", "[]", "[draft] hi", '["a", {}]', '"quoted"', "  spaced", "null"]
+)
 def test_plain_text_published_by_hand_becomes_a_message_with_snss_identity(
     text: str, function_module: Modules, items: Items, lines: Lines
 ) -> None:
@@ -70,6 +72,26 @@ def test_a_text_that_begins_like_json_and_is_no_event_is_rejected(
 ) -> None:
     deliver(function_module("team_events", "team_b"), envelope_record(text))
     assert [receipt["outcome"] for receipt in lines("receipt")] == ["rejected"]
+    assert items("feeds") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"specversion": "1.0", "type": "a", "id": "1"}, {"specversion": "1.0", "type": "a", "id": "2"}]',
+        ' \n[{"specversion": "1.0"}]',
+        '["software.amazon.payloadoffloading.PayloadS3Pointer", {"s3BucketName": "b", "s3Key": "k"}]',
+        '["com.amazon.sqs.javamessaging.MessageS3Pointer", {"s3BucketName": "b", "s3Key": "k"}]',
+    ],
+    ids=["batch", "batch of one", "pointer", "old pointer"],
+)
+def test_a_batch_and_a_pointer_to_s3_are_rejected_with_a_reason_and_shown_to_nobody(
+    text: str, function_module: Modules, items: Items, lines: Lines
+) -> None:
+    deliver(function_module("team_events", "team_b"), envelope_record(text))
+    [receipt] = lines("receipt")
+    assert receipt["outcome"] == "rejected"
+    assert receipt["reason"].startswith(("invalid-event: a batch of CloudEvents", "invalid-event: a pointer"))
     assert items("feeds") == []
 
 
