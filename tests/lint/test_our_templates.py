@@ -45,7 +45,7 @@ MISTAKES = [
     ("E9103", ALERTS, "        OtherTopicArn: !Ref OperatorTopicArn\n", ""),
     ("E9104", TEAM_EVENTS, "Timeout: 20", "Timeout: 21"),
     ("E9104", LOGS, "MaxValue: 300", "MaxValue: 301"),
-    ("E9105", TEAM_EVENTS, "            FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
+    ("E9105", TEAM_EVENTS, "      FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
     ("E9106", LOGS, "VisibilityTimeout: 120", "VisibilityTimeout: 119"),
     (
         "E9107",

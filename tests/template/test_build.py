@@ -155,7 +155,7 @@ def test_an_unchanged_build_changes_nothing(checkout: Path) -> None:
 @pytest.mark.parametrize("use_case", sorted(path.parent.name for path in ROOT.glob("usecases/*/template.yaml")))
 def test_a_use_case_builds_alone_with_a_layer_of_its_own(checkout: Path, use_case: str) -> None:
     template = f"usecases/{use_case}/template.yaml"
-    sam_build(checkout, "-t", template, "--config-file", str(checkout / "samconfig.toml"), "--config-env", "local")
+    sam_build(checkout, "-t", template, "--config-file", str(checkout / "samconfig.toml"))
     functions = list(provider(checkout).get_all())
     assert functions
     for function in functions:
