@@ -39,9 +39,14 @@ def highest(value: int) -> int:
     return value.high if isinstance(value, Bounded) and value.high is not None else int(value)
 
 
-def open_value(name: str) -> str:
-    """How a value is written that only whoever deploys the template knows."""
-    return f"<parameter {name}>"
+def open_value(name: str, kind: str = "parameter") -> str:
+    """Return the text that stands for a value from outside the templates: of a parameter, import, output or macro."""
+    return f"<{kind} {name}>"
+
+
+def is_open(value: Any) -> bool:
+    """Whether a value is one of `open_value`."""
+    return isinstance(value, str) and value.startswith(("<parameter ", "<import ", "<output ", "<macro "))
 
 
 def free(name: str, about: Mapping[str, Any]) -> Any:
