@@ -62,7 +62,7 @@ class AlarmThatTheTopicRefuses(WiringRule):
 
 def _refused(graph: Graph, topic: Resource) -> Iterator[str]:
     """Why CloudWatch cannot publish to the topic."""
-    policy = graph.policy_statements("AWS::SNS::TopicPolicy", "Topics", topic)
+    policy = graph.policy_statements(topic)
     # A topic without a policy has SNS's own, which is open to its account.
     if policy is not None and not service_may(policy, _CLOUDWATCH, "sns:Publish"):
         yield f"the policy of {topic.path} does not allow cloudwatch.amazonaws.com sns:Publish"

@@ -68,7 +68,7 @@ class QueuePolicyOfAnotherTopic(WiringRule):
             return
         let_in = [
             source
-            for statement in graph.policy_statements("AWS::SQS::QueuePolicy", "Queues", queue) or []
+            for statement in graph.policy_statements(queue) or []
             if _lets_sns_send(statement) and _is_for(graph, statement, queue)
             for source in conditions(statement, "aws:SourceArn") or ["*"]
         ]

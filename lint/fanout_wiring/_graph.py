@@ -22,6 +22,11 @@ SUBSCRIPTION = "AWS::SNS::Subscription"
 ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 FUNCTIONS = (FUNCTION, "AWS::Lambda::Function")
 
+# The resource policies of queues and topics, and the property of each that says what it is for.
+_POLICIES = {
+    QUEUE: {"AWS::SQS::QueuePolicy": "Queues", "AWS::SQS::QueueInlinePolicy": "Queue"},
+    TOPIC: {"AWS::SNS::TopicPolicy": "Topics", "AWS::SNS::TopicInlinePolicy": "TopicArn"},
+}
 _ARN = re.compile(
     rf"arn:[^:]*:(sqs|sns|lambda|kms):[^:]*:{PSEUDO['AWS::AccountId']}:(?:function:|key/)?(.+)", re.DOTALL
 )
@@ -279,14 +284,12 @@ class Graph:
         return found
 
     # --------------------------------------------------------------------------------------------------- policies
-    def policy_statements(self, kind: str, attached: str, resource: Resource) -> list[dict[str, Any]] | None:
-        """Return the statements of the resource policies of one queue or topic; None if it has no policy.
-
-        kind: AWS::SQS::QueuePolicy and the like. attached: the property that lists what the policy is for.
-        """
+    def policy_statements(self, resource: Resource) -> list[dict[str, Any]] | None:
+        """Return the statements of the resource policies of one queue or topic; None if it has no policy."""
         policies = [
             policy
-            for policy in self.of(kind, kind.replace("Policy", "InlinePolicy"))
+            for kind, attached in _POLICIES[resource.type].items()
+            for policy in self.of(kind)
             if any(self.find(target) is resource for target in as_list(policy.properties.get(attached)))
         ]
         return [each for policy in policies for each in statements(policy.properties)] if policies else None

@@ -150,7 +150,7 @@ class Stack:
         try:
             location = self.resolve(properties.get(NESTED[declared["Type"]]))
             if not isinstance(location, str) or re.match(r"[a-z][a-z0-9+.-]*://|<", location):
-                outside = UNRESOLVED not in str(location)
+                outside = not isinstance(location, str) or UNRESOLVED not in location
                 if outside:
                     self._elsewhere.add(logical_id)
                 self._problem("its template is not a local file, so what is in it cannot be judged", outside=outside)
