@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+OPEN = ("<parameter ", "<import ", "<output ", "<macro ")
+"""How the text of a value from outside the templates begins."""
+
 
 class Bounded(int):
     """A number that whoever deploys may choose: it is the default, and may be anything between its bounds."""
@@ -46,7 +49,7 @@ def open_value(name: str, kind: str = "parameter") -> str:
 
 def is_open(value: Any) -> bool:
     """Whether a value is one of `open_value`."""
-    return isinstance(value, str) and value.startswith(("<parameter ", "<import ", "<output ", "<macro "))
+    return isinstance(value, str) and value.startswith(OPEN)
 
 
 def free(name: str, about: Mapping[str, Any]) -> Any:
