@@ -66,17 +66,28 @@ class QueuePolicyOfAnotherTopic(WiringRule):
         queue = graph.find(arn, QUEUE)
         if queue is None:
             return
-        let_in = [
-            source
-            for statement in graph.policy_statements(queue) or []
-            if _lets_sns_send(statement) and _is_for(graph, statement, queue)
-            for source in conditions(statement, "aws:SourceArn") or ["*"]
+        policies = [
+            [
+                source
+                for statement in policy
+                if _lets_sns_send(statement) and _is_for(graph, statement, queue)
+                for source in conditions(statement, "aws:SourceArn") or ["*"]
+            ]
+            for policy in graph.policies(queue)
         ]
-        if any(_same(graph, source, subscription.topic) for source in let_in):
+        closed = [
+            sources
+            for sources in policies or [[]]
+            if not any(_same(graph, source, subscription.topic) for source in sources)
+        ]
+        if not closed:
             for reason in _locked(graph, queue):
                 yield Finding(subscription.resource, subscription.keys, f"{subscription.label}: {reason}")
             return
-        instead = f"it lets in {', '.join(sorted(map(str, let_in)))}" if let_in else "it lets no topic in"
+        let_in = sorted({str(source) for sources in closed for source in sources})
+        instead = f"it lets in {', '.join(let_in)}" if let_in else "it lets no topic in"
+        if len(policies) > 1:
+            instead += f" (the queue has {len(policies)} policies, which replace each other: write one)"
         yield Finding(
             subscription.resource,
             subscription.keys,

@@ -284,15 +284,14 @@ class Graph:
         return found
 
     # --------------------------------------------------------------------------------------------------- policies
-    def policy_statements(self, resource: Resource) -> list[dict[str, Any]] | None:
-        """Return the statements of the resource policies of one queue or topic; None if it has no policy."""
-        policies = [
-            policy
+    def policies(self, resource: Resource) -> list[list[dict[str, Any]]]:
+        """Return the statements of each resource policy of one queue or topic."""
+        return [
+            statements(policy.properties)
             for kind, attached in _POLICIES[resource.type].items()
             for policy in self.of(kind)
             if any(self.find(target) is resource for target in as_list(policy.properties.get(attached)))
         ]
-        return [each for policy in policies for each in statements(policy.properties)] if policies else None
 
     def key_of(self, value: Any) -> Resource | str | None:
         """Return the key that an ARN, id or alias names: a resource of the deployment, else the text, None for none."""
