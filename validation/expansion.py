@@ -19,7 +19,7 @@ from samtranslator.parser.parser import Parser
 from samtranslator.public.exceptions import InvalidDocumentException
 from samtranslator.translator.translator import Translator
 
-from fanout_wiring import Composition, Resource, Stack, random_suffix
+from fanout_wiring import OPEN, UNRESOLVED, Composition, Resource, Stack, random_suffix
 
 STACK_NAME = "fanout-with-a-name-of-forty-characters-x"
 """The longest name that the application supports, so that names which contain it are as long as they can become."""
@@ -105,7 +105,7 @@ class Expansion:
         if isinstance(value, list):
             return [self._value(inner) for inner in value]
         if isinstance(value, str) and "<" in value:
-            if "<unresolved: " in value or "<parameter " in value:
+            if any(mark in value for mark in (UNRESOLVED, *OPEN)):
                 raise ExpansionError(f"a value that cannot be resolved: {value}")
             return re.sub(r"<([^<>.]+)(?:\.([^<>]+))?>", self._placeholder, value)
         # The reader remembers a number's bounds; JSON and the judges know plain numbers only.

@@ -1,14 +1,20 @@
-"""Tells whether an SNS filter policy lets an event through, from as much of the event as is known.
+"""Decides whether an SNS filter policy matches an event, from as much of the event as is known.
 
-A receipt shows only some fields of an event, so the answer has three values: True, False, and None for "cannot be
-told". Semantics: https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html, in the scope
-MessageBody: every key must match (and), one of the conditions listed for it suffices (or), `$or` joins alternatives,
-a list in the body matches if one of its items does.
+The local engine filters with it too, so the command and the engine agree. A receipt shows only some fields of an
+event, so the answer has three values: True, False, and None for "unknown".
+
+Semantics: https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html and the pages below it. Every
+key must match (and), one of the conditions listed for it suffices (or), `$or` joins alternatives. Values match by type
+and value: 100 is not "100". An array matches if one of its items does, at any depth. A dot in a key is the same as
+nesting, as recorded on AWS:
+https://github.com/localstack/localstack/blob/main/tests/aws/services/sns/test_sns_filter_policy.py
 """
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 Policy = Mapping[str, Any]
@@ -41,61 +47,115 @@ class PartialBody:
     def of_receipt(
         cls, *, event_id: str | None, source: str | None, event_type: str | None, fields: Mapping[str, Any]
     ) -> "PartialBody":
-        """What a receipt tells of its event: the envelope's main attributes and the filterable fields of its data."""
+        """What a receipt says about its event: the envelope's main attributes and the filterable fields of its data."""
         known = {"specversion": "1.0", "id": event_id, "source": source, "type": event_type}
         values: dict[str, Any] = {name: UNKNOWN if value is None else value for name, value in known.items()}
         # A receipt shows the contract's default where the body says nothing, so null and empty may mean "not there".
         values["data"] = {name: UNKNOWN if value in (None, [], ()) else value for name, value in fields.items()}
         return cls(values, frozenset({(), ("data",)}))
 
+    @classmethod
+    def of_attributes(cls, attributes: Mapping[str, Mapping[str, Any]]) -> "PartialBody":
+        """Message attributes, as filters in the scope MessageAttributes see them: SNS ignores those of type Binary.
+
+        https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
+        """
+        values: dict[str, Any] = {}
+        for name, attribute in attributes.items():
+            text, kind = attribute.get("StringValue") or "", str(attribute.get("DataType"))
+            read = json.loads if kind == "String.Array" else float if kind.startswith("Number") else str
+            if not kind.startswith("Binary"):
+                values[name] = _attribute(text, read)
+        return cls(values)
+
+    @cached_property
+    def has_values(self) -> bool | None:
+        """Whether it has any property at all; None if that is unknown."""
+        return True if next(_leaves(self.values), None) is not None else None if self.open else False
+
+
+def _attribute(text: str, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(text)
+    except ValueError:
+        return text
+
 
 def admits(policy: Policy | None, body: PartialBody) -> bool | None:
     """Tell whether the policy lets the body through; None if what is known of it does not decide. No policy: True."""
     if not policy:
         return True
-    return _all(_key(name, rule, body, ()) for name, rule in policy.items())
+    return _all(_key(name, rule, body, "") for name, rule in policy.items())
 
 
-def _key(name: str, rule: Any, body: PartialBody, path: tuple[str, ...]) -> bool | None:
-    if name == "$or" and isinstance(rule, list) and rule and all(isinstance(item, Mapping) for item in rule):
-        return _any(_all(_key(key, value, body, path) for key, value in item.items()) for item in rule)
-    here = (*path, name)
+def _key(name: str, rule: Any, body: PartialBody, above: str) -> bool | None:
+    if name == "$or" and _joins_alternatives(rule):
+        return _any(_all(_key(key, value, body, above) for key, value in item.items()) for item in rule)
+    path = f"{above}.{name}" if above else name
     if isinstance(rule, Mapping):
-        return _all(_key(key, value, body, here) for key, value in rule.items())
+        return _all(_key(key, value, body, path) for key, value in rule.items())
     if not isinstance(rule, list):
         return None
-    return _leaf(rule, _values(body.values, here, here, body.open))
+    values = list(_values(body.values, path, body.open, ()))
+    return _any(_condition(condition, values, body) for condition in rule)
 
 
-def _leaf(conditions: Sequence[Any], values: Sequence[Any]) -> bool | None:
-    """Whether one of the conditions holds for one of the field's values; no values: the field is not there."""
-    return _any(_condition(condition, values) for condition in conditions)
+def _joins_alternatives(rule: Any) -> bool:
+    """Whether `$or` is the operator: else it is the name of a property.
+
+    https://docs.aws.amazon.com/sns/latest/dg/and-or-logic.html
+    """
+    return (
+        isinstance(rule, list)
+        and len(rule) >= 2
+        and all(isinstance(item, Mapping) and not item.keys() & _KEYWORDS for item in rule)
+    )
 
 
-def _condition(condition: Any, values: Sequence[Any]) -> bool | None:
+def _condition(condition: Any, values: Sequence[Any], body: PartialBody) -> bool | None:
+    """Whether the condition holds for one of the property's values; no values: the property does not exist."""
     if isinstance(condition, Mapping) and set(condition) == {"exists"}:
-        known = any(value is not UNKNOWN for value in values)
-        there: bool | None = True if known else None if values else False
-        return there if there is None or condition["exists"] is True else not there
+        # https://docs.aws.amazon.com/sns/latest/dg/attribute-key-matching.html
+        if condition["exists"] is True:
+            return _any(None if value is UNKNOWN else value not in (None, "") for value in values)
+        absent = _all(None if value is UNKNOWN else False for value in values)
+        return _all((absent, body.has_values))
     return _any(None if value is UNKNOWN else _matches(condition, value) for value in values)
 
 
-def _values(
-    node: Any, path: tuple[str, ...], full: tuple[str, ...], open_paths: frozenset[tuple[str, ...]]
-) -> list[Any]:
-    """All values of a path: several where it leads through lists, [UNKNOWN] where it may lead to something unseen."""
+def _values(node: Any, path: str, open_paths: frozenset[tuple[str, ...]], above: tuple[str, ...]) -> Iterator[Any]:
+    """Yield all values of a dotted path: several where it leads through arrays, UNKNOWN where they may be unseen."""
     if node is UNKNOWN:
-        return [UNKNOWN]
+        yield UNKNOWN
+    elif isinstance(node, list | tuple):
+        for item in node:
+            yield from _values(item, path, open_paths, above)
+    elif isinstance(node, Mapping):
+        found = False
+        if path in node:
+            found = True
+            yield from _leaves(node[path], within=False)
+        end = path.find(".")
+        while end != -1:
+            name = path[:end]
+            if name in node:
+                found = True
+                yield from _values(node[name], path[end + 1 :], open_paths, (*above, name))
+            end = path.find(".", end + 1)
+        if not found and above in open_paths:
+            yield UNKNOWN
+
+
+def _leaves(node: Any, *, within: bool = True) -> Iterator[Any]:
+    """Yield what a filter compares with: scalars, those of arrays too, and `within` objects."""
     if isinstance(node, list | tuple):
-        return [value for item in node for value in _values(item, path, full, open_paths)]
-    if not path:
-        return [node]
-    if not isinstance(node, Mapping):
-        return []
-    if path[0] in node:
-        return _values(node[path[0]], path[1:], full, open_paths)
-    above = full[: len(full) - len(path)]
-    return [UNKNOWN] if above in open_paths else []
+        for item in node:
+            yield from _leaves(item, within=within)
+    elif not isinstance(node, Mapping):
+        yield node
+    elif within:
+        for item in node.values():
+            yield from _leaves(item)
 
 
 def _matches(condition: Any, value: Any) -> bool | None:
@@ -145,14 +205,21 @@ def _numeric(operand: Any, value: Any) -> bool | None:
 
 
 def _cidr(operand: Any, value: Any) -> bool | None:
-    try:
-        network = ipaddress.ip_network(operand, strict=False)
-    except ValueError:
+    network = _network(operand)
+    if network is None:
         return None
     try:
         return ipaddress.ip_address(value) in network if isinstance(value, str) else False
     except ValueError:
         return False
+
+
+@lru_cache
+def _network(operand: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(operand, strict=False) if isinstance(operand, str) else None
+    except ValueError:
+        return None
 
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -172,11 +239,24 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool | None]] = {
 }
 
 
+_KEYWORDS = _OPERATORS.keys() | {"exists"}
+
+
 def _all(answers: Iterable[bool | None]) -> bool | None:
-    seen = list(answers)
-    return False if False in seen else None if None in seen else True
+    result: bool | None = True
+    for answer in answers:
+        if answer is False:
+            return False
+        if answer is None:
+            result = None
+    return result
 
 
 def _any(answers: Iterable[bool | None]) -> bool | None:
-    seen = list(answers)
-    return True if True in seen else None if None in seen else False
+    result: bool | None = False
+    for answer in answers:
+        if answer is True:
+            return True
+        if answer is None:
+            result = None
+    return result

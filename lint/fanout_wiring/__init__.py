@@ -8,8 +8,10 @@ from fanout_wiring._delivery import QueuePolicyOfAnotherTopic, SubscriptionWitho
 from fanout_wiring._fifo import FifoMismatch, FifoQueueWithoutName
 from fanout_wiring._filters import FilterOnNothing, FilterThatSnsRefuses
 from fanout_wiring._graph import Graph, Mapping
+from fanout_wiring._intrinsics import UNRESOLVED
 from fanout_wiring._loading import UnreadableTemplateError, load
 from fanout_wiring._metrics import metrics
+from fanout_wiring._parameters import OPEN
 from fanout_wiring._permissions import PublisherWithoutKey, WildcardResource
 from fanout_wiring._queue_policies import QueuePolicyOfTwoQueues
 from fanout_wiring._resolution import Outside, Unresolved
@@ -20,7 +22,9 @@ from fanout_wiring._versions import UnpublishedChange
 
 __all__ = [
     "FUNCTION",
+    "OPEN",
     "RULES",
+    "UNRESOLVED",
     "Composition",
     "Graph",
     "Mapping",

@@ -62,9 +62,8 @@ class AlarmThatTheTopicRefuses(WiringRule):
 
 def _refused(graph: Graph, topic: Resource) -> Iterator[str]:
     """Why CloudWatch cannot publish to the topic."""
-    policy = graph.policy_statements("AWS::SNS::TopicPolicy", "Topics", topic)
     # A topic without a policy has SNS's own, which is open to its account.
-    if policy is not None and not service_may(policy, _CLOUDWATCH, "sns:Publish"):
+    if not all(service_may(policy, _CLOUDWATCH, "sns:Publish") for policy in graph.policies(topic)):
         yield f"the policy of {topic.path} does not allow cloudwatch.amazonaws.com sns:Publish"
     key = graph.key_of(topic.properties.get("KmsMasterKeyId"))
     if isinstance(key, Resource):

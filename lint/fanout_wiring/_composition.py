@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fanout_wiring._connectors import generated_policies
 from fanout_wiring._loading import Template
 from fanout_wiring._stack import Problem, Resource, Stack
 
@@ -21,11 +22,11 @@ class Composition:
         self.resources = list(self.root.resources())
         self._by_arn = {resource.arn: resource for resource in self.resources}
         self._by_type: dict[str, list[Resource]] = {}
-        for resource in self.resources:
+        for resource in (*self.resources, *generated_policies(self.resources)):
             self._by_type.setdefault(resource.type, []).append(resource)
 
     def of(self, *types: str) -> list[Resource]:
-        """The resources of the given types."""
+        """The resources of the given types, those that SAM generates from connectors included."""
         return [resource for kind in types for resource in self._by_type.get(kind, [])]
 
     def by_arn(self, arn: Any) -> Resource | None:

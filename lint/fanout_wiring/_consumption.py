@@ -56,12 +56,11 @@ class NoPartialBatchResponse(WiringRule):
     def findings(self, graph: Graph) -> Iterator[Finding]:
         for mapping in graph.mappings:
             if "ReportBatchItemFailures" not in as_list(mapping.settings.get("FunctionResponseTypes")):
-                yield Finding(
-                    mapping.resource,
-                    mapping.keys,
-                    "one failed message fails its whole batch; set FunctionResponseTypes: [ReportBatchItemFailures] "
-                    "and let the function return batchItemFailures",
-                )
+                fix = "set FunctionResponseTypes: [ReportBatchItemFailures]"
+                if not mapping.complete:
+                    fix = "SqsSubscription has no FunctionResponseTypes; declare a queue and an SQS event that has it"
+                message = f"one failed message fails its whole batch; {fix}; let the function return batchItemFailures"
+                yield Finding(mapping.resource, mapping.keys, message)
 
 
 class NoRoomForThrottling(WiringRule):
@@ -78,7 +77,8 @@ class NoRoomForThrottling(WiringRule):
                 "MaximumPollers" in as_dict(mapping.settings.get("ProvisionedPollerConfig"))
             )
             queue = graph.find(mapping.queue, QUEUE)
-            if limited or queue is None:
+            # Without a dead-letter queue throttling costs no message, and E9107 asks for the queue.
+            if limited or queue is None or not as_dict(queue.properties.get("RedrivePolicy")):
                 continue
             visible = number(queue.properties.get("VisibilityTimeout", 30))
             attempts = number(as_dict(queue.properties.get("RedrivePolicy")).get("maxReceiveCount", 10))
@@ -109,7 +109,8 @@ class FewAttempts(WiringRule):
             policy = as_dict(queue.properties.get("RedrivePolicy"))
             keys = ("Properties", "RedrivePolicy")
             if not policy:
-                if queue.path in read:
+                # What cannot be repaired stays in a dead-letter queue, under its alarm.
+                if queue.path in read - graph.dead_letter_queues:
                     yield Finding(
                         queue,
                         keys,

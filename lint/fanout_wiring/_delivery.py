@@ -1,6 +1,7 @@
 """From the topic to the queue: what SNS cannot deliver must have somewhere to go, and be let in there."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 from fanout_wiring._graph import QUEUE, SUBSCRIPTION, TOPIC, Graph, Subscription
@@ -26,13 +27,13 @@ class SubscriptionWithoutRedrive(WiringRule):
         for subscription in graph.subscriptions:
             if subscription.dead_letters is not None:
                 continue
-            mend = "give it RedrivePolicy: {deadLetterTargetArn: <ARN of a queue>}"
+            fix = "give it RedrivePolicy: {deadLetterTargetArn: <ARN of a queue>}"
             if not subscription.redrivable:
-                mend = "declared like this it can have none, so declare an AWS::SNS::Subscription with a RedrivePolicy"
+                fix = "declared like this it can have none, so declare an AWS::SNS::Subscription with a RedrivePolicy"
             yield Finding(
                 subscription.resource,
                 subscription.keys,
-                f"{subscription.label}: what SNS cannot deliver is lost; {mend}",
+                f"{subscription.label}: what SNS cannot deliver is lost; {fix}",
             )
 
 
@@ -65,17 +66,28 @@ class QueuePolicyOfAnotherTopic(WiringRule):
         queue = graph.find(arn, QUEUE)
         if queue is None:
             return
-        let_in = [
-            source
-            for statement in graph.policy_statements("AWS::SQS::QueuePolicy", "Queues", queue) or []
-            if _lets_sns_send(statement) and _is_for(graph, statement, queue)
-            for source in conditions(statement, "aws:SourceArn") or ["any"]
+        policies = [
+            [
+                source
+                for statement in policy
+                if _lets_sns_send(statement) and _is_for(graph, statement, queue)
+                for source in conditions(statement, "aws:SourceArn") or ["*"]
+            ]
+            for policy in graph.policies(queue)
         ]
-        if any(_same(graph, source, subscription.topic) for source in let_in):
+        closed = [
+            sources
+            for sources in policies or [[]]
+            if not any(_same(graph, source, subscription.topic) for source in sources)
+        ]
+        if not closed:
             for reason in _locked(graph, queue):
                 yield Finding(subscription.resource, subscription.keys, f"{subscription.label}: {reason}")
             return
-        instead = f"it lets in {', '.join(sorted(map(str, let_in)))}" if let_in else "it lets no topic in"
+        let_in = sorted({str(source) for sources in closed for source in sources})
+        instead = f"it lets in {', '.join(let_in)}" if let_in else "it lets no topic in"
+        if len(policies) > 1:
+            instead += f" (the queue has {len(policies)} policies, which replace each other: write one)"
         yield Finding(
             subscription.resource,
             subscription.keys,
@@ -102,9 +114,11 @@ def _locked(graph: Graph, queue: Resource) -> Iterator[str]:
 
 
 def _is_for(graph: Graph, statement: dict[str, Any], queue: Resource) -> bool:
-    return any(target == "*" or graph.find(target) is queue for target in as_list(statement.get("Resource")))
+    return any(graph.covers(target, queue) for target in as_list(statement.get("Resource")))
 
 
 def _same(graph: Graph, source: Any, topic: Any) -> bool:
     found = graph.find(topic, TOPIC)
-    return graph.find(source, TOPIC) is found if found is not None else source == topic
+    if found is not None:
+        return graph.covers(source, found)
+    return bool(source == topic) or fnmatchcase(str(topic), str(source))

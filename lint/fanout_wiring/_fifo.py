@@ -5,7 +5,7 @@ from typing import Any
 
 from fanout_wiring._graph import QUEUE, TOPIC, Graph, Subscription
 from fanout_wiring._rule import PAGE, Finding, WiringRule
-from fanout_wiring._stack import Resource
+from fanout_wiring._stack import Resource, random_suffix
 from fanout_wiring._values import is_true
 
 
@@ -62,6 +62,19 @@ def _kind(queue: Resource) -> str:
     return "FIFO" if _fifo(queue) else "standard"
 
 
+_LONGEST_NAME = 80
+# The length of a stack's name that must still fit: only the deployment knows the name.
+_STACK_NAME = 40
+
+
+def _generated_length(queue: Resource) -> int:
+    stack = root = queue.stack
+    while root.parent is not None:
+        root = root.parent
+    name = f"{stack.stack_name}-{queue.logical_id}-{random_suffix(queue.path)}.fifo"
+    return len(name) - len(root.stack_name) + max(_STACK_NAME, len(root.stack_name))
+
+
 class FifoQueueWithoutName(WiringRule):
     """CloudFormation cuts a generated name to 80 characters and adds .fifo behind it."""
 
@@ -75,9 +88,10 @@ class FifoQueueWithoutName(WiringRule):
     def findings(self, graph: Graph) -> Iterator[Finding]:
         for queue in graph.of(QUEUE):
             name = queue.properties.get("QueueName")
-            if _fifo(queue) and name is None:
-                message = f"{queue.path} is FIFO and has no name; give it a QueueName that ends in .fifo"
+            if _fifo(queue) and name is None and _generated_length(queue) > _LONGEST_NAME:
+                message = f"{queue.path} is FIFO, and the name that CloudFormation generates for it can be too long"
+                message += "; give it a QueueName that ends in .fifo"
                 yield Finding(queue, ("Properties",), message)
-            elif _fifo(queue) and not str(name).endswith(".fifo"):
+            elif _fifo(queue) and name is not None and not str(name).endswith(".fifo"):
                 message = f"{queue.path} is FIFO and called {name}; end its QueueName in .fifo"
                 yield Finding(queue, ("Properties", "QueueName"), message)

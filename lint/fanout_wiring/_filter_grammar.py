@@ -11,6 +11,7 @@ from typing import Any
 _MAX_KEYS = 5
 _MAX_COMBINATIONS = 150
 _TEXT_OPERATORS = ("prefix", "suffix", "equals-ignore-case")
+_OPERATORS = {*_TEXT_OPERATORS, "anything-but", "exists", "numeric", "cidr"}
 _LOWER, _UPPER, _EQUAL = (">", ">="), ("<", "<="), ("=",)
 
 
@@ -43,13 +44,21 @@ def _combinations(policy: dict[str, Any], depth: int, combinations: int, *, nest
                 raise InvalidFilterPolicyError(f'FilterPolicy: "{key}" must be an object or an array')
         elif not conditions:
             raise InvalidFilterPolicyError("FilterPolicy: Empty arrays are not allowed")
-        elif key == "$or" and all(isinstance(each, dict) for each in conditions):
+        elif key == "$or" and _joins_alternatives(conditions):
             combinations = sum(_combinations(each, depth, combinations, nested=nested) for each in conditions)
         else:
             for condition in conditions:
                 _validate_condition(condition)
             combinations *= len(conditions) * depth
     return combinations
+
+
+def _joins_alternatives(conditions: list[Any]) -> bool:
+    """Whether `$or` is the operator, and not the name of a property: it has two objects or more without operators.
+
+    https://docs.aws.amazon.com/sns/latest/dg/and-or-logic.html
+    """
+    return len(conditions) >= 2 and all(isinstance(each, dict) and not each.keys() & _OPERATORS for each in conditions)
 
 
 def _validate_condition(condition: Any) -> None:

@@ -109,9 +109,9 @@ def _leaves(policy: dict[str, Any], above: tuple[str, ...]) -> Iterator[_Leaf]:
             for alternative in asked:
                 yield from _leaves(as_dict(alternative), above)
         elif isinstance(asked, dict):
-            yield from _leaves(asked, (*above, key))
+            yield from _leaves(asked, (*above, *key.split(".")))
         else:
-            yield (*above, key), as_list(asked)
+            yield (*above, *key.split(".")), as_list(asked)  # SNS takes a dot for nesting
 
 
 def _values(asked: list[Any]) -> Iterator[Any]:

@@ -4,13 +4,15 @@ queues, mappings, functions, alarms and what policies allow."""
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
 from fanout_wiring._composition import Composition
 from fanout_wiring._intrinsics import UNRESOLVED
+from fanout_wiring._parameters import is_open
 from fanout_wiring._policies import statements
-from fanout_wiring._stack import FUNCTION, PSEUDO, Resource
+from fanout_wiring._stack import FUNCTION, PSEUDO, Resource, random_suffix
 from fanout_wiring._values import as_dict, as_list
 
 QUEUE = "AWS::SQS::Queue"
@@ -20,6 +22,11 @@ SUBSCRIPTION = "AWS::SNS::Subscription"
 ALARMS = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 FUNCTIONS = (FUNCTION, "AWS::Lambda::Function")
 
+# The resource policies of queues and topics, and the property of each that says what it is for.
+_POLICIES = {
+    QUEUE: {"AWS::SQS::QueuePolicy": "Queues", "AWS::SQS::QueueInlinePolicy": "Queue"},
+    TOPIC: {"AWS::SNS::TopicPolicy": "Topics", "AWS::SNS::TopicInlinePolicy": "TopicArn"},
+}
 _ARN = re.compile(
     rf"arn:[^:]*:(sqs|sns|lambda|kms):[^:]*:{PSEUDO['AWS::AccountId']}:(?:function:|key/)?(.+)", re.DOTALL
 )
@@ -32,6 +39,25 @@ _NAMES = {
     "AWS::Lambda::Function": ("lambda", "FunctionName"),
     "AWS::KMS::Alias": ("kms", "AliasName"),
 }
+
+
+# Where resources and SAM's events name what takes their failures, and the keys below that hold its ARN.
+_DEAD_LETTERS = {
+    "RedrivePolicy": ("deadLetterTargetArn",),
+    "DeadLetterConfig": ("Arn", "TargetArn"),
+    "DeadLetterQueue": ("TargetArn",),
+    "OnFailure": ("Destination",),
+}
+
+
+def _dead_letter_targets(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for inner in value:
+            yield from _dead_letter_targets(inner)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (as_dict(inner).get(name) for name in _DEAD_LETTERS.get(key, ()))
+            yield from _dead_letter_targets(inner)
 
 
 @dataclass(frozen=True)
@@ -68,6 +94,8 @@ class Mapping:
     queue: Any
     function: Any
     settings: dict[str, Any]
+    complete: bool = True
+    """False: declared in a way that has no place for FunctionResponseTypes"""
 
 
 @dataclass(frozen=True)
@@ -134,6 +162,17 @@ class Graph:
             return self.find(resource.properties.get("FunctionName"))
         return resource
 
+    def covers(self, pattern: Any, resource: Resource) -> bool:
+        """Whether an ARN of a policy, which may have wildcards, is that of a topic or queue."""
+        if not isinstance(pattern, str) or not set("*?") & set(pattern):
+            return self.find(pattern) is resource
+        service, key = _NAMES[resource.type]
+        stack = resource.stack
+        generated = f"{stack.stack_name}-{resource.logical_id}-{random_suffix(resource.path)}"
+        name = resource.properties.get(key, generated)
+        place = [stack.ref(f"AWS::{each}") for each in ("Partition", "Region", "AccountId")]
+        return pattern == "*" or fnmatchcase(f"arn:{place[0]}:{service}:{place[1]}:{place[2]}:{name}", pattern)
+
     # ------------------------------------------------------------------------------------------- topics, queues
     @cached_property
     def subscriptions(self) -> list[Subscription]:
@@ -168,7 +207,7 @@ class Graph:
             else:
                 # Without a queue of ours SAM makes one, which nothing can name.
                 endpoint = as_dict(queue).get("QueueArn", f"<{function.path}Queue.Arn>")
-                yield Subscription(function, keys, event.get("Topic"), "sqs", endpoint, event, redrivable=False)
+                yield Subscription(function, keys, event.get("Topic"), "sqs", endpoint, event)
 
     def _sam_events(self, kind: str) -> Iterator[tuple[Resource, tuple[str | int, ...], dict[str, Any]]]:
         for function in self.of(FUNCTION):
@@ -193,15 +232,15 @@ class Graph:
             queue = event.get("SqsSubscription")
             if queue is not None and queue is not False:
                 source = as_dict(queue).get("QueueArn", f"<{function.path}Queue.Arn>")
-                found.append(Mapping(function, keys, source, function.arn, as_dict(queue)))
+                found.append(Mapping(function, keys, source, function.arn, as_dict(queue), complete=False))
         return found
 
     def _reads_a_queue(self, settings: dict[str, Any]) -> bool:
         source = settings.get("EventSourceArn")
         if self.find(source, QUEUE) or re.match(r"arn:[^:]*:sqs:", str(source)):
             return True
-        # A source that only whoever deploys it knows: streams and brokers need what a queue does not.
-        outside = str(source).startswith(("<parameter ", UNRESOLVED))
+        # A source from outside the templates: streams and brokers need what a queue does not.
+        outside = is_open(source) or str(source).startswith(UNRESOLVED)
         needs = ("StartingPosition", "Topics", "Queues", "SelfManagedEventSource")
         return outside and not any(name in settings for name in needs)
 
@@ -230,18 +269,29 @@ class Graph:
                     found.append(Failure(resource, ("Properties", *keys), value, "function"))
         return [failure for failure in found if failure.target is not None]
 
-    # --------------------------------------------------------------------------------------------------- policies
-    def policy_statements(self, kind: str, attached: str, resource: Resource) -> list[dict[str, Any]] | None:
-        """Return the statements of the resource policies of one queue or topic; None if it has no policy.
+    @cached_property
+    def dead_letter_queues(self) -> set[str]:
+        """The paths of the queues that take what failed anywhere: rules, schedules and streams name them, too.
 
-        kind: AWS::SQS::QueuePolicy and the like. attached: the property that lists what the policy is for.
+        A queue whose RedriveAllowPolicy admits other queues takes the dead letters of another stack.
         """
-        policies = [
-            policy
-            for policy in self.of(kind, kind.replace("Policy", "InlinePolicy"))
+        targets = [target for resource in self.resources for target in _dead_letter_targets(resource.properties)]
+        found = {queue.path for target in targets if (queue := self.find(target, QUEUE)) is not None}
+        for queue in self.of(QUEUE):
+            permission = as_dict(queue.properties.get("RedriveAllowPolicy")).get("redrivePermission")
+            if permission in ("allowAll", "byQueue"):
+                found.add(queue.path)
+        return found
+
+    # --------------------------------------------------------------------------------------------------- policies
+    def policies(self, resource: Resource) -> list[list[dict[str, Any]]]:
+        """Return the statements of each resource policy of one queue or topic."""
+        return [
+            statements(policy.properties)
+            for kind, attached in _POLICIES[resource.type].items()
+            for policy in self.of(kind)
             if any(self.find(target) is resource for target in as_list(policy.properties.get(attached)))
         ]
-        return [each for policy in policies for each in statements(policy.properties)] if policies else None
 
     def key_of(self, value: Any) -> Resource | str | None:
         """Return the key that an ARN, id or alias names: a resource of the deployment, else the text, None for none."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fanout_wiring._loading import Template
-from fanout_wiring._parameters import number
+from fanout_wiring._parameters import number, open_value
 
 UNRESOLVED = "<unresolved: "
 NOTHING = object()
@@ -80,6 +80,14 @@ def _apply(function: str, operand: Any, scope: Scope) -> Any:  # noqa: PLR0911, 
                 found = found.get(as_text(resolve(key, scope)), {}) if isinstance(found, dict) else {}
             if found != {}:
                 return found
+        case "Fn::ImportValue", name:
+            return open_value(re.sub("[<>]", "", as_text(resolve(name, scope))), "import")
+        case "Fn::ToJsonString", inner:
+            return resolve(inner, scope)  # rules read a mapping as they read its text
+        case "Fn::Length", items:
+            resolved = resolve(items, scope)
+            if isinstance(resolved, list):
+                return len(resolved)
         case "Fn::Base64", inner:
             return base64.b64encode(as_text(resolve(inner, scope)).encode()).decode()
     return unresolved(f"{function} {operand}")

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from cfnlint.helpers import TRANSFORM_LANGUAGE_EXTENSION
+from cfnlint.template import Template as CfnLintTemplate
+
+from fanout_wiring._values import as_list
 
 Template = dict[str, Any]
 
@@ -66,6 +70,11 @@ def _read(file: Path, _stamp: tuple[int, int]) -> Any:
         raise UnreadableTemplateError(f"{file} is neither YAML nor JSON: {error}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         raise UnreadableTemplateError(f"{file} has no Resources")
+    if TRANSFORM_LANGUAGE_EXTENSION in as_list(template.get("Transform")):
+        expanded = CfnLintTemplate(str(file), template)
+        if matches := expanded.transform():  # cfn-lint does this for the template that it lints
+            raise UnreadableTemplateError(f"{file}: {matches[0].message}")
+        return expanded.template
     return template
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+OPEN = ("<parameter ", "<import ", "<output ", "<macro ")
+"""How the text of a value from outside the templates begins."""
+
 
 class Bounded(int):
     """A number that whoever deploys may choose: it is the default, and may be anything between its bounds."""
@@ -39,9 +42,14 @@ def highest(value: int) -> int:
     return value.high if isinstance(value, Bounded) and value.high is not None else int(value)
 
 
-def open_value(name: str) -> str:
-    """How a value is written that only whoever deploys the template knows."""
-    return f"<parameter {name}>"
+def open_value(name: str, kind: str = "parameter") -> str:
+    """Return the text that stands for a value from outside the templates: of a parameter, import, output or macro."""
+    return f"<{kind} {name}>"
+
+
+def is_open(value: Any) -> bool:
+    """Whether a value is one of `open_value`."""
+    return isinstance(value, str) and value.startswith(OPEN)
 
 
 def free(name: str, about: Mapping[str, Any]) -> Any:

@@ -53,7 +53,7 @@ def conditions(statement: dict[str, Any], key: str) -> list[Any] | None:
     """Return the values that a statement's conditions ask a context key to equal or to be like; None if none asks."""
     found: list[Any] | None = None
     for operator, wanted in as_dict(statement.get("Condition")).items():
-        if re.fullmatch(r"(ForAnyValue:)?(String|Arn)(Equals|EqualsIgnoreCase|Like)", operator):
+        if re.fullmatch(r"(ForAnyValue:)?(String|Arn)(Equals|EqualsIgnoreCase|Like)(IfExists)?", operator):
             for name, values in as_dict(wanted).items():
                 if name.lower() == key.lower():
                     found = [*(found or []), *as_list(values)]

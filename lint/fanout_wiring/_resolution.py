@@ -5,6 +5,7 @@ from typing import Any
 
 from fanout_wiring._graph import ALARMS, QUEUE, TOPIC, Graph
 from fanout_wiring._intrinsics import UNRESOLVED
+from fanout_wiring._parameters import is_open
 from fanout_wiring._rule import PAGE, Finding, WiringRule, nesting
 from fanout_wiring._stack import Resource
 from fanout_wiring._values import as_list
@@ -35,8 +36,15 @@ def _wires(graph: Graph) -> Iterator[_Wire]:
                 yield queue, ("Properties", name), queue.properties[name]
 
 
+def _problems(graph: Graph, *, outside: bool) -> Iterator[Finding]:
+    for problem in graph.composition.problems:
+        resource = nesting(graph.composition.root, problem.path)
+        if resource is not None and problem.outside == outside:
+            yield Finding(resource, ("Properties",), f"{resource.logical_id}: {problem.message}")
+
+
 class Unresolved(WiringRule):
-    """A template that cannot be read, a parameter or output that is not there, a value from somewhere else."""
+    """A template that cannot be read, a parameter or output that is not there, a value that cannot be computed."""
 
     id = "E9101"
     shortdesc = "Nested templates fit together, and every wire can be followed"
@@ -44,10 +52,7 @@ class Unresolved(WiringRule):
     page = source_url = f"{PAGE}AWSCloudFormation/latest/UserGuide/using-cfn-nested-stacks.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:
-        for problem in graph.composition.problems:
-            resource = nesting(graph.composition.root, problem.path)
-            if resource is not None:
-                yield Finding(resource, ("Properties",), f"{resource.logical_id}: {problem.message}")
+        yield from _problems(graph, outside=False)
         for resource, keys, value in _wires(graph):
             if isinstance(value, str) and UNRESOLVED in value:
                 reason = value[value.index(UNRESOLVED) + len(UNRESOLVED) :].rstrip(">")
@@ -60,10 +65,11 @@ class Outside(WiringRule):
 
     id = "I9117"
     shortdesc = "A wire leads out of the templates"
-    description = "It leads to what an account holds already, or to a parameter: nothing there is judged"
+    description = "It leads to a parameter, import, macro, or template elsewhere, or to what an account holds already"
     page = source_url = Unresolved.page
 
     def findings(self, graph: Graph) -> Iterator[Finding]:
+        yield from _problems(graph, outside=True)
         for resource, keys, value in _wires(graph):
-            if isinstance(value, str) and value.startswith(("arn:", "<parameter ")) and graph.find(value) is None:
+            if (is_open(value) or str(value).startswith("arn:")) and graph.find(value) is None:
                 yield Finding(resource, keys, f"{resource.logical_id}: {value} is outside, and not judged")

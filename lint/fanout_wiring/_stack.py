@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from fanout_wiring import _parameters
-from fanout_wiring._intrinsics import NOTHING, as_text, resolve, unresolved
+from fanout_wiring._intrinsics import NOTHING, UNRESOLVED, as_text, resolve, unresolved
 from fanout_wiring._loading import Template, UnreadableTemplateError, load
+from fanout_wiring._parameters import open_value
+from fanout_wiring._values import as_list
 
 APPLICATION = "AWS::Serverless::Application"
 NESTED = {APPLICATION: "Location", "AWS::CloudFormation::Stack": "TemplateURL"}
 FUNCTION = "AWS::Serverless::Function"
+_KNOWN_TRANSFORMS = ("AWS::Serverless-2016-10-31", "AWS::LanguageExtensions")
 
 PSEUDO = {
     "AWS::Region": "us-east-1",
@@ -37,6 +40,8 @@ class Problem:
     path: str
     """the resource, as in `Resource.path`; an empty last part is the stack itself"""
     message: str
+    outside: bool = False
+    """Whether it is not a mistake: the templates end there"""
 
 
 @dataclass
@@ -49,6 +54,8 @@ class Resource:
     properties: dict[str, Any]
     declared: dict[str, Any]
     stack: "Stack"
+    connectors: Any = None
+    """the connectors embedded in it"""
 
     @property
     def arn(self) -> str:
@@ -67,6 +74,8 @@ class Stack:
     problems: list[Problem]
     parent: "Stack | None" = None
     children: dict[str, "Stack | None"] = field(default_factory=dict)
+    _elsewhere: set[str] = field(default_factory=set)
+    """the nested stacks whose template is not a local file"""
 
     def __post_init__(self) -> None:
         """Raises UnreadableTemplateError if there is no template."""
@@ -88,10 +97,10 @@ class Stack:
                     # Nobody but the parent can give it another value, and the parent does not.
                     self.parameters[name] = int(self.parameters[name])
 
-    def _problem(self, message: str) -> None:
+    def _problem(self, message: str, *, outside: bool = False) -> None:
         # A stack's own parameters are the matter of the resource that nests it.
         path = self.name(self._current) if self._current else self.path
-        problem = Problem(path, message)
+        problem = Problem(path, message, outside)
         if problem not in self.problems:
             self.problems.append(problem)
 
@@ -141,7 +150,10 @@ class Stack:
         try:
             location = self.resolve(properties.get(NESTED[declared["Type"]]))
             if not isinstance(location, str) or re.match(r"[a-z][a-z0-9+.-]*://|<", location):
-                self._problem("its template is no local file, so what is in it cannot be judged")
+                outside = not isinstance(location, str) or UNRESOLVED not in location
+                if outside:
+                    self._elsewhere.add(logical_id)
+                self._problem("its template is not a local file, so what is in it cannot be judged", outside=outside)
                 return None
             file = (self.file.parent / location).resolve()
             if file in self._files():
@@ -174,6 +186,8 @@ class Stack:
     def reference(self, logical_id: str, attribute: str = "") -> Any:
         """Return what `!GetAtt` says of a resource of this stack, or `!Ref` if no attribute is named."""
         if not self.exists(logical_id) and not self._made_by_sam(logical_id):
+            if logical_id not in self.resource_ids and self._has_macro():
+                return open_value(f"{logical_id}.{attribute}".rstrip("."), "macro")
             self._problem(f"it refers to {logical_id}, which is not there")
             return unresolved(f"{logical_id} is not there")
         declared = self.resource_ids.get(logical_id) or {}
@@ -191,8 +205,17 @@ class Stack:
             if isinstance(declared, dict) and self.exists(name)
         )
 
+    def _has_macro(self) -> bool:
+        """Whether a macro, which may be AWS::Include, adds to the template what only CloudFormation sees."""
+        names = [
+            each.get("Name") if isinstance(each, dict) else each for each in as_list(self.template.get("Transform"))
+        ]
+        return "Fn::Transform" in self.resource_ids or any(name not in _KNOWN_TRANSFORMS for name in names)
+
     def _output(self, logical_id: str, name: str) -> Any:
         child = self.child(logical_id)
+        if logical_id in self._elsewhere:
+            return open_value(f"{name} of {self.name(logical_id)}", "output")
         if child is None:
             return unresolved(f"output {name} of {logical_id}, whose template cannot be read")
         output = (child.template.get("Outputs") or {}).get(name)
@@ -231,6 +254,9 @@ class Stack:
     def resources(self) -> Iterator[Resource]:
         """Every resource of this stack and of those nested in it."""
         for logical_id, declared in self.resource_ids.items():
+            if logical_id == "Fn::Transform":
+                self._problem("its macros add resources that cannot be judged", outside=True)
+                continue
             if not isinstance(declared, dict) or "Type" not in declared:
                 self._problem(f"{logical_id} cannot be followed, these rules know resources only")
                 continue
@@ -240,7 +266,7 @@ class Stack:
             properties = declared.get("Properties") or {}
             if declared["Type"] == FUNCTION:
                 properties = with_globals((self.template.get("Globals") or {}).get("Function") or {}, properties)
-            resolved = self.resolve(properties)
+            resolved, connectors = self.resolve(properties), self.resolve(declared.get("Connectors"))
             self._current = ""
             yield Resource(
                 path=self.name(logical_id),
@@ -249,6 +275,7 @@ class Stack:
                 properties=resolved if isinstance(resolved, dict) else {},
                 declared=declared,
                 stack=self,
+                connectors=connectors,
             )
             if declared["Type"] in NESTED and (child := self.child(logical_id)) is not None:
                 yield from child.resources()

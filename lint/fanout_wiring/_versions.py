@@ -43,7 +43,7 @@ class UnpublishedChange(WiringRule):
             if given.get("AutoPublishAliasAllProperties") is not True:
                 message = "an edit of Timeout or Handler reaches no version; set AutoPublishAliasAllProperties: true"
                 yield Finding(function, keys, f"{function.logical_id}: {message}")
-            for name in _NOT_IN_A_VERSION:
+            for name in _NOT_IN_A_VERSION if given.get("AutoPublishAliasAllProperties") is True else ():
                 if name in given:
                     message = (
                         f"a change of {name} alone fails the deployment (A version for this Lambda function exists)"

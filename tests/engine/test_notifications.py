@@ -264,6 +264,74 @@ def test_a_property_that_leaves_the_template_leaves_the_topic(aws: Aws) -> None:
     assert "KmsMasterKeyId" not in aws.sns.get_topic_attributes(TopicArn=arn)["Attributes"]
 
 
+BINARY = {"key": {"DataType": "Binary", "BinaryValue": b"\x00\xff"}}
+
+
+def publish_binary(aws: Aws, topic: str) -> None:
+    """Publish one message by itself and one in a batch, each with a Binary attribute."""
+    aws.sns.publish(TopicArn=topic, Message="one", MessageAttributes=BINARY)
+    aws.sns.publish_batch(
+        TopicArn=topic, PublishBatchRequestEntries=[{"Id": "1", "Message": "two", "MessageAttributes": BINARY}]
+    )
+
+
+def test_a_notification_has_binary_attributes_in_base64(aws: Aws) -> None:
+    topic = aws.topic()
+    url, arn = aws.inbox(topic)
+    aws.subscribe(topic, "sqs", arn)
+    publish_binary(aws, topic)
+    for _ in range(2):
+        notification = json.loads(aws.receive(url)["Body"])
+        assert notification["MessageAttributes"] == {"key": {"Type": "Binary", "Value": "AP8="}}
+
+
+def test_raw_delivery_keeps_binary_attributes(aws: Aws) -> None:
+    topic = aws.topic()
+    url, arn = aws.inbox(topic)
+    aws.subscribe(topic, "sqs", arn, RawMessageDelivery="true")
+    publish_binary(aws, topic)
+    for _ in range(2):
+        assert aws.receive(url)["MessageAttributes"] == BINARY
+
+
+def test_a_function_gets_binary_attributes_in_base64(aws: Aws) -> None:
+    topic = aws.topic()
+    function, seen = echo(aws)
+    aws.subscribe_function(topic, function)
+    aws.sns.publish(TopicArn=topic, Message="hello", MessageAttributes=BINARY)
+    (record,) = json.loads(aws.receive(seen)["Body"])["Records"]
+    assert record["Sns"]["MessageAttributes"] == {"key": {"Type": "Binary", "Value": "AP8="}}
+
+
+def test_raw_delivery_of_more_than_ten_attributes_fails_for_its_subscription_alone(aws: Aws) -> None:
+    topic = aws.topic()
+    raw, raw_arn = aws.inbox(topic)
+    wrapped, wrapped_arn = aws.inbox(topic)
+    graveyard, redrive = dead_letters(aws, topic)
+    aws.subscribe(topic, "sqs", raw_arn, RawMessageDelivery="true", **redrive)
+    aws.subscribe(topic, "sqs", wrapped_arn)
+    for count in (10, 11):
+        attributes = {f"a{number}": {"DataType": "String", "StringValue": "x"} for number in range(count)}
+        aws.sns.publish(TopicArn=topic, Message=f"with {count}", MessageAttributes=attributes)
+    # The fan-out is over when SNS answers.
+    assert [message["Body"] for message in aws.messages(raw)] == ["with 10"]
+    assert [message["Body"] for message in aws.messages(graveyard)] == ["with 11"]
+    counts = [len(json.loads(message["Body"])["MessageAttributes"]) for message in aws.messages(wrapped)]
+    assert sorted(counts) == [10, 11]
+
+
+def test_upstream_still_loses_binary_attributes_and_sends_eleven_raw(upstream: Aws) -> None:
+    topic = upstream.topic()
+    wrapped, wrapped_arn = upstream.inbox(topic)
+    raw, raw_arn = upstream.inbox(topic)
+    upstream.subscribe(topic, "sqs", wrapped_arn)
+    upstream.subscribe(topic, "sqs", raw_arn, RawMessageDelivery="true")
+    many = {f"a{number}": {"DataType": "String", "StringValue": "x"} for number in range(10)}
+    upstream.sns.publish(TopicArn=topic, Message="hello", MessageAttributes=many | BINARY)
+    assert json.loads(upstream.receive(wrapped)["Body"])["MessageAttributes"]["key"]["Value"] == ""
+    assert len(upstream.receive(raw)["MessageAttributes"]) == 11
+
+
 def test_upstream_still_invokes_a_function_without_permission_and_with_other_keys(upstream: Aws) -> None:
     topic = upstream.topic()
     function, seen = echo(upstream)

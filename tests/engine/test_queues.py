@@ -3,6 +3,8 @@
 import json
 import threading
 import time
+import urllib.parse
+import urllib.request
 
 import pytest
 from botocore.exceptions import ClientError
@@ -33,6 +35,10 @@ def send(aws: Aws, url: str, count: int, body: str = "x") -> None:
         numbers = range(start, min(start + 10, count))
         entries = [{"Id": str(number), "MessageBody": body} for number in numbers]
         aws.sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+
+def redrive_to(arn: str) -> str:
+    return json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})
 
 
 def with_dead_letters(aws: Aws) -> tuple[str, str, str, str]:
@@ -164,6 +170,53 @@ def test_a_queue_that_is_nobodys_dead_letter_queue_cannot_be_moved(aws: Aws) -> 
     _, arn = aws.queue()
     with pytest.raises(ClientError, match="must be configured as a Dead Letter Queue"):
         aws.sqs.start_message_move_task(SourceArn=arn)
+
+
+def test_the_sources_of_a_dead_letter_queue_are_listed(aws: Aws) -> None:
+    url, arn = aws.queue()
+    _, other = aws.queue()
+    expected = {aws.queue(RedrivePolicy=redrive_to(arn))[0] for _ in range(3)}
+    aws.queue(RedrivePolicy=redrive_to(other))
+    answer = aws.sqs.list_dead_letter_source_queues(QueueUrl=url)
+    assert set(answer["queueUrls"]) == expected
+    assert "NextToken" not in answer
+
+
+def test_the_sources_of_a_dead_letter_queue_come_in_pages(aws: Aws) -> None:
+    url, arn = aws.queue()
+    expected = {aws.queue(RedrivePolicy=redrive_to(arn))[0] for _ in range(5)}
+    first = aws.sqs.list_dead_letter_source_queues(QueueUrl=url, MaxResults=2)
+    second = aws.sqs.list_dead_letter_source_queues(QueueUrl=url, MaxResults=2, NextToken=first["NextToken"])
+    third = aws.sqs.list_dead_letter_source_queues(QueueUrl=url, MaxResults=2, NextToken=second["NextToken"])
+    assert [len(page["queueUrls"]) for page in (first, second, third)] == [2, 2, 1]
+    assert {source for page in (first, second, third) for source in page["queueUrls"]} == expected
+    assert "NextToken" not in third
+    assert "NextToken" not in aws.sqs.list_dead_letter_source_queues(QueueUrl=url, MaxResults=5)
+
+
+def test_a_queue_without_sources_has_an_empty_list_and_a_missing_queue_none(aws: Aws) -> None:
+    url, _ = aws.queue()
+    assert aws.sqs.list_dead_letter_source_queues(QueueUrl=url)["queueUrls"] == []
+    with pytest.raises(aws.sqs.exceptions.QueueDoesNotExist):
+        aws.sqs.list_dead_letter_source_queues(QueueUrl=f"{url}-missing")
+
+
+def test_a_client_of_the_query_protocol_lists_sources_too(aws: Aws) -> None:
+    url, arn = aws.queue()
+    sources = sorted(aws.queue(RedrivePolicy=redrive_to(arn))[0] for _ in range(2))
+    form = {"Action": "ListDeadLetterSourceQueues", "Version": "2012-11-05", "QueueUrl": url, "MaxResults": "1"}
+    headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/sqs/aws4_request"}
+    request = urllib.request.Request(url, urllib.parse.urlencode(form).encode(), headers)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback
+        answer = response.read().decode()
+    assert f"<QueueUrl>{sources[0]}</QueueUrl><NextToken>" in answer
+    assert f"<QueueUrl>{sources[1]}" not in answer
+
+
+def test_upstream_still_lists_no_sources_of_a_dead_letter_queue(upstream: Aws) -> None:
+    url, _ = upstream.queue()
+    with pytest.raises(ClientError, match="InvalidAction"):
+        upstream.sqs.list_dead_letter_source_queues(QueueUrl=url)
 
 
 def test_upstream_still_polls_without_permission_and_without_a_window(upstream: Aws) -> None:

@@ -58,11 +58,40 @@ def test_a_finding_in_a_nested_template_says_where_and_under_which_parameters() 
     assert finding.message.endswith("[Inbox/DeadLetters, inbox.yaml line 26] (with Stage=dev)")
 
 
-def test_a_wire_that_leads_out_of_the_templates_is_told_to_who_asks() -> None:
+def test_a_wire_that_leads_out_of_the_templates_is_listed_on_request() -> None:
     assert not judged(FIXTURES / "E9106_flat.yaml", "--ignore-checks", "E9106")
-    told = judged(FIXTURES / "E9106_flat.yaml", "--ignore-checks", "E9106", "--include-checks", "I")
-    assert {match.rule.id for match in told} == {"I9117"}
-    assert "<parameter OncallArn>" in told[0].message
+    listed = judged(FIXTURES / "E9106_flat.yaml", "--ignore-checks", "E9106", "--include-checks", "I")
+    assert {match.rule.id for match in listed} == {"I9117"}
+    assert "<parameter OncallArn>" in listed[0].message
+
+
+def test_exports_macros_and_templates_elsewhere_are_listed_on_request() -> None:
+    listed = {match.message for match in judged(FIXTURES / "passing" / "outside.yaml", "--include-checks", "I")}
+    assert listed == {
+        "FromTheRepository: its template is not a local file, so what is in it cannot be judged",
+        "FromTheWeb: its template is not a local file, so what is in it cannot be judged",
+        "Fn::Transform: its macros add resources that cannot be judged",
+        "Inbox: <macro IncludedDeadLetters.Arn> is outside, and not judged",
+        "Subscription: <import fanout-orders> is outside, and not judged",
+        "Subscription: <output DeadLetterArn of FromTheWeb> is outside, and not judged",
+        "Worker: <import worker-failures> is outside, and not judged",
+        "Worker: <output QueueArn of FromTheRepository> is outside, and not judged",
+    }
+
+
+def test_the_fix_for_a_sam_event_names_what_the_event_has(tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text("""
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Orders: {Type: AWS::SNS::Topic}
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties: {Events: {Order: {Type: SNS, Properties: {Topic: !Ref Orders, SqsSubscription: true}}}}
+""")
+    fixes = {match.rule.id: match.message for match in judged(file)}
+    assert "give it RedrivePolicy" in fixes["E9102"]
+    assert "declare a queue and an SQS event" in fixes["E9105"]
 
 
 def test_filters_are_not_judged_without_contracts() -> None:

@@ -25,11 +25,11 @@ policies = st.dictionaries(st.sampled_from(FIELDS), st.lists(conditions, min_siz
 
 
 def reference(policy: dict[str, list[Any]], body: dict[str, Any]) -> bool:
-    """SNS's rules for one level, said in the plainest way: every key, one condition, any item of a list."""
+    """SNS's rules for one level, in their plainest form: every key, one condition, any item of a list."""
     for name, allowed in policy.items():
         present = body[name] if isinstance(body.get(name), list) else [body[name]] if name in body else []
         if not any(
-            condition["exists"] == bool(present)
+            (any(value != "" for value in present) if condition["exists"] else bool(body) and not present)
             if isinstance(condition, dict) and "exists" in condition
             else any(one(condition, value) for value in present)
             for condition in allowed
@@ -124,6 +124,20 @@ def test_a_receipt_decides_about_its_type_and_its_fields() -> None:
 def test_a_receipt_without_the_field_leaves_it_open() -> None:
     assert admits({"data": {"service": ["shop"]}}, receipt(level="ERROR")) is None
     assert admits({"subject": ["x"]}, receipt(level="ERROR")) is None
+
+
+def test_a_dot_in_a_key_is_the_same_as_nesting() -> None:
+    assert admits({"data.level": ["ERROR"]}, receipt(level="ERROR")) is True
+    assert admits({"data.level": ["ERROR"]}, receipt(level="INFO")) is False
+    assert admits({"data.service": ["shop"]}, receipt(level="ERROR")) is None
+
+
+def test_a_property_exists_if_it_is_known_not_to_be_empty() -> None:
+    policy = {"data": {"level": [{"exists": True}]}}
+    assert admits(policy, receipt(level="ERROR")) is True
+    assert admits(policy, receipt()) is None
+    assert admits(policy, PartialBody.complete({"data": {"level": None}})) is False
+    assert admits({"data": [{"exists": True}]}, PartialBody.complete({"data": {"level": "x"}})) is False
 
 
 @pytest.mark.parametrize("default", [None, [], ()])

@@ -1,6 +1,7 @@
 """Deliver to a queue as an AWS service does."""
 
 import hashlib
+import json
 import time
 from typing import Any
 
@@ -10,6 +11,12 @@ from ministack.services import sqs
 
 Queue = dict[str, Any]
 Attributes = dict[str, dict[str, Any]]
+
+
+def sources(arn: str) -> list[str]:
+    """The URLs of the queues whose RedrivePolicy names a queue as their dead-letter queue."""
+    policies = {url: json.loads(queue["attributes"].get("RedrivePolicy") or "{}") for url, queue in sqs._queues.items()}
+    return [url for url, policy in policies.items() if policy.get("deadLetterTargetArn") == arn]
 
 
 def deliver(queue: Queue, body: str, attributes: Attributes | None = None, **fields: Any) -> None:

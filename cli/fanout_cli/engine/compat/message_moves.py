@@ -7,13 +7,14 @@ from, at once. As on AWS the source must be the dead-letter queue of another que
 It can go when upstream has these actions.
 """
 
-import json
 import time
 from typing import Any
 
 from ministack.core.concurrency import esm_wake
 from ministack.core.responses import new_uuid
 from ministack.services import sqs
+
+from fanout_cli.engine.compat import _queues
 
 Data = dict[str, Any]
 Queue = dict[str, Any]
@@ -28,7 +29,7 @@ def apply() -> None:
 
 def _start(data: Data, _url: str) -> Data:
     source = _existing(data, "SourceArn")
-    if not _is_dead_letter_queue(data["SourceArn"]):
+    if not _queues.sources(data["SourceArn"]):
         raise sqs._Err("InvalidParameterValue", "Source queue must be configured as a Dead Letter Queue.")
     destination = _existing(data, "DestinationArn") if data.get("DestinationArn") else None
     task: Data = {
@@ -71,11 +72,6 @@ def _existing(data: Data, parameter: str) -> Queue:
             "ResourceNotFoundException", f"The resource that you specified for the {parameter} parameter doesn't exist."
         )
     return queue
-
-
-def _is_dead_letter_queue(arn: str) -> bool:
-    policies = (queue["attributes"].get("RedrivePolicy") or "{}" for queue in sqs._queues.values())
-    return any(json.loads(policy).get("deadLetterTargetArn") == arn for policy in policies)
 
 
 def _origin(message: Data) -> Queue | None:

@@ -1,9 +1,10 @@
 """SNS forgets what it cannot deliver to a queue.
 
 Symptom: a message for a queue that is missing, or whose policy does not let the topic in, is gone, even
-if the subscription has a dead-letter queue; what a FIFO topic delivers has no SequenceNumber; the
-Timestamp of a notification has whole seconds.
-Cause: `sns._deliver_to_sqs` logs and returns; `_build_envelope` formats the time without milliseconds.
+if the subscription has a dead-letter queue; raw delivery sends eleven attributes, which SQS refuses; what a
+FIFO topic delivers has no SequenceNumber; the Timestamp of a notification has whole seconds.
+Cause: `sns._deliver_to_sqs` logs and returns, and does not count attributes; `_build_envelope` formats the time
+without milliseconds.
 Patch: undeliverable messages go to the queue of the subscription's RedrivePolicy, if that queue's policy
 lets the topic in, with the attributes that AWS adds.
 It can go when upstream honours RedrivePolicy.
@@ -19,6 +20,8 @@ from ministack.services import sns, sqs
 
 from fanout_cli.engine.compat import _queues
 
+# https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
+_MAX_RAW_ATTRIBUTES = 10
 _WHOLE_SECONDS = re.compile(r'("Timestamp": "[^"]*)\.000Z"')
 
 
@@ -75,6 +78,10 @@ def _deliver(  # noqa: PLR0917 - upstream's signature
     elif not _may_send(endpoint, topic_arn):
         why = "the queue's policy does not allow it"
         redrive(topic_arn, _subscription(topic_arn, endpoint), body, attributes, why)
+    elif len(attributes) > _MAX_RAW_ATTRIBUTES:
+        # The dead-letter queue is a queue, too: it cannot take them either.
+        why = f"raw delivery allows {_MAX_RAW_ATTRIBUTES} message attributes"
+        redrive(topic_arn, _subscription(topic_arn, endpoint), body, {}, why)
     else:
         fifo = {"group_id": message_group_id or None, "dedup_id": message_dedup_id or None}
         _queues.deliver(queue, body, attributes, **fifo)
