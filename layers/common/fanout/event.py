@@ -26,6 +26,16 @@ _Source = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SOURCE)]
 _Type = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 # "$" would let a line break through at the end.
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?![\s\S])")]
+# JSON is, by section 3.1 of the JSON format, what has the subtype json or the suffix +json (RFC 6839). Media types are
+# case-insensitive (RFC 9110, section 8.3.1), and JSON Schema's expressions have no flag for that.
+_NAME = r"[0-9A-Za-z!#$%&'*+.^_`|~-]+"
+_JsonMediaType = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^{_NAME}/({_NAME}\+)?[Jj][Ss][Oo][Nn][ \t]*(;[^\x00-\x08\x0A-\x1F\x7F]*)?(?![\s\S])",
+        description="A media type of JSON, with or without parameters: application/json, application/cloudevents+json",
+    ),
+]
 
 
 class InvalidEvent(ValueError):
@@ -40,7 +50,7 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defaults
     source: _Source
     type: _Type
     time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    datacontenttype: Literal["application/json"] | None = None
+    datacontenttype: _JsonMediaType | None = None
     subject: str | None = None
     traceparent: str | None = None
     causationid: str | None = None
