@@ -175,7 +175,7 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
     if contracts.contract_of(contract).holds_anything and _goes_too_deep(bytes(event.data)):
         raise InvalidEvent(f"{event.type}: nested deeper than {DEEPEST} levels - at `$.data`")
     try:
-        data = contracts.decoder(contract).decode(event.data)
+        data = contracts.decode(contract, event.data)
     except (ValueError, RecursionError) as error:
         problem = _problem(error)
         where = problem.replace("`$", "`$.data") if "`$" in problem else f"{problem} - at `$.data`"
