@@ -7,8 +7,10 @@ within a version fields may be added with a default, never removed, renamed or g
 import importlib
 import math
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -91,13 +93,28 @@ def schema_of(event_type: str) -> type[Any] | None:
 
 
 def decode(schema: type[T], data: bytes | msgspec.Raw) -> T:
-    """Return encoded data as an instance of a contract; raises msgspec.ValidationError or msgspec.DecodeError."""
+    """Return encoded data as an instance of a contract; raises msgspec.ValidationError or msgspec.DecodeError.
+
+    An integer may have a fraction of zeros or an exponent: 4998.0 and 4.998e3 are integers by JSON Schema
+    (https://json-schema.org/understanding-json-schema/reference/numeric#integer), and many encoders write them so.
+    """
     strict = _decoders.get(schema)
     if strict is None:
         hook = _exact if contract_of(schema).exact_numbers else None
         strict = _decoders[schema] = msgspec.json.Decoder(schema, float_hook=hook)
-    found: T = strict.decode(data)
-    return found
+    try:
+        found: T = strict.decode(data)
+    except msgspec.ValidationError as error:
+        if not _INTEGER_EXPECTED.search(str(error)):
+            raise
+    else:
+        return found
+    # Only now, because reading the data untyped first costs several times as much.
+    read = _exact if contract_of(schema).exact_numbers else _double
+    return msgspec.convert(msgspec.json.Decoder(float_hook=partial(_whole, read)).decode(data), schema, str_keys=True)
+
+
+_INTEGER_EXPECTED = re.compile(r"Expected `[^`]*\bint\b[^`]*`, got `float`")
 
 
 def _double(text: str) -> float:
@@ -116,6 +133,19 @@ def _exact(text: str) -> float:
     except ArithmeticError:  # an exponent beyond Decimal's
         pass
     raise ValueError("a number that a double cannot hold: send it as a string")
+
+
+def _whole(read: Callable[[str], float], text: str) -> int | float:
+    """Return a number as an int if it has no fraction, whatever its notation; as `read` returns it otherwise."""
+    number = read(text)
+    if not number.is_integer():
+        return number
+    try:
+        exact = Decimal(text)  # a fraction may be too small for the double to show
+    except ArithmeticError:
+        return number
+    whole = exact.to_integral_value() if exact else Decimal(0)
+    return int(whole) if whole == exact else number
 
 
 def filterable_fields(event_type: str, data: Any) -> dict[str, Any]:
