@@ -6,6 +6,7 @@ one) and `claimcheck` (the digest under which the whole event lies in S3, see `f
 not know are accepted and ignored.
 """
 
+import math
 import os
 import re
 from datetime import UTC, datetime
@@ -20,9 +21,8 @@ from fanout import contracts, identity
 D = TypeVar("D")
 D2 = TypeVar("D2")
 
-LONGEST_ID, LONGEST_SOURCE = 256, 512
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
-_Source = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SOURCE)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_Source = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 _Type = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 # "$" would let a line break through at the end.
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?![\s\S])")]
@@ -181,6 +181,35 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
         where = problem.replace("`$", "`$.data") if "`$" in problem else f"{problem} - at `$.data`"
         raise InvalidEvent(f"{event.type}: {where}") from None
     return event.with_data(data)
+
+
+def validate(event: Event[Any], body: bytes) -> None:
+    """Raise InvalidEvent, naming the field, for an event that its subscribers would reject. body: the event, encoded.
+
+    The data is held to the contract of the event's type, unless it is a claim check's stub or no imported contract has
+    that type. NaN and Infinity are refused everywhere, because `encode` writes null for them.
+    """
+    received = decode(body)
+    if b"null" in body:
+        _require_finite(event)
+    schema = contracts.schema_of(received.type)
+    if schema is not None and received.claimcheck is None:
+        decode_data(received, schema)
+
+
+def _require_finite(event: Event[Any]) -> None:
+    # Everything in the data has been encoded before, so the hook is called for msgspec.Raw only, which is JSON already.
+    pending = [("$.data", msgspec.to_builtins(event.data, enc_hook=lambda _: None))]
+    while pending:
+        where, value = pending.pop()
+        match value:
+            case float() if not math.isfinite(value):
+                raise InvalidEvent(f"{event.type}: NaN and Infinity are not JSON - at `{where}`")
+            case dict():
+                names = (f".{name}" if where == "$.data" else "[...]" for name in value)
+                pending.extend((where + name, each) for name, each in zip(names, value.values(), strict=True))
+            case list() | tuple():
+                pending.extend((f"{where}[{number}]", each) for number, each in enumerate(value))
 
 
 def _goes_too_deep(data: bytes) -> bool:
