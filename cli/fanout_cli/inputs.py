@@ -1,11 +1,14 @@
 """Reading events from a file or from standard input: one JSON document, a list of them, or JSON Lines."""
 
 import json
+import math
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+import msgspec
 
 from fanout.observability import excerpt
 from fanout_cli.errors import UsageError, UserError
@@ -19,6 +22,27 @@ class Document:
 
     where: str
     value: dict[str, Any]
+
+    @property
+    def json(self) -> bytes:
+        """The object as compact JSON, its numbers in the text of the input.
+
+        Raises UnicodeEncodeError for half of a surrogate pair, and RecursionError.
+        """
+        return msgspec.json.encode(self.value, enc_hook=_number_text)
+
+
+class _Number(float):
+    """A number with a fraction or an exponent, and its text: the double alone may be another number."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def _number_text(value: Any) -> msgspec.Raw:
+    if isinstance(value, _Number):
+        return msgspec.Raw(value.text.encode())
+    raise NotImplementedError(f"a {type(value).__name__} is not JSON")
 
 
 def read_documents(name: str) -> list[Document]:
@@ -73,7 +97,8 @@ def _json_line(line: str, shown: str, number: int) -> Document:
 
 def _malformed(shown: str, error: json.JSONDecodeError, line: int) -> NoReturn:
     raise UserError(
-        f"{shown}, line {line}, column {error.colno}: not valid JSON: {error.msg}", "Mend it; nothing was published."
+        f"{shown}, line {line}, column {error.colno}: not valid JSON: {error.msg}",
+        "Fix it and publish again; nothing was published.",
     ) from None
 
 
@@ -89,10 +114,15 @@ def _object(value: Any, where: str) -> Document:
 
 def _loads(text: str) -> Any:
     def refuse(constant: str) -> NoReturn:
-        raise json.JSONDecodeError(f"{constant} is no JSON value", text, max(text.find(constant), 0))
+        raise json.JSONDecodeError(f"{constant} is not a JSON value", text, max(text.find(constant), 0))
+
+    def number(written: str) -> _Number:
+        if math.isinf(found := _Number(written)):
+            raise json.JSONDecodeError("a number out of range", text, text.find(written))
+        return found
 
     try:
-        return json.loads(text, parse_constant=refuse, object_pairs_hook=_without_doubles)
+        return json.loads(text, parse_float=number, parse_constant=refuse, object_pairs_hook=_without_doubles)
     except RecursionError:
         raise json.JSONDecodeError("nested too deeply", text, 0) from None
     except json.JSONDecodeError:

@@ -1,6 +1,5 @@
 """Publishing from the command line: everything is checked against the contracts before anything goes out."""
 
-import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,9 +78,11 @@ def prepare(documents: Sequence[Document], use_case: str, event_type: str | None
 
 def _prepare(document: Document, use_case: str, schemas: Mapping[str, type[Any]], event_type: str | None) -> Prepared:
     try:
-        text = json.dumps(document.value)
+        text = document.json
     except RecursionError:
         raise InvalidEvent("nested too deeply") from None
+    except UnicodeEncodeError:
+        raise InvalidEvent("a text holds half of a surrogate pair") from None
     if event_type is None:
         event = decode(text)
     elif "specversion" in document.value:
@@ -94,7 +95,7 @@ def _prepare(document: Document, use_case: str, schemas: Mapping[str, type[Any]]
             type=event_type,
             time=datetime.now(UTC),
             datacontenttype="application/json",
-            data=msgspec.Raw(text.encode()),
+            data=msgspec.Raw(text),
         )
     schema = schemas.get(event.type)
     if schema is None:

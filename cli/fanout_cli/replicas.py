@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 from botocore.exceptions import ClientError, ParamValidationError
 
-from fanout.contracts.database_changes import REPLICA, key_text
+from fanout.contracts.database_changes import REPLICA, attribute_values, key_text
 from fanout_cli import sql_replica
 from fanout_cli.errors import UserError
 from fanout_cli.output import Step
@@ -161,8 +161,8 @@ class Table:
         if not isinstance(parsed, dict) or parsed.keys() != set(self._key_names):
             return None
         try:
-            answer = self._dynamodb.get_item(TableName=self.table, Key=parsed, ConsistentRead=True)
-        except ParamValidationError:
+            answer = self._dynamodb.get_item(TableName=self.table, Key=attribute_values(parsed), ConsistentRead=True)
+        except (ValueError, ParamValidationError):
             return None
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationException":

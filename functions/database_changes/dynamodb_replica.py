@@ -9,7 +9,7 @@ from typing import Any
 import settings
 from convergence import outdated
 from fanout import aws
-from fanout.contracts.database_changes import REPLICA, RowChanged
+from fanout.contracts.database_changes import REPLICA, RowChanged, attribute_values
 from fanout.effects import marker_expiry, to_item
 from fanout.event import Event
 from fanout.failures import Discard, Reject
@@ -39,22 +39,26 @@ def apply(event: Event[RowChanged]) -> Outcome:
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except Exception as error:
-        code = aws.error_code(error)
+        code = aws.error_code(error) or type(error).__name__
         if code == "ConditionalCheckFailedException":
             return outdated(change.version, _present(error))
-        if code == "ValidationException":  # above all: with our attributes it is larger than an item may be
-            raise Reject("refused: DynamoDB does not take the row with the replica's own attributes") from error
+        # DynamoDB's refusal, above all of an item that our attributes make too large; and boto3's, of a wrong type.
+        if code in {"ValidationException", "ParamValidationError"}:
+            raise Reject("refused: DynamoDB does not take the row with the replica's own attributes") from None
         raise
     return Outcome.PROCESSED
 
 
 def _item(change: RowChanged) -> dict[str, Any]:
+    marks: dict[str, Any] = {VERSION: change.version}
     if change.after is None:
-        tombstone = {VERSION: change.version, DELETED: True, EXPIRES_AT: marker_expiry()}
-        return {**change.key, **to_item(tombstone)}
-    if any(name.startswith(REPLICA) for name in change.after):
+        marks |= {DELETED: True, EXPIRES_AT: marker_expiry()}
+    elif any(name.startswith(REPLICA) for name in change.after):
         raise Reject(f"reserved: the row has an attribute whose name begins with {REPLICA}")
-    return {**change.after, **to_item({VERSION: change.version})}
+    try:
+        return {**attribute_values(change.after or change.key), **to_item(marks)}
+    except ValueError:
+        raise Reject("refused: the row holds what is not a DynamoDB attribute value") from None
 
 
 def _present(error: Exception) -> str:

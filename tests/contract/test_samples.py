@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 
 from fanout import contracts
@@ -85,6 +86,28 @@ def test_a_valid_sample_satisfies_its_contract_and_comes_back_as_it_was(path: Pa
     assert decode_data(again, type(event.data)) == event
     assert json.loads(encode(decode(path.read_bytes()))) == json.loads(path.read_bytes()), "an attribute nobody knows"
     assert path.stat().st_size <= MAX_BYTES, "too large to be published as it stands"
+
+
+def rewritten(value: Any, notation: str) -> Any:
+    """The value with every integer in another notation."""
+    match value:
+        case dict():
+            return {name: rewritten(each, notation) for name, each in value.items()}
+        case list():
+            return [rewritten(each, notation) for each in value]
+        case int() if not isinstance(value, bool):
+            return msgspec.Raw(notation.format(value).encode())
+        case _:
+            return value
+
+
+@pytest.mark.parametrize("notation", ["{}.0", "{}.000E+0"])
+@pytest.mark.parametrize("path", VALID, ids=named)
+def test_a_valid_sample_stays_valid_with_its_integers_in_another_notation(path: Path, notation: str) -> None:
+    sample = json.loads(path.read_bytes())
+    body = msgspec.json.encode({**sample, "data": rewritten(sample["data"], notation)})
+    event = typed(path)
+    assert decode_data(decode(body), type(event.data)) == event
 
 
 @pytest.mark.parametrize("path", [path for path in VALID if path.stem.startswith("largest")], ids=named)

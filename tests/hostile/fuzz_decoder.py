@@ -69,8 +69,8 @@ def one(data: bytes) -> None:
 
 def _read_log_line(text: str) -> None:
     """A line of a log always becomes an entry that the contract takes."""
-    contracts.decoder(contracts.load("application_logs")["log.entry.v1"]).decode(
-        msgspec.json.encode(cloudwatch_logs.entry(text, BATCH))
+    contracts.decode(
+        contracts.load("application_logs")["log.entry.v1"], msgspec.json.encode(cloudwatch_logs.entry(text, BATCH))
     )
 
 

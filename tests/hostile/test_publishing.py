@@ -97,7 +97,7 @@ def test_every_event_is_accounted_for_whatever_is_in_it(
     out = {each.event_id for each in published}
     assert out == set(sns.taken)
     for each in failed:
-        assert each.code in {"TooLarge", "NotEncodable", "NoIdentity", "GroupBlocked", "InternalError"}
+        assert each.code in {"TooLarge", "NotEncodable", "InvalidEvent", "GroupBlocked", "InternalError"}
 
 
 def _outcome(made: Publisher, events: Sequence[Event[Any]]) -> tuple[list[Published], list[Failed]]:

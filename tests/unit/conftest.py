@@ -172,16 +172,16 @@ def queues(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Queues:
 
 
 @pytest.fixture
-def make_table(cloud: None) -> Callable[[str], str]:
-    """Make a table with keys pk and sk; returns its name."""
+def make_table(cloud: None) -> Callable[..., str]:
+    """Make a table with keys pk and sk, texts unless another type is given; returns its name."""
 
-    def make(name: str) -> str:
+    def make(name: str, *, pk: str = "S", sk: str = "S") -> str:
         boto3.client("dynamodb", region_name=REGION).create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
+                {"AttributeName": "pk", "AttributeType": pk},
+                {"AttributeName": "sk", "AttributeType": sk},
             ],
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         )

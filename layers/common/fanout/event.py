@@ -9,6 +9,7 @@ not know are accepted and ignored.
 import os
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import accumulate
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
@@ -20,12 +21,21 @@ from fanout import contracts, identity
 D = TypeVar("D")
 D2 = TypeVar("D2")
 
-LONGEST_ID, LONGEST_SOURCE = 256, 512
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
-_Source = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_SOURCE)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_Source = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 _Type = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 # "$" would let a line break through at the end.
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?![\s\S])")]
+# JSON is, by section 3.1 of the JSON format, what has the subtype json or the suffix +json (RFC 6839). Media types are
+# case-insensitive (RFC 9110, section 8.3.1), and JSON Schema's expressions have no flag for that.
+_NAME = r"[0-9A-Za-z!#$%&'*+.^_`|~-]+"
+_JsonMediaType = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^{_NAME}/({_NAME}\+)?[Jj][Ss][Oo][Nn][ \t]*(;[^\x00-\x08\x0A-\x1F\x7F]*)?(?![\s\S])",
+        description="A media type of JSON, with or without parameters: application/json, application/cloudevents+json",
+    ),
+]
 
 
 class InvalidEvent(ValueError):
@@ -40,7 +50,7 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defaults
     source: _Source
     type: _Type
     time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    datacontenttype: Literal["application/json"] | None = None
+    datacontenttype: _JsonMediaType | None = None
     subject: str | None = None
     traceparent: str | None = None
     causationid: str | None = None
@@ -165,12 +175,46 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
     if contracts.contract_of(contract).holds_anything and _goes_too_deep(bytes(event.data)):
         raise InvalidEvent(f"{event.type}: nested deeper than {DEEPEST} levels - at `$.data`")
     try:
-        data = contracts.decoder(contract).decode(event.data)
+        data = contracts.decode(contract, event.data)
     except (ValueError, RecursionError) as error:
         problem = _problem(error)
         where = problem.replace("`$", "`$.data") if "`$" in problem else f"{problem} - at `$.data`"
         raise InvalidEvent(f"{event.type}: {where}") from None
     return event.with_data(data)
+
+
+def validate(event: Event[Any], body: bytes) -> None:
+    """Raise InvalidEvent, naming the field, for an event that its subscribers would reject. body: the event, encoded.
+
+    The data is held to the contract of the event's type, unless it is a claim check's stub or no imported contract has
+    that type. NaN and Infinity are refused everywhere, because `encode` writes null for them, or text for a Decimal.
+    """
+    received = decode(body)
+    if _WRITTEN_FOR_NOT_FINITE.search(body):
+        _require_finite(event)
+    schema = contracts.schema_of(received.type)
+    if schema is not None and received.claimcheck is None:
+        decode_data(received, schema)
+
+
+# Searched first, because a walk through the data costs more than everything else.
+_WRITTEN_FOR_NOT_FINITE = re.compile(rb'null|NaN"|Infinity"')
+
+
+def _require_finite(event: Event[Any]) -> None:
+    # Everything in the data has been encoded before, so the hook is called for msgspec.Raw only, which is JSON already.
+    data = msgspec.to_builtins(event.data, builtin_types=[Decimal], enc_hook=lambda _: None)
+    pending = [("$.data", data)]
+    while pending:
+        where, value = pending.pop()
+        match value:
+            case float() | Decimal() if not Decimal(value).is_finite():
+                raise InvalidEvent(f"{event.type}: NaN and Infinity are not JSON - at `{where}`")
+            case dict():
+                names = (f".{name}" if where == "$.data" else "[...]" for name in value)
+                pending.extend((where + name, each) for name, each in zip(names, value.values(), strict=True))
+            case list() | tuple():
+                pending.extend((f"{where}[{number}]", each) for number, each in enumerate(value))
 
 
 def _goes_too_deep(data: bytes) -> bool:

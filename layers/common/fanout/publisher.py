@@ -16,7 +16,7 @@ import msgspec
 
 from fanout import aws, contracts
 from fanout.claim_check import ClaimChecks, TooLargeError
-from fanout.event import LONGEST_ID, LONGEST_SOURCE, Event, encode
+from fanout.event import Event, InvalidEvent, encode, validate
 
 MAX_ENTRIES = 10
 MAX_BYTES = 262_144
@@ -127,8 +127,9 @@ class Publisher:
     def publish(self, events: Iterable[Event[Any]]) -> list[Published]:
         """Publish the events and return what SNS called each, in the order given.
 
-        Entries that SNS could not take are sent again, just those, with growing pauses. Raises PublishError if some
-        remain: it names each, and lists those that did go out.
+        An event that its subscribers would reject (see `fanout.event.validate`) is not sent. Entries that SNS could not
+        take are sent again, just those, with growing pauses. Raises PublishError if some events were not published: it
+        names each with a code and a reason, and lists those that were published.
         """
         published: dict[int, Published] = {}
         failed: dict[int, Failed] = {}
@@ -138,12 +139,11 @@ class Publisher:
             group: str | None = None
             try:
                 group = message_group(event) if self._fifo else None
-                _require_identity(event)
                 entry = _held(event.id) if group in blocked else self._prepare(key, event, group)
-            except _NoIdentityError as error:
-                entry = Failed(event.id, "NoIdentity", str(error), is_final=True)
+            except InvalidEvent as error:
+                entry = Failed(event.id, "InvalidEvent", str(error), is_final=True)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:  # half a surrogate pair, above all
-                entry = Failed(event.id, "NotEncodable", f"it is no JSON: {type(error).__name__}", is_final=True)
+                entry = Failed(event.id, "NotEncodable", f"not JSON: {type(error).__name__}", is_final=True)
             if isinstance(entry, Failed):
                 failed[key] = entry
                 blocked |= {group} if self._fifo else set()
@@ -182,13 +182,15 @@ class Publisher:
         return self._client or aws.client("sns")
 
     def _prepare(self, key: int, event: Event[Any], group: str | None) -> _Entry | Failed:
+        encoded = encode(event)
+        validate(event, encoded)
         presentation = self._present(event) if self._present else None
-        body, size = _message(event, presentation)
+        body, size = _message(encoded, presentation)
         if size > self._max_bytes:
             if self._claim_checks is None:
                 return Failed(event.id, "TooLarge", f"{size} bytes, the topic takes {self._max_bytes}", is_final=True)
             try:
-                body, size = _message(self._claim_checks.park(event), presentation)
+                body, size = _message(encode(self._claim_checks.park(event)), presentation)
             except TooLargeError as error:
                 return Failed(event.id, "TooLarge", str(error), is_final=True)
             except Exception as error:  # entry by entry: one event that cannot be parked holds up no other
@@ -241,17 +243,6 @@ class Publisher:
         raise AssertionError("attempts is at least 1")
 
 
-class _NoIdentityError(Exception):
-    """Every subscriber would reject the event."""
-
-
-def _require_identity(event: Event[Any]) -> None:
-    """Raise _NoIdentityError for an event that nothing can be made to happen once for."""
-    for name, value, longest in (("id", event.id, LONGEST_ID), ("source", event.source, LONGEST_SOURCE)):
-        if not 0 < len(value) <= longest:
-            raise _NoIdentityError(f"its {name} has {len(value)} characters, 1 to {longest} are allowed")
-
-
 def _held(event_id: str) -> Failed:
     return Failed(event_id, "GroupBlocked", "an earlier event of its group was not published")
 
@@ -293,9 +284,8 @@ def _group_part(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
 
 
-def _message(event: Event[Any], presentation: Presentation | None) -> tuple[str, int]:
+def _message(body: bytes, presentation: Presentation | None) -> tuple[str, int]:
     """The text of a message, and what SNS counts of it. MessageStructure json holds a text for each protocol."""
-    body = encode(event)
     if presentation is None:
         return body.decode(), len(body)
     text = msgspec.json.encode({**presentation.texts, "default": body.decode()})

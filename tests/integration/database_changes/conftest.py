@@ -57,6 +57,8 @@ class Replication:
     def in_sql(self, prefix: str = "") -> dict[str, Row]:
         """The SQL replica's rows, without tombstones."""
         with self.connected() as connection:
+            if connection.execute("SELECT to_regclass('replicated_rows')").fetchone() == (None,):
+                return {}  # the first change makes the table
             found = connection.execute(
                 'SELECT key, "row" FROM replicated_rows WHERE table_name = %s AND NOT deleted', [self.primary]
             ).fetchall()

@@ -104,9 +104,10 @@ def forget(replication: Replication, row: str) -> None:
         connection.execute("DELETE FROM replicated_rows WHERE key LIKE %s", [f"%{row}%"])
 
 
-def test_a_row_too_large_for_the_topic_arrives_whole(replication: Replication) -> None:
+def test_a_row_too_large_for_the_topic_arrives_whole_binary_values_included(replication: Replication) -> None:
     row = name()
-    written = replication.put(row, notes={"S": "ä" * 150_000}, visits={"N": "1"})
+    binary = {"M": {"list": {"L": [{"B": b"\x00\xff"}, {"BS": [b"\x01", b"\xfe\xff"]}]}}}
+    written = replication.put(row, notes={"S": "ä" * 150_000}, visits={"N": "1"}, binary=binary)
     until(lambda: in_both(replication, row) == [canonical(written)] * 2, "both replicas have the row", every=0.3)
 
 

@@ -10,13 +10,21 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanout import contracts
 from fanout.contracts.audit_logs import DEEPEST, LARGEST_INTEGER, AuditRecorded
 
 GIVEN = {"tenant": "acme", "actor": "a", "action": "a.b", "resource": "r", "outcome": "success"}
 
 
 def decoded(**data: Any) -> AuditRecorded:
-    return msgspec.json.decode(json.dumps({**GIVEN, **data}), type=AuditRecorded)
+    return contracts.decode(AuditRecorded, json.dumps({**GIVEN, **data}).encode())
+
+
+def decoded_number(text: str) -> Any:
+    """What the contract makes of a number written like this, deep in an entry."""
+    data = json.dumps({**GIVEN, "after": {"v": [{"n": "?"}]}}).replace('"?"', text)
+    after: Any = contracts.decode(AuditRecorded, data.encode()).after
+    return after["v"][0]["n"]
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -91,6 +99,63 @@ def test_an_integer_that_a_double_cannot_hold_is_refused(number: int, inside: An
     with pytest.raises(msgspec.ValidationError, match=r"2\^53-1") as refusal:
         decoded(before=inside(number))
     assert str(number) not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.1000000000000000055511151231257827",
+        "0.10000000000000001",
+        "1.23456789012345678",
+        "3.14159265358979323846264338327950288",
+        "123456789012345678.5",
+        "9007199254740993.0",
+        "-9007199254740993.0",
+        "9.007199254740993e15",
+        "12345678901234567890.0",
+        "4998.0000000000000001",
+        "1e-400",
+        "-1e-400",
+        "1e-99999999999999999999",
+        "123456789012345678901234567890123.0",
+        "2.4703282292062327e-324",
+    ],
+)
+def test_a_number_that_a_double_cannot_hold_is_refused(text: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="a double cannot hold: send it as a string") as refusal:
+        decoded_number(text)
+    assert text not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1.8e308", "1e99999999999999999999"])
+def test_a_number_beyond_every_double_is_refused(text: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match="Number out of range"):
+        decoded_number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0.1", 0.1),
+        ("1.10", 1.1),
+        ("0.30000000000000004", 0.1 + 0.2),
+        ("4998.0", 4998.0),
+        ("5e3", 5000.0),
+        ("1E+21", 1e21),
+        ("9007199254740991.0", 2.0**53 - 1),
+        ("1.7976931348623157e308", 1.7976931348623157e308),
+        ("5e-324", 5e-324),
+        ("-0.0", 0.0),
+        ("0.0e5", 0.0),
+    ],
+)
+def test_a_number_that_a_double_holds_is_that_double(text: str, number: float) -> None:
+    assert decoded_number(text) == number
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_double_is_accepted_in_the_form_that_encoders_write(number: float) -> None:
+    assert decoded_number(repr(number)) == number
 
 
 def test_the_deepest_nesting_is_accepted_and_one_level_more_is_refused() -> None:

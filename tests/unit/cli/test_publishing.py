@@ -7,9 +7,10 @@ from typing import Any
 import boto3
 import pytest
 
+from fanout.event import encode
 from fanout.testing import REGION
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.inputs import Document
+from fanout_cli.inputs import Document, parse_documents
 from fanout_cli.journal import Journal
 from fanout_cli.publishing import Desk, prepare
 from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
@@ -121,6 +122,30 @@ def test_an_invalid_event_is_refused_by_entry_and_field(value: dict[str, Any], n
         prepare(documents(event(), value), "team_events")
     assert "Nothing was published" in failure.value.next_step
     assert failure.value.exit_code == 1
+
+
+def numbered(event_type: str, data: dict[str, Any], number: str) -> list[Document]:
+    """An event as it stands in a file, with a number in this text for the value "?"."""
+    value = {"specversion": "1.0", "id": "e1", "source": "urn:example:shop", "type": event_type, "data": data}
+    return parse_documents(json.dumps(value).replace('"?"', number), "events.json")
+
+
+@pytest.mark.parametrize("number", ["0.1000000000000000055511151231257827", "1e-400", "4998.0", "5E+3", "1.10"])
+def test_a_number_is_published_in_the_text_of_the_file(number: str) -> None:
+    data = {"service": "s", "level": "INFO", "message": "é", "context": {"n": ["?"]}}
+    [prepared] = prepare(numbered("log.entry.v1", data, number), "application_logs")
+    assert f'"context":{{"n":[{number}]}}'.encode() in encode(prepared.event)
+
+
+def test_a_number_that_its_contract_refuses_is_not_rounded_into_one_that_it_accepts() -> None:
+    data = {"tenant": "t", "actor": "a", "action": "a.b", "resource": "r", "outcome": "success", "after": {"n": "?"}}
+    with pytest.raises(UserError, match=r"a double cannot hold.*\$\.data\.after"):
+        prepare(numbered("audit.recorded.v1", data, "0.10000000000000001"), "audit_logs")
+
+
+def test_half_of_a_surrogate_pair_is_refused_by_entry() -> None:
+    with pytest.raises(UserError, match="entry 1: a text holds half of a surrogate pair"):
+        prepare(documents(event(text="\ud83d")), "team_events")
 
 
 def test_bare_data_is_checked_like_an_event() -> None:

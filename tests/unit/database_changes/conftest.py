@@ -25,15 +25,17 @@ def key(name: str) -> Row:
     return {"pk": {"S": name}, "sk": {"S": "profile"}}
 
 
-def change(name: str, version: int, row: Row | None, *, id: str | None = None, **fields: Any) -> Event[RowChanged]:
-    """The event that a row has these values besides its key now, or none."""
+def change(
+    name: str, version: int, row: Row | None, *, id: str | None = None, row_key: Row | None = None
+) -> Event[RowChanged]:
+    """The event that a row has these values besides its key now, or none. row_key: `key(name)` unless given."""
+    row_key = row_key or key(name)
     data = RowChanged(
         table=TABLE,
-        key=key(name),
+        key=row_key,
         operation="delete" if row is None else "update",
         version=str(version).zfill(VERSION_DIGITS),
-        after=None if row is None else {**key(name), **row},
-        **fields,
+        after=None if row is None else {**row_key, **row},
     )
     return Event.new(data, source=SOURCE, id=id or f"change-{name}-{version}")
 

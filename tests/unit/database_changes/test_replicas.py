@@ -12,7 +12,7 @@ import pytest
 from fanout.contracts.database_changes import key_text
 from fanout.event import Event
 from fanout.testing import REGION
-from fanout_cli.replicas import Table
+from fanout_cli.replicas import Table, canonical
 from tests.unit.database_changes.conftest import TABLE, Account, change, key
 
 DYNAMODB, SQL = "replicate_to_dynamodb", "replicate_to_sql"
@@ -81,10 +81,13 @@ EVERYTHING = {
     "text": {"S": "Zoë \u0000 王 🚲 \\ \" '"},
     "number": {"N": "-12345678901234567890123456789012345678"},
     "binary": {"B": "AAEC/w=="},
+    "no_bytes": {"B": ""},
     "texts": {"SS": ["a", "b"]},
+    "numbers": {"NS": ["1", "-2.5"]},
+    "binaries": {"BS": ["AA==", "/v8="]},
     "flag": {"BOOL": False},
     "nothing": {"NULL": True},
-    "nested": {"M": {"list": {"L": [{"M": {}}, {"L": []}, {"S": ""}]}}},
+    "nested": {"M": {"list": {"L": [{"M": {"b": {"B": "ECA="}}}, {"L": [{"BS": ["AQ=="]}]}, {"S": ""}]}}},
 }
 
 
@@ -94,6 +97,34 @@ def test_values_of_every_kind_arrive_as_they_are(account: Account, sql: Connecti
     [[name, text]] = sql.execute('SELECT key, "row"::text FROM replicated_rows').fetchall()
     assert name == key_text(key("\u0000 ünï"))
     assert json.loads(text) == {**key("\u0000 ünï"), **EVERYTHING}
+
+
+def test_the_dynamodb_replica_holds_the_values_of_every_type_that_the_primary_holds(account: Account) -> None:
+    assert account.deliver(DYNAMODB, change("ada", 1, EVERYTHING)) == ["processed"]
+    item = boto3.client("dynamodb", region_name=REGION).get_item(TableName="replica", Key=key("ada"))["Item"]
+    assert item["binary"] == {"B": b"\x00\x01\x02\xff"}
+    assert sorted(item["binaries"]["BS"]) == [b"\x00", b"\xfe\xff"]
+    item.pop("replica:version")
+    assert canonical(item) == canonical({**key("ada"), **EVERYTHING})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"B": "not base64"},
+        {"B": "AAE"},
+        {"B": 7},
+        {"BS": ["AA==", None]},
+        {"L": [{"B": "AA==", "S": "two types"}]},
+        {"M": "no map"},
+        {"S": 5},
+    ],
+    ids=str,
+)
+def test_a_value_that_dynamodb_cannot_hold_is_rejected_at_once(account: Account, value: dict[str, Any]) -> None:
+    [(outcome, reason)] = account.receipts(DYNAMODB, change("ada", 1, {"value": value}))
+    assert outcome == "rejected"
+    assert reason.startswith("refused: ")
 
 
 def test_what_postgresql_cannot_hold_is_rejected(account: Account, sql: Connection, postgres: str) -> None:

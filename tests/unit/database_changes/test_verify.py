@@ -1,5 +1,6 @@
 """`fanout replicas verify`: what differs is named, and what means the same is no difference."""
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -86,6 +87,36 @@ def test_what_differs_is_named(rows: list[str], topology: Topology, sql: Connect
         ("sql", "maya", "missing", ()),
         ("sql", "gone", "extra", ()),
     }
+
+
+def test_rows_with_binary_keys_are_replicated_and_compared(
+    topology: Topology, account: Account, sql: Connection, make_table: Callable[..., str]
+) -> None:
+    """Written, deleted and read one by one under the bytes themselves, not under their base64 text."""
+    dynamodb = client("dynamodb")
+    for name in (TABLE, "replica"):
+        dynamodb.delete_table(TableName=name)
+        make_table(name, pk="B", sk="N")
+    keys = {name: {"pk": {"B": name}, "sk": {"N": "1"}} for name in (b"\x00\xff", b"\xfb", b"\x01")}
+    for number, (name, present) in enumerate(keys.items(), 1):
+        as_sent = {"pk": {"B": base64.b64encode(name).decode()}, "sk": {"N": "1"}}
+        written = change("", number, {"photo": {"B": "AAE="}}, row_key=as_sent)
+        for replica in ("replicate_to_dynamodb", "replicate_to_sql"):
+            assert account.deliver(replica, written) == ["processed"]
+            if name == b"\x01":
+                assert account.deliver(replica, change("", 9, None, row_key=as_sent)) == ["processed"]
+        if name != b"\x01":
+            dynamodb.put_item(TableName=TABLE, Item={**present, "photo": {"B": b"\x00\x01"}})
+    assert verified(topology).ok
+    dynamodb.put_item(TableName=TABLE, Item={**keys[b"\xfb"], "photo": {"B": b"\x00\x02"}})
+    dynamodb.delete_item(TableName=TABLE, Key=keys[b"\x00\xff"])
+    report = verified(topology)
+    assert {(each.replica, each.problem, each.attributes) for each in report.differences} == {
+        (replica, *difference)
+        for replica in ("dynamodb", "sql")
+        for difference in (("different", ("photo",)), ("extra", ()))
+    }
+    assert json.dumps(report.to_json())
 
 
 def test_a_change_that_arrives_in_the_meantime_is_no_difference(

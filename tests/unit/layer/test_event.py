@@ -78,6 +78,53 @@ def test_a_body_that_is_no_event_is_refused_with_the_field_named(body: str, prob
 
 
 @pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "application/json;charset=UTF-8;",
+        'application/json ; profile="https://example.com/a;b"',
+        "Application/JSON",
+        "text/json",
+        "TEXT/JSON;CHARSET=UTF-8",
+        "application/vnd.example.team+json",
+        "application/vnd.example.team-2.0+JSON; version=1",
+        "application/ld+json",
+        "model/gltf+json",
+    ],
+)
+def test_every_media_type_of_json_is_accepted(media_type: str) -> None:
+    event = decode(json.dumps({**GOOD, "datacontenttype": media_type, "data": {"text": "hi", "author": "Ada"}}))
+    typed = decode_data(event, TeamMessagePosted)
+    assert json.loads(encode(typed))["datacontenttype"] == media_type
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        *("", "json", "/json", "application/", "application/+json", "application/xml", "text/plain; format=json"),
+        *(
+            "application/json5",
+            "application/jsonp",
+            "application/x-json",
+            "application/json-seq",
+            "application/xml+jsonx",
+        ),
+        *(
+            "application/json, text/plain",
+            "application/json charset=utf-8",
+            "application/json\n",
+            "application/json;\r\nx",
+        ),
+        *("application json", "a/b/json", "application/ld json", " application/json", 7, ["application/json"]),
+    ],
+)
+def test_a_media_type_other_than_json_is_refused(media_type: object) -> None:
+    with pytest.raises(InvalidEvent, match=r"\$\.datacontenttype"):
+        decode(json.dumps({**GOOD, "datacontenttype": media_type, "data": {}}))
+
+
+@pytest.mark.parametrize(
     ("data", "problem"),
     [
         ({"author": "Ada"}, "text"),

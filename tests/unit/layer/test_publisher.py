@@ -1,15 +1,23 @@
 """Publishing: within the limits, every event accounted for."""
 
 import json
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.claim_check import ClaimChecks
+from fanout.contracts.application_logs import LogEntry
+from fanout.contracts.audit_logs import AuditRecorded
+from fanout.contracts.batch_jobs import JobRequested, Parameters
+from fanout.contracts.data_aggregation import SaleLine, StoreSale
 from fanout.contracts.database_changes import RowChanged
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, decode, decode_data, encode
@@ -330,12 +338,137 @@ def test_a_stub_that_is_still_too_large_fails_alone_and_for_good(parked: ClaimCh
     assert (failure.event_id, failure.code, failure.is_final) == ("large", "TooLarge", True)
 
 
-@pytest.mark.parametrize("topic", [TOPIC, f"{TOPIC}.fifo"])
-def test_an_event_that_every_subscriber_would_reject_fails_alone(topic: str) -> None:
-    nameless = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="", id="2")
+def new(data: msgspec.Struct, **attributes: Any) -> Event[Any]:
+    return Event.new(data, **{"source": "urn:test", **attributes})
+
+
+def message(**fields: Any) -> Event[Any]:
+    return new(TeamMessagePosted(**{"text": "hi", "author": "Ada", **fields}))
+
+
+def with_attributes(**attributes: Any) -> Event[Any]:
+    return msgspec.structs.replace(message(), **attributes)
+
+
+def audited(outcome: Any = "success", **after: Any) -> Event[Any]:
+    return new(AuditRecorded(tenant="t", actor="a", action="a.b", resource="r", outcome=outcome, after=after))
+
+
+def logged(value: Any) -> Event[Any]:
+    return new(LogEntry(service="s", level="INFO", message="m", context={"value": value}))
+
+
+def sale(**fields: Any) -> Event[Any]:
+    whole: dict[str, Any] = {
+        "store_id": "s1",
+        "till": 3,
+        "receipt": "r",
+        "sold_at": datetime(2026, 11, 25, tzinfo=UTC),
+        "country": "DE",
+        "currency": "EUR",
+        "total": 4998,
+        "item_count": 2,
+        "lines": (SaleLine(sku="x", quantity=2, unit_price=2499),),
+    }
+    return new(StoreSale(**{**whole, **fields}))
+
+
+def import_tolerating(percent: float) -> Event[Any]:
+    parameters = Parameters(group_by=("a",), tolerated_percent=percent)
+    return new(JobRequested(job_id="j", kind="report", input="s3://bucket/key", parameters=parameters))
+
+
+def encoded(data: bytes) -> Event[Any]:
+    return message().with_data(msgspec.Raw(data))
+
+
+def lists(levels: int) -> Any:
+    return [] if levels == 1 else [lists(levels - 1)]
+
+
+HALF = SaleLine(sku="x", quantity=1, unit_price=2499.25)  # type: ignore[arg-type]
+NOT_JSON = "NaN and Infinity are not JSON - at `$.data"
+REJECTED: dict[str, tuple[Event[Any], str]] = {
+    "no source": (with_attributes(source=""), "`$.source`"),
+    "a long id": (with_attributes(id="x" * 257), "`$.id`"),
+    "an id that is a number": (with_attributes(id=7), "`$.id`"),
+    "a naive time": (with_attributes(time=datetime(2026, 11, 25)), "timezone component - at `$.time`"),  # noqa: DTZ001
+    "a time in the year 1": (with_attributes(time=datetime(1, 1, 1, tzinfo=UTC)), "`$.time`"),
+    "a media type that is not JSON": (with_attributes(datacontenttype="text/xml"), "`$.datacontenttype`"),
+    "an empty text": (message(text=""), "`$.data.text`"),
+    "a number for a text": (message(text=5), "`$.data.text`"),
+    "None for a text": (message(text=None), "`$.data.text`"),
+    "an unknown team": (message(audience=("team_z",)), "`$.data.audience[0]`"),
+    "a fraction for an integer": (
+        sale(total=4998.5, lines=(HALF, HALF)),
+        "Expected `int`, got `float` - at `$.data.total`",
+    ),
+    "true for an integer": (sale(till=True), "`$.data.till`"),
+    "a naive time in the data": (sale(sold_at=datetime(2026, 11, 25)), "`$.data.sold_at`"),  # noqa: DTZ001
+    "a misspelt outcome": (audited(outcome="ok"), "`$.data.outcome`"),
+    "NaN": (audited(v=math.nan), f"{NOT_JSON}.after[...]`"),
+    "Infinity in lists": (audited(v=[None, {"w": (0.5, -math.inf)}]), f"{NOT_JSON}.after[...][1][...][1]`"),
+    "a Decimal that is NaN": (audited(v=[Decimal("NaN")]), f"{NOT_JSON}.after[...][0]`"),
+    "a Decimal that is infinite": (audited(v=Decimal("-Infinity")), f"{NOT_JSON}.after[...]`"),
+    "NaN in a log's context": (logged({"x": math.nan}), f"{NOT_JSON}.context[...][...]`"),
+    "NaN where a contract has a float": (import_tolerating(math.nan), f"{NOT_JSON}.parameters[...]`"),
+    "a hundred levels and more": (logged(lists(101)), "nested deeper than 100 levels"),
+    "encoded data that breaks its contract": (encoded(b'{"text":"hi"}'), "`author`"),
+    "encoded data with NaN": (encoded(b'{"text":"hi","author":"a","x":NaN}'), "JSON is malformed"),
+}
+
+
+@pytest.mark.parametrize(("rejected", "reason"), REJECTED.values(), ids=REJECTED)
+def test_an_event_that_its_subscribers_would_reject_is_refused_alone_with_field_and_reason(
+    rejected: Event[Any], reason: str
+) -> None:
     with pytest.raises(PublishError) as raised:
-        publisher(Sns(), topic=topic).publish([event(id="1"), nameless, event(id="x" * 257), event(id="4")])
-    failed = [(each.event_id[:2], each.code) for each in raised.value.failed]
-    behind = [("4", "GroupBlocked")] if topic.endswith(".fifo") else []  # of the same group as the long one
-    assert failed == [("2", "NoIdentity"), ("xx", "NoIdentity"), *behind]
-    assert [each.event_id for each in raised.value.published] == (["1"] if behind else ["1", "4"])
+        publisher(Sns(), present=lambda _: presented()).publish([message(), rejected, message()])
+    assert len(raised.value.published) == 2
+    [failure] = raised.value.failed
+    assert (failure.event_id, failure.code, failure.is_final) == (rejected.id, "InvalidEvent", True)
+    assert reason in failure.message
+    assert reason in str(raised.value)
+
+
+def test_what_is_refused_before_publishing_blocks_its_group_on_a_fifo_topic() -> None:
+    with pytest.raises(PublishError) as raised:
+        publisher(Sns(), topic=f"{TOPIC}.fifo").publish([audited(v=1), audited(v=math.nan), audited(v=2)])
+    assert [each.code for each in raised.value.failed] == ["InvalidEvent", "GroupBlocked"]
+    assert len(raised.value.published) == 1
+
+
+@pytest.mark.parametrize(
+    "accepted",
+    [
+        message(text="null"),
+        audited(nothing=None, number=0.1 + 0.2, large=1e300, text="NaN", list=[None]),
+        audited(
+            decimal=Decimal("1.10"),
+            huge=Decimal("1e999"),
+            moment=datetime(2026, 1, 1, tzinfo=UTC),
+            bytes=b"\x00",
+            set={1},
+            by={1: None},
+        ),
+        sale(total=4998.0, till=3.0),
+        encoded(b'{"text":"hi","author":"a","more":null}'),
+        with_attributes(time=None, datacontenttype="application/vnd.example+json"),
+        with_attributes(type="team.message.posted.v99"),
+        with_attributes(claimcheck="0" * 64, data={"audience": None}),
+    ],
+    ids=[
+        *("the text null", "null and doubles", "values that JSON has no type for", "integers written as floats"),
+        *("encoded data", "another media type", "a type that this process does not know", "a claim check's stub"),
+    ],
+)
+def test_what_subscribers_accept_is_published_as_it_is(accepted: Event[Any]) -> None:
+    sns = Sns()
+    publisher(sns).publish([accepted])
+    assert sns.requests[0][0]["Message"] == encode(accepted).decode()
+
+
+def test_an_event_too_large_for_its_topic_is_refused_before_it_is_parked(parked: ClaimChecks) -> None:
+    with pytest.raises(PublishError, match="InvalidEvent"):
+        publisher(Sns(), claim_checks=parked).publish([audited(text="x" * MAX_BYTES, v=math.nan)])
+    assert "Contents" not in boto3.client("s3", region_name=REGION).list_objects_v2(Bucket="claims")

@@ -5,8 +5,12 @@ within a version fields may be added with a default, never removed, renamed or g
 """
 
 import importlib
+import math
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -29,6 +33,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """On a FIFO topic: the fields of `data` whose values together name the group within which order is kept."""
     holds_anything: bool = False
     """Whether some field takes any JSON value. `fanout.event.decode_data` judges how deep such values may go."""
+    exact_numbers: bool = False
+    """Whether a number that no double holds is refused where any JSON value may stand, instead of rounded."""
 
 
 _by_class: dict[type, Contract] = {}
@@ -43,6 +49,7 @@ def contract(
     filterable: tuple[str, ...] = (),
     group: tuple[str, ...] = (),
     holds_anything: bool = False,
+    exact_numbers: bool = False,
 ) -> Callable[[type[S]], type[S]]:
     """Declare the decorated Struct to be the schema of events of this type. See `Contract` for the arguments.
 
@@ -59,7 +66,12 @@ def contract(
                 f"contract {event_type} is declared twice: {_by_type[event_type].__name__} and {schema.__name__}"
             )
         _by_class[schema] = Contract(
-            type=event_type, topic=topic, filterable=filterable, group=group, holds_anything=holds_anything
+            type=event_type,
+            topic=topic,
+            filterable=filterable,
+            group=group,
+            holds_anything=holds_anything,
+            exact_numbers=exact_numbers,
         )
         _by_type[event_type] = schema
         return schema
@@ -80,12 +92,60 @@ def schema_of(event_type: str) -> type[Any] | None:
     return _by_type.get(event_type)
 
 
-def decoder(schema: type[T]) -> msgspec.json.Decoder[T]:
-    """Return the JSON decoder of a schema, built once per process."""
-    found = _decoders.get(schema)
-    if found is None:
-        found = _decoders[schema] = msgspec.json.Decoder(schema)
-    return found
+def decode(schema: type[T], data: bytes | msgspec.Raw) -> T:
+    """Return encoded data as an instance of a contract; raises msgspec.ValidationError or msgspec.DecodeError.
+
+    An integer may have a fraction of zeros or an exponent: 4998.0 and 4.998e3 are integers by JSON Schema
+    (https://json-schema.org/understanding-json-schema/reference/numeric#integer), and many encoders write them so.
+    """
+    strict = _decoders.get(schema)
+    if strict is None:
+        hook = _exact if contract_of(schema).exact_numbers else None
+        strict = _decoders[schema] = msgspec.json.Decoder(schema, float_hook=hook)
+    try:
+        found: T = strict.decode(data)
+    except msgspec.ValidationError as error:
+        if not _INTEGER_EXPECTED.search(str(error)):
+            raise
+    else:
+        return found
+    # Only now, because reading the data untyped first costs several times as much.
+    read = _exact if contract_of(schema).exact_numbers else _double
+    return msgspec.convert(msgspec.json.Decoder(float_hook=partial(_whole, read)).decode(data), schema, str_keys=True)
+
+
+_INTEGER_EXPECTED = re.compile(r"Expected `[^`]*\bint\b[^`]*`, got `float`")
+
+
+def _double(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("Number out of range")  # as msgspec says it
+    return number
+
+
+def _exact(text: str) -> float:
+    """Return a number as a double. Raises ValueError if its shortest form, which RFC 8785 writes, is another number."""
+    number = _double(text)
+    try:
+        if Decimal(repr(number)) == Decimal(text):
+            return number
+    except ArithmeticError:  # an exponent beyond Decimal's
+        pass
+    raise ValueError("a number that a double cannot hold: send it as a string")
+
+
+def _whole(read: Callable[[str], float], text: str) -> int | float:
+    """Return a number as an int if it has no fraction, whatever its notation; as `read` returns it otherwise."""
+    number = read(text)
+    if not number.is_integer():
+        return number
+    try:
+        exact = Decimal(text)  # a fraction may be too small for the double to show
+    except ArithmeticError:
+        return number
+    whole = exact.to_integral_value() if exact else Decimal(0)
+    return int(whole) if whole == exact else number
 
 
 def filterable_fields(event_type: str, data: Any) -> dict[str, Any]:

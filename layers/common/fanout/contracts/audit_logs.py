@@ -1,7 +1,7 @@
-"""audit_logs: who did what to which resource, and what came of it.
+"""audit_logs: who did what to which resource, and the outcome.
 
-Whatever passes this contract has one canonical form (RFC 8785): numbers that a double cannot hold, and nesting without
-end, are refused here, so that a producer hears of it before an entry is lost to a dead-letter queue.
+An event that satisfies this contract has one canonical form (RFC 8785): numbers that a double cannot hold and deeper
+nesting are refused here, so that the publisher reports them before an entry ends in a dead-letter queue.
 """
 
 import ipaddress
@@ -21,7 +21,8 @@ Action = Annotated[str, msgspec.Meta(max_length=128, pattern=f"^[a-z][a-z0-9_-]*
 DEEPEST = 64
 """Levels of objects and lists in `before` and `after`."""
 LARGEST_INTEGER = 2**53 - 1
-"""RFC 8785 writes numbers as IEEE 754 doubles: a larger integer, or a number with more digits, belongs in a string."""
+"""RFC 8785 writes numbers as IEEE 754 doubles: a larger integer, or a number with more digits than a double's shortest
+form, belongs in a string. Of other numbers the contract's `exact_numbers` compares the text with the double."""
 
 
 # A field that nobody knows would be kept out of the trail, and nobody would notice: better refuse the event.
@@ -31,6 +32,7 @@ LARGEST_INTEGER = 2**53 - 1
     filterable=("tenant", "action", "outcome"),
     group=("tenant",),
     holds_anything=True,
+    exact_numbers=True,
 )
 class AuditRecorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An action that was taken, refused, or that failed."""

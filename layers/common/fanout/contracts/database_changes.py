@@ -4,6 +4,7 @@ Rows and keys are in DynamoDB's own JSON ({"name": {"S": "Ada"}}), which loses n
 binary. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
 """
 
+import base64
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -103,3 +104,29 @@ def table_arn(record: Mapping[str, Any]) -> str:
 def key_text(key: Mapping[str, Any]) -> str:
     """Return a key as one text, the same whatever order its attributes come in."""
     return msgspec.json.encode(key, order="sorted").decode()
+
+
+def attribute_values(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row or a key as boto3 takes it: binary values, at any depth, as bytes instead of base64 text.
+
+    Raises ValueError for content that DynamoDB's JSON does not allow.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html#Programming.LowLevelAPI.Binary
+    """
+    try:
+        return {name: _attribute_value(value) for name, value in row.items()}
+    except (AttributeError, TypeError) as error:
+        raise ValueError("not a DynamoDB attribute value") from error
+
+
+def _attribute_value(value: Mapping[str, Any]) -> dict[str, Any]:
+    [(kind, content)] = value.items()
+    match kind:
+        case "B":
+            content = base64.b64decode(content, validate=True)
+        case "BS":
+            content = [base64.b64decode(each, validate=True) for each in content]
+        case "M":
+            content = attribute_values(content)
+        case "L":
+            content = [_attribute_value(each) for each in content]
+    return {kind: content}
