@@ -1,6 +1,5 @@
 """`sam sync` of stock SAM CLI on the local engine, as typed: what is edited is what events meet."""
 
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,7 +89,7 @@ def deployed(log: Path, times: int) -> None:
 
 @contextmanager
 def watching(checkout: Checkout, log: Path) -> Iterator[None]:
-    """`sam sync --watch --config-env local`, ended with Ctrl-C."""
+    """`sam sync --watch --config-env local`, while the block lasts."""
     with log.open("w") as output:
         process = subprocess.Popen(
             ["sam", "sync", "--watch", "--config-env", "local"],
@@ -109,7 +108,7 @@ def watching(checkout: Checkout, log: Path) -> Iterator[None]:
             deployed(log, 1)
             yield
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # a shell may have told its background jobs to ignore Ctrl-C
             process.wait(timeout=60)
 
 
