@@ -57,7 +57,7 @@ def read(page: Path) -> Page:
     tokens = MarkdownIt().parse(page.read_text("utf-8"))
     for previous, token in zip([None, *tokens], tokens, strict=False):
         if token.type == "inline" and previous is not None:
-            before = token.content
+            before = token.content.replace("\n", " ")
             if previous.type == "heading_open":
                 heading = before
             elif found := REPLACE.fullmatch(before):
