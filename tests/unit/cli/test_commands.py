@@ -49,6 +49,7 @@ def test_every_command_has_help_with_an_example_json_and_its_exit_codes(run: Run
     "arguments",
     [
         *(["env"], ["status"], ["trace", "e1"], ["trace", "e1", "--json"], ["logs", "read"], ["env", "--json"]),
+        ["env", "--sam-local"],
         ["analytics", "query", "SELECT 1"],
         *(["dlq", "list"], ["dlq", "show", "a/b"], ["dlq", "purge", "a/b", "--all", "--yes"]),
         *(["dlq", "redrive", "a/b", "--all", "--yes", "--json"], ["pause", "a/b"], ["resume", "a/b", "--json"]),
