@@ -150,6 +150,8 @@ def test_purge_leaves_nothing_of_the_engine_behind(run: Run, tmp_path: Path) -> 
     state = tmp_path / "state"
     (state / "aws").mkdir(parents=True)
     (state / "aws" / "config").write_text("x")
+    (state / "sam-local").mkdir()
+    (state / "sam-local" / "endpoint.json").write_text("{}")
     (state / "published.jsonl").write_text("{}\n")
     (state / "deployed.sha256").write_text("x")
     assert run("down", "--purge").exit_code == 0
