@@ -104,6 +104,8 @@ def build(artifacts: Path, environment: Mapping[str, str]) -> None:
     requirements = tools.packages(REQUIREMENTS, "/opt/python")
     sources = [part for file in _sources() for part in (str(file.relative_to(PACKAGE)).encode(), file.read_bytes())]
     package = _cached([*tools.recipe, *sources], lambda folder: _copy_package(folder, tools.compilers))
+    # `sam sync` builds into the folder of the build before.
+    shutil.rmtree(artifacts / "python", ignore_errors=True)
     for tree in (requirements, package):
         shutil.copytree(tree, artifacts / "python", copy_function=_link, dirs_exist_ok=True)
     _defeat_cache(HERE)

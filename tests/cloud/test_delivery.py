@@ -31,7 +31,10 @@ def test_a_function_that_fails_every_time_is_tried_thrice_and_ends_as_a_dead_let
     del record["Sns"]["MessageId"]
     began = time.monotonic()
     stack.client("lambda").invoke(
-        FunctionName=function, Qualifier="live", InvocationType="Event", Payload=json.dumps({"Records": [record]})
+        FunctionName=function,
+        Qualifier="live" if stack.parameters["InvokedVersion"] == "live" else "$LATEST",
+        InvocationType="Event",
+        Payload=json.dumps({"Records": [record]}),
     )
 
     def fired() -> bool:

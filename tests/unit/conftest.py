@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 
 from fanout import aws
 from fanout.testing import REGION
@@ -51,6 +53,14 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(made.meta.events, "register", hook)
         return made
 
+    # moto is not safe to call from several threads: a transaction copies tables that another thread writes to.
+    lock, process = RLock(), BotocoreStubber.process_request
+
+    def one_at_a_time(stubber: BotocoreStubber, request: Any) -> Any:
+        with lock:
+            return process(stubber, request)
+
+    monkeypatch.setattr(BotocoreStubber, "process_request", one_at_a_time)
     monkeypatch.setattr(boto3, "client", client)
     aws.client.cache_clear()
     with mock_aws():

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from fanout_cli.deploy import switchable
 from fanout_cli.options import Json, StackName, help_text
 from fanout_cli.output import console, emit_json
 from fanout_cli.starting import start
+from fanout_cli.state import checkout
 
 HELP = help_text(
     "Start the local engine if needed, build the application and deploy it there.",
@@ -53,4 +55,10 @@ def run(
         return
     out = console()
     out.print(f"{target.stack_name} is up on {endpoint}: {', '.join(topology.use_cases)}", markup=False)
+    if len(topology.use_cases) < len(switchable(checkout())):
+        out.print(
+            "sam deploy and sam sync with --config-env local deploy every use case that samconfig.toml names. "
+            "docs/development.md has how to work on one alone.",
+            markup=False,
+        )
     out.print('Next: fanout demo, or eval "$(fanout env)" for aws, boto3 and sam.', markup=False)

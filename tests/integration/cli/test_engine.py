@@ -67,7 +67,8 @@ def test_a_port_in_use_is_named_with_its_holder_and_nothing_is_left_running(bare
 
 
 def test_a_down_and_up_again_keeps_the_port_the_data_and_the_traces(bare: Application) -> None:
-    bare.fanout("up", "--port", "0", "--use-case", "team_events")
+    said = bare.fanout("up", "--port", "0", "--use-case", "team_events").stdout
+    assert "sam sync with --config-env local deploy every use case" in said
     endpoint = bare.endpoint
     status = json.loads(bare.fanout("status", "--json").stdout)
     assert [each["use_case"] for each in status["use_cases"]] == ["team_events"]
