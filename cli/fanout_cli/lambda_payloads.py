@@ -3,8 +3,8 @@
     sam local invoke TeamEvents/TeamAFunction -e events/team_events/lambda/team_a-ordinary.json
 
 Made from `events/<use_case>/valid/*.json`, and from `events/<use_case>/foreign/<Topic>/*`, the messages that others
-publish in a form of their own. `make generate` writes them to `events/<use_case>/lambda/`; a test checks that what is
-there is what the samples, contracts and templates say.
+publish in a form of their own. Functions that no subscription invokes: see `service_payloads`. `make generate` writes
+all of them to `events/<use_case>/lambda/`; a test checks that they agree with the samples, contracts and templates.
 """
 
 import json
@@ -20,6 +20,7 @@ from fanout import contracts, testing
 from fanout.event import decode, decode_data, encode
 from fanout.publisher import message_group
 from fanout_cli.filter_policy import PartialBody, admits
+from fanout_cli.service_payloads import service_payloads
 from fanout_cli.wiring import Wire, wires
 
 # Some sample is as large as its topic allows. What it would show here, a smaller one shows as well.
@@ -41,12 +42,14 @@ def payloads(root: Path, use_case: str) -> dict[str, str]:
         *_valid(root / "events" / use_case / "valid", use_case),
         *_foreign(root / "events" / use_case / "foreign"),
     ]
-    return {
-        f"{wire.subscriber.partition('/')[2]}-{sample.name}.json": _as_text(wire, sample)
+    delivered = {
+        f"{wire.subscriber.partition('/')[2]}-{sample.name}": testing.lambda_event([_record(wire, sample)])
         for wire in wires(root, use_case)
         for sample in samples
         if wire.topic == sample.topic and _passes(wire, sample) and len(sample.text.encode()) <= _LARGEST_BYTES
     }
+    made = delivered | service_payloads(root, use_case)
+    return {f"{name}.json": json.dumps(each, indent=2, ensure_ascii=False) + "\n" for name, each in made.items()}
 
 
 def _valid(folder: Path, use_case: str) -> Iterator[_Sample]:
@@ -70,11 +73,6 @@ def _passes(wire: Wire, sample: _Sample) -> bool:
     if wire.filter_policy is None:
         return True
     return admits(wire.filter_policy, PartialBody.complete(json.loads(sample.text))) is not False
-
-
-def _as_text(wire: Wire, sample: _Sample) -> str:
-    event = testing.lambda_event([_record(wire, sample)])
-    return json.dumps(event, indent=2, ensure_ascii=False) + "\n"
 
 
 def _record(wire: Wire, sample: _Sample) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def discover(client: Callable[[str], Any], stack_name: str) -> Topology:
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         stacks = _stacks(client("cloudformation"), stack_name, pool)
-        functions = [(stack, name) for stack in stacks for name in stack.functions]
+        functions = [(stack, name) for stack in stacks for name in stack.functions.values()]
         configurations = _gather(pool, lambda pair: _configuration(client("lambda"), pair[1]), functions)
         subscribers: dict[str, Subscriber] = {}
         use_case_of_stack: dict[str, str] = {}
@@ -131,13 +131,35 @@ def discover(client: Callable[[str], Any], stack_name: str) -> Topology:
     )
 
 
+def environments(client: Callable[[str], Any], stack_name: str) -> dict[str, dict[str, str]]:
+    """Return {path: environment variables} of every function of the stack and of the stacks nested in it.
+
+    The path is the one by which SAM CLI knows the function: TeamEvents/TeamAFunction. Raises UserError if there is no
+    such stack, or no function in it.
+    """
+    with ThreadPoolExecutor(_THREADS) as pool:
+        stacks = _stacks(client("cloudformation"), stack_name, pool)
+        functions = {f"{stack.path}{each}": name for stack in stacks for each, name in stack.functions.items()}
+        if not functions:
+            raise UserError(f"stack {stack_name} has no functions", "Deploy a use case: fanout up.")
+        configurations = _gather(pool, lambda name: _configuration(client("lambda"), name), functions.values())
+    return {
+        path: dict(configuration.get("Environment", {}).get("Variables", {}))
+        for path, configuration in zip(functions, configurations, strict=True)
+    }
+
+
 @dataclass(frozen=True)
 class _Stack:
     arn: str
+    path: str
+    """The logical ids that lead to it from the root, a slash after each; empty for the root."""
     outputs: Mapping[str, str]
-    functions: Sequence[str]
+    functions: Mapping[str, str]
+    """{logical id: name}"""
     topics: Sequence[tuple[str, str]]
-    nested: Sequence[str]
+    nested: Mapping[str, str]
+    """{logical id: ARN}"""
 
     def topic_name(self, logical_id: str, arn: str) -> str:
         """The name under which the stack gives out the topic, else its logical id."""
@@ -147,40 +169,40 @@ class _Stack:
 
 def _stacks(cloudformation: Any, name: str, pool: ThreadPoolExecutor) -> list[_Stack]:
     found: list[_Stack] = []
-    level = [name]
+    level = {"": name}
     while level:
-        stacks = _gather(pool, lambda each: _stack(cloudformation, each, root=each == name), level)
+        stacks = _gather(pool, lambda each: _stack(cloudformation, path=each[0], name=each[1]), level.items())
         found.extend(stacks)
-        level = [nested for stack in stacks for nested in stack.nested]
+        level = {f"{stack.path}{each}/": arn for stack in stacks for each, arn in stack.nested.items()}
     return found
 
 
-def _stack(cloudformation: Any, name: str, *, root: bool) -> _Stack:
+def _stack(cloudformation: Any, *, path: str, name: str) -> _Stack:
     try:
         description = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except (ClientError, IndexError) as error:
         missing = isinstance(error, IndexError) or "does not exist" in str(error)
-        if root and missing:
+        if missing and not path:
             raise UserError(
                 f"there is no stack {name}",
                 "Deploy it (fanout up, or sam deploy on AWS), or name another: --stack-name.",
             ) from None
         raise
-    functions, topics, nested = [], [], []
+    functions, topics, nested = {}, [], {}
     for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=name):
         for resource in page["StackResourceSummaries"]:
-            physical_id = resource.get("PhysicalResourceId")
+            logical_id, physical_id = resource["LogicalResourceId"], resource.get("PhysicalResourceId")
             if not physical_id or resource["ResourceStatus"] == "DELETE_COMPLETE":
                 continue
             match resource["ResourceType"]:
                 case "AWS::Lambda::Function":
-                    functions.append(physical_id)
+                    functions[logical_id] = physical_id
                 case "AWS::SNS::Topic":
-                    topics.append((resource["LogicalResourceId"], physical_id))
+                    topics.append((logical_id, physical_id))
                 case "AWS::CloudFormation::Stack":
-                    nested.append(physical_id)
+                    nested[logical_id] = physical_id
     outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
-    return _Stack(description["StackId"], outputs, functions, topics, nested)
+    return _Stack(description["StackId"], path, outputs, functions, topics, nested)
 
 
 def _configuration(functions: Any, name: str) -> Mapping[str, Any]:

@@ -65,6 +65,19 @@ class Aws:
             )
         return self._clients[service]
 
+    @property
+    def environment(self) -> dict[str, str | None]:
+        """The environment in which a tool reaches the account; None: without this variable."""
+        return {
+            "AWS_ENDPOINT_URL": self.engine.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_PROFILE": None,
+            "SAM_CLI_TELEMETRY": "0",
+            "SAM_CLI_POLL_DELAY": "0.2",
+        }
+
     @staticmethod
     def name(kind: str = "it") -> str:
         """A name nobody else uses."""

@@ -25,6 +25,10 @@ PARAMETERS = {
     "Runtime": "python3.11",
     **{parameter: str(name in DEPLOYED).lower() for name, parameter in switchable(ROOT).items()},
 }
+# What a step of a job does depends on the job: tests/unit/batch_jobs takes one through all of them.
+STEPS = ("plan_job", "process_chunk", "finish_job")
+# The sandbox provider does not answer for its amount.
+RETRIED = ("order_workflow/lambda/payment-sandbox-silent.json",)
 LEAVE_OUT = shutil.ignore_patterns(".git", ".venv", ".fanout", ".aws-sam", "*_cache", ".hypothesis")
 
 
@@ -160,6 +164,46 @@ def test_a_deployment_without_an_engine_is_refused_and_touches_nothing(checkout:
     assert "fanout-local" in found.stdout + found.stderr
 
 
+def test_sam_commands_show_what_is_deployed_invoke_it_and_read_its_logs(checkout: Checkout) -> None:
+    application = checkout.application.fresh()
+    function = application.subscriber("team_events/team_a")
+
+    def sam(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        found = checkout.sam(*arguments, "--config-env", "local")
+        assert found.returncode == code, found.stdout + found.stderr
+        return found
+
+    outputs = json.loads(sam("list", "stack-outputs", "--output", "json").stdout)
+    assert application.topic("TeamEvents") in [output["OutputValue"] for output in outputs]
+    listed = json.loads(sam("list", "resources", "--output", "json").stdout)
+    stacks = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed}
+    cloudformation = application.client("cloudformation")
+    functions = cloudformation.list_stack_resources(StackName=stacks["TeamEvents"])["StackResourceSummaries"]
+    assert function.function_name in [each["PhysicalResourceId"] for each in functions]
+    assert json.loads(sam("list", "endpoints", "--output", "json").stdout) == [], "it has no API and no function URL"
+
+    payload = "events/team_events/lambda/team_a-ordinary.json"
+    answer = sam("remote", "invoke", "TeamEvents/TeamAFunction", "--event-file", payload).stdout
+    assert json.loads(answer) == {"batchItemFailures": []}
+
+    sample = json.loads((checkout.folder / "events/team_events/valid/ordinary.json").read_text("utf-8"))
+    assert sample["id"] in sam("logs").stdout
+    for arguments in (["traces"], ["logs", "--include-traces"]):
+        said = sam(*arguments, code=1).stderr
+        assert said.startswith("Error: ")
+        assert "keeps no X-Ray traces" in said
+
+
+def test_sam_local_gets_the_environment_that_is_deployed(checkout: Checkout) -> None:
+    application = checkout.application.fresh()
+    files = json.loads(application.fanout("env", "--sam-local", "--json").stdout)
+    environments = json.loads(Path(files["env_vars"]).read_text("utf-8"))
+    for name in ("team_events/team_a", "user_interactions/likes"):
+        subscriber = application.subscriber(name)
+        assert dict(subscriber.environment) in environments.values()
+    assert set(environments["UserInteractions/PostsFunction"]) > {"INTERACTIONS_TABLE"}
+
+
 def test_what_is_deployed_can_be_deleted(checkout: Checkout) -> None:
     found = checkout.sam("delete", "--config-env", "local", "--no-prompts")
     assert found.returncode == 0, found.stdout + found.stderr
@@ -190,3 +234,18 @@ def test_a_use_case_deploys_alone(checkout: Checkout, use_case: str) -> None:
         assert outcomes <= {"processed", "filtered", "discarded"}, sample.name
         seen |= outcomes
     assert "processed" in seen
+    payloads = [each for each in ROOT.glob(f"events/{use_case}/lambda/*.json") if not each.name.startswith(STEPS)]
+    failed = [name for payload in sorted(payloads) for name in failures(alone, payload)]
+    assert failed == [name for name in RETRIED if use_case in name]
+
+
+def failures(application: Application, payload: Path) -> list[str]:
+    """Give a ready-made payload to its function; return the payload's name if the function fails or wants a retry."""
+    function = f"{payload.stem.partition('-')[0].title().replace('_', '')}Function"
+    cloudformation, functions = application.client("cloudformation"), application.client("lambda")
+    resource = cloudformation.describe_stack_resource(StackName=application.stack_name, LogicalResourceId=function)
+    name = resource["StackResourceDetail"]["PhysicalResourceId"]
+    response = functions.invoke(FunctionName=name, Payload=payload.read_bytes())
+    answer = json.loads(response["Payload"].read()) or {}
+    failed = "FunctionError" in response or answer.get("batchItemFailures") or not answer.get("ok", True)
+    return [str(payload.relative_to(ROOT / "events"))] if failed else []

@@ -95,6 +95,12 @@ def spy(service: str, operation: str, *, retries: bool = True) -> list[dict[str,
     return calls
 
 
+def sample_payload(use_case: str, name: str) -> dict[str, Any]:
+    """A ready-made payload for `sam local invoke`, by the name of its file."""
+    found: dict[str, Any] = json.loads((ROOT / "events" / use_case / "lambda" / f"{name}.json").read_bytes())
+    return found
+
+
 @contextmanager
 def mail_fails(error: BaseException, *, sent: bool) -> Iterator[None]:
     """Let every mail of the block fail with `error`, before SES receives the request or, with `sent`, after."""

@@ -34,6 +34,7 @@ def run(
             stopped = process.stop(state, purge=purge)
     stopped = server.stop(state, purge=purge) or stopped
     environment.remove_profile(state)
+    shutil.rmtree(state / "sam-local", ignore_errors=True)  # like the profile, it names a port that is free now
     if purge:
         for name in ("aws", "logs"):
             shutil.rmtree(state / name, ignore_errors=True)

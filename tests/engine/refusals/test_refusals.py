@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 from samcli.cli.main import cli as sam
 
-from tests.engine.aws import ALL_CAPABILITIES, REGION, Aws
+from tests.engine.aws import ALL_CAPABILITIES, Aws
 from tests.engine.refusals import SERVICES
 from tests.engine.refusals.refusal import Refusal, Template
 
@@ -71,15 +71,5 @@ def deploy(
     file = folder / "template.json"
     file.write_text(json.dumps(made))
     monkeypatch.chdir(folder)
-    for name, value in {
-        "AWS_ENDPOINT_URL": aws.engine.endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": REGION,
-        "SAM_CLI_TELEMETRY": "0",
-        "SAM_CLI_POLL_DELAY": "0.2",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
     arguments = ["deploy", "--template-file", str(file), "--stack-name", stack, "--no-confirm-changeset"]
-    return CliRunner().invoke(sam, [*arguments, "--capabilities", *ALL_CAPABILITIES])
+    return CliRunner(env=aws.environment).invoke(sam, [*arguments, "--capabilities", *ALL_CAPABILITIES])

@@ -15,6 +15,7 @@ from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event, decode, decode_data
 from fanout.publisher import PublishError
 from fanout.testing import ACCOUNT, REGION, LambdaContext
+from tests.unit.conftest import sample_payload
 
 REQUEST = "4e0a1f3c-4c1d-4a5e-9d0b-3a4f5b6c7d8e"
 AT = "2026-11-22T12:00:00.123Z"
@@ -127,6 +128,16 @@ def test_lambdas_own_json_keeps_request_and_error(ingest: ModuleType, listener: 
     assert event.data.logger == "root"
     assert event.data.context["requestId"] == REQUEST
     assert event.data.context["errorType"] == "ZeroDivisionError"
+
+
+def test_the_sample_payload_holds_the_sample_entries(ingest: ModuleType, listener: Listener) -> None:
+    assert ingest.handler(sample_payload("application_logs", "ingest-lines"), LambdaContext()) == {"published": 3}
+    found = [(each.data.service, each.data.level, each.data.message) for each in listener.heard()]
+    assert found == [
+        ("checkout", "INFO", "Basket 4711 paid"),
+        ("search", "WARNING", "Index is 90 s behind"),
+        ("checkout", "ERROR", "Payment provider did not answer"),
+    ]
 
 
 def test_a_control_message_publishes_nothing(ingest: ModuleType, listener: Listener) -> None:

@@ -12,6 +12,7 @@ from fanout.contracts.batch_jobs import Column, JobCompleted, JobFailed, Paramet
 from fanout.identity import derived_id
 from fanout.testing import LambdaContext
 from tests.unit.batch_jobs.conftest import BUCKET, Account, people, requested, sales
+from tests.unit.conftest import ROOT, sample_payload
 
 PEOPLE = "id,name,born\n1,Ada,1990-05-01\n2,Bo,\n\n3,,2001-01-01\n4,Chen,2000-02-30\n5,Élodie,2001-12-31\n"
 SALES = "country,amount\nDE,19.90\nSE,40.40\nDE,0.10\nSE,none\n"
@@ -28,6 +29,50 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, service: str, operation: str, a
             raise KeyboardInterrupt
 
     aws.client(service).meta.events.register(f"before-call.{service}.{operation}", fail)
+
+
+def step(account: Account, name: str) -> dict[str, Any]:
+    """Invoke a function with a ready-made payload, by the name of its file; return what it answers."""
+    function, _, _ = name.partition("-")
+    answer: dict[str, Any] = account.module(function).handler(sample_payload("batch_jobs", name), LambdaContext())
+    return answer
+
+
+@pytest.fixture
+def sample_job(account: Account, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The job of start_job-ordinary.json, requested, its input being where it says."""
+    bucket = "example-job-bucket"
+    account.s3.create_bucket(Bucket=bucket)
+    monkeypatch.setenv("JOB_BUCKET", bucket)
+    monkeypatch.setenv("CHUNK_ROWS", "5000")
+    account.put((ROOT / "events/batch_jobs/inputs/customers.csv").read_bytes(), "inputs/customers.csv", bucket)
+    assert step(account, "start_job-ordinary") == {"batchItemFailures": []}
+    [name] = account.executions()
+    stopped = sample_payload("batch_jobs", "finish_job-stopped")["detail"]
+    assert stopped["name"] == name
+    return str(json.loads(stopped["input"])["job_id"])
+
+
+def test_the_sample_payloads_of_the_steps_do_the_sample_job(account: Account, sample_job: str) -> None:
+    planned = step(account, "plan_job-import")
+    chunks = json.loads(account.s3.get_object(Bucket=planned["bucket"], Key=planned["key"])["Body"].read())
+    assert chunks == [sample_payload("batch_jobs", "process_chunk-import")["chunk"]]
+    assert step(account, "process_chunk-import") == {"good": 4, "rejected": 1}
+    assert step(account, "finish_job-import") == {"state": "COMPLETED", "kind": "csv_import"}
+    assert len(account.dataset("customers")) == 4
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"), [("finish_job-failed-step", "internal_error"), ("finish_job-stopped", "aborted")]
+)
+def test_a_sample_payload_fails_the_sample_job(account: Account, sample_job: str, payload: str, reason: str) -> None:
+    step(account, "plan_job-import")
+    step(account, "process_chunk-import")
+    assert step(account, payload) == {"state": "FAILED", "kind": "csv_import"}
+    assert account.job(sample_job)["reason"] == reason
+    assert len(account.rows()) == 4
+    step(account, "process_chunk-discard")
+    assert account.rows() == {}
 
 
 def test_good_rows_become_the_dataset_and_each_bad_one_gets_a_reason(account: Account) -> None:

@@ -49,6 +49,7 @@ def test_every_command_has_help_with_an_example_json_and_its_exit_codes(run: Run
     "arguments",
     [
         *(["env"], ["status"], ["trace", "e1"], ["trace", "e1", "--json"], ["logs", "read"], ["env", "--json"]),
+        ["env", "--sam-local"],
         ["analytics", "query", "SELECT 1"],
         *(["dlq", "list"], ["dlq", "show", "a/b"], ["dlq", "purge", "a/b", "--all", "--yes"]),
         *(["dlq", "redrive", "a/b", "--all", "--yes", "--json"], ["pause", "a/b"], ["resume", "a/b", "--json"]),
@@ -149,6 +150,8 @@ def test_purge_leaves_nothing_of_the_engine_behind(run: Run, tmp_path: Path) -> 
     state = tmp_path / "state"
     (state / "aws").mkdir(parents=True)
     (state / "aws" / "config").write_text("x")
+    (state / "sam-local").mkdir()
+    (state / "sam-local" / "endpoint.json").write_text("{}")
     (state / "published.jsonl").write_text("{}\n")
     (state / "deployed.sha256").write_text("x")
     assert run("down", "--purge").exit_code == 0

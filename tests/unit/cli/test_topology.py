@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fanout_cli.errors import UserError
-from fanout_cli.topology import Topology, discover
+from fanout_cli.topology import Topology, discover, environments
 
 PREFIX = "arn:aws:sns:eu-north-1:123456789012:"
 
@@ -170,6 +170,21 @@ def test_a_stack_that_is_not_there_is_named(account: Account) -> None:
     with pytest.raises(UserError, match="there is no stack fanout-prod") as failure:
         found(account, "fanout-prod")
     assert "--stack-name" in failure.value.next_step
+
+
+def test_environments_have_the_path_of_their_function_in_the_nested_stacks(account: Account) -> None:
+    assert sorted(environments(account.client, "fanout")) == [
+        "Logs/ArchiveFunction",
+        "Logs/MonitorFunction",
+        "Logs/SweepFunction",
+    ]
+    assert environments(account.client, "logs-stack")["SweepFunction"] == {"TABLE": "t"}
+
+
+@pytest.mark.parametrize("stack", ["inbox-stack", "fanout-prod"])
+def test_there_are_no_environments_without_a_function(account: Account, stack: str) -> None:
+    with pytest.raises(UserError, match=f"no functions|no stack {stack}"):
+        environments(account.client, stack)
 
 
 def test_a_stack_without_subscribers_is_none_of_ours(account: Account) -> None:

@@ -18,6 +18,7 @@ from fanout.testing import REGION, LambdaContext
 from fanout_wiring import Composition
 from tests.template.application import ROOT
 
+from ..conftest import sample_payload
 from .conftest import Function
 from .test_aggregates import SALE, SESSION, VIEW
 
@@ -84,6 +85,12 @@ def test_a_line_lies_in_the_day_of_its_source_s_clock(
     assert found["occurred_at"] == occurred_at
     assert {name: found[name] for name in told} == told
     assert json.loads(found["raw"]) == told
+
+
+def test_the_sample_payload_holds_an_event_of_each_source(lake: ModuleType) -> None:
+    answers = lake.handler(sample_payload("data_aggregation", "lake-three-sources"), LambdaContext())["records"]
+    types = [line({**answer, "data": base64.b64decode(answer["data"])})["type"] for answer in answers]
+    assert types == ["web.pageview.v1", "mobile.session.v1", "store.sale.v1"]
 
 
 def test_a_body_of_many_lines_is_one_line_of_the_lake_and_stays_as_it_was_in_raw(lake: ModuleType) -> None:

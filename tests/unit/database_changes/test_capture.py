@@ -9,6 +9,7 @@ import pytest
 from fanout.contracts.database_changes import RowChanged
 from fanout.event import decode, decode_data
 from fanout.testing import REGION
+from tests.unit.conftest import ROOT, sample_payload
 from tests.unit.database_changes.conftest import SOURCE, TABLE, Account, key, stream_record
 
 
@@ -21,6 +22,16 @@ def aside() -> dict[str, dict[str, Any]]:
     s3 = boto3.client("s3", region_name=REGION)
     names = [each["Key"] for each in s3.list_objects_v2(Bucket="unpublished").get("Contents", [])]
     return {name: json.loads(s3.get_object(Bucket="unpublished", Key=name)["Body"].read()) for name in names}
+
+
+def test_the_sample_payload_is_published_as_the_sample_events(account: Account) -> None:
+    assert account.capture(*sample_payload("database_changes", "capture-changes")["Records"]) == []
+    valid = ROOT / "events/database_changes/valid"
+    samples = [json.loads((valid / f"ordinary-{name}.json").read_bytes()) for name in ("insert", "update", "delete")]
+    published = [
+        {name: body[name] for name in sample} for body, sample in zip(account.sns.bodies, samples, strict=True)
+    ]
+    assert published == samples
 
 
 def test_insert_update_and_delete_become_events_of_their_row(account: Account) -> None:

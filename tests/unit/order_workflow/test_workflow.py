@@ -12,6 +12,7 @@ from fanout import aws
 from fanout.event import Event
 from fanout.testing import LambdaContext
 
+from ..conftest import sample_payload
 from .conftest import Account, authorized, declined, placed, refunded, reserved, unavailable
 
 
@@ -48,7 +49,8 @@ def clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def sweep(account: Account, seconds: float = 50) -> dict[str, int]:
     """Run what the schedule runs."""
-    counts: dict[str, int] = account.module("deadlines").handler({}, LambdaContext(seconds))
+    event = sample_payload("order_workflow", "deadlines-schedule")
+    counts: dict[str, int] = account.module("deadlines").handler(event, LambdaContext(seconds))
     return counts
 
 

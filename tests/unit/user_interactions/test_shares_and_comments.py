@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from fanout.contracts.user_interactions import LONGEST_COMMENT, PostCommented
 from fanout.event import Event, encode
 from fanout.identity import new_id
-from fanout.testing import REGION
+from fanout.testing import REGION, LambdaContext
 from tests.interactions import NOW, comment, expected_likes, expected_scores, like, share
 
-from ..conftest import Queues
+from ..conftest import Queues, sample_payload
 from .conftest import TABLE, WORDS, deliver, deliver_batch
 
 Items = Callable[[str], list[dict[str, Any]]]
@@ -189,6 +189,31 @@ def test_an_approved_comment_stands_where_it_would_have_stood_and_counts(
     import counters  # noqa: PLC0415 - there only while a function of this use case is loaded
 
     assert counters.scores(NOW - timedelta(days=1)) == expected_scores(events)
+    assert waiting(review) == []
+
+
+def test_the_sample_payloads_of_posts_and_review_are_about_the_sample_that_is_held(
+    comments: ModuleType, posts: ModuleType, review: ModuleType
+) -> None:
+    def answer(module: ModuleType, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = module.handler(sample_payload("user_interactions", name), None)
+        assert found.pop("ok"), found
+        return found
+
+    held = sample_payload("user_interactions", "comments-held-for-review")
+    comments.handler(held, LambdaContext())
+    assert len(answer(review, "review-list")["comments"]) == 1
+    assert answer(review, "review-approve") == {"decided": True}
+    assert answer(posts, "posts-totals")["totals"]["comments"] == 1
+    assert len(answer(posts, "posts-comments")["comments"]) == 1
+    assert set(answer(posts, "posts-trending")) == {"since", "posts"}
+
+
+def test_the_sample_payload_that_refuses_deletes_the_sample_that_is_held(
+    comments: ModuleType, review: ModuleType
+) -> None:
+    comments.handler(sample_payload("user_interactions", "comments-held-for-review"), LambdaContext())
+    assert review.handler(sample_payload("user_interactions", "review-refuse"), None)["decided"]
     assert waiting(review) == []
 
 

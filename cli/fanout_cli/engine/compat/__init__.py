@@ -52,6 +52,7 @@ from fanout_cli.engine.compat import (
     stream_mappings,
     table_properties,
     topic_properties,
+    traces,
     worker_output,
 )
 
@@ -88,6 +89,7 @@ _PATCHES = (
     interrupted_executions,
     error_types,
     worker_output,
+    traces,
     code_cache,
     log_patterns,
     log_subscriptions,
