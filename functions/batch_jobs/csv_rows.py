@@ -79,8 +79,7 @@ def rows(blocks: Iterable[bytes], delimiter: str) -> Iterator[Row]:
         nonlocal end, covered
         for line in _lines(blocks):
             end += len(line)
-            if len(line) > 2 or line.strip():
-                covered += 1
+            covered += not _is_blank(line)
             # Delimiters, quotes and line ends are ASCII, and UTF-8 uses no ASCII byte for anything else: rows can be
             # told apart before it is known whether each of them is good UTF-8.
             yield line.decode("latin-1")
@@ -95,7 +94,7 @@ def rows(blocks: Iterable[bytes], delimiter: str) -> Iterator[Row]:
         except csv.Error as error:
             yield Row(end, [], f"malformed: {error}", covered)
         else:
-            yield Row(end, fields, "", covered)
+            yield Row(end, fields if covered else [], "", covered)
 
 
 def decoded(fields: list[str]) -> list[str]:
@@ -124,6 +123,11 @@ def swallowed(fields: Sequence[str], delimiter: str, passes: Callable[[list[str]
     else:
         found = (alike > 1 and alike * 2 > len(lines)) if is_good else alike > 0
     return len(lines) if found else 0
+
+
+def _is_blank(line: bytes) -> bool:
+    """Tell whether a line holds nothing but spaces. Tabs count: they may be delimiters."""
+    return line[:1] in b" \r\n" and not line.strip(b" \r\n")
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:

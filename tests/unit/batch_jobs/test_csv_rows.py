@@ -30,6 +30,12 @@ def test_every_kind_of_line_end_ends_a_row(csv_rows: ModuleType, end: bytes) -> 
     assert [row.fields for row in found] == [["a", "b"], ["1", "2"]]
 
 
+def test_a_line_of_spaces_is_blank_and_a_row_without_values_is_not(csv_rows: ModuleType) -> None:
+    found = list(csv_rows.rows([b'a,b\n \n   \r\n,\n""\n"x\n  \ny"\n  '], ","))
+    assert [row.fields for row in found] == [["a", "b"], [], [], ["", ""], [""], ["x\n  \ny"], []]
+    assert [row.fields for row in csv_rows.rows([b"\t\t\n \t\n"], "\t")] == [["", "", ""], ["", ""]]
+
+
 def test_a_last_row_needs_no_line_end(csv_rows: ModuleType) -> None:
     assert [row.fields for row in csv_rows.rows([b"a\n1"], ",")] == [["a"], ["1"]]
 
