@@ -106,7 +106,8 @@ def swallowed(fields: Sequence[str], delimiter: str, passes: Callable[[list[str]
     """Return how many rows of the file one row over several lines holds because of two stray quotes; 0 if none.
 
     Such quotes pair up and make a well-formed row of everything between them. Its lines, each taken alone, are then
-    rows that the job takes; the lines of a text are not.
+    rows that the job takes; the lines of a text are not. Even if each line of a text looks like a row, the first or the
+    last has too many fields, because the other fields of the row stand beside it.
     passes: whether fields are a row that the job takes. width: how many fields such a row has.
     """
     lines: list[list[str]] = [[]]
@@ -117,6 +118,8 @@ def swallowed(fields: Sequence[str], delimiter: str, passes: Callable[[list[str]
     lines = [line for line in lines if line != [""]]
     alike = sum(map(passes, lines))
     is_good = passes(list(fields))  # a row that is rejected anyway needs less evidence
+    if is_good and any(len(line) != width for line in (*lines[:1], *lines[-1:])):
+        return 0
     if passes(["x"] * width):  # every column takes any text: only the number of delimiters tells a row from a text
         enough = len(lines) >= _FEWEST_LINES_OF_TEXT or not is_good
         found = enough and width > 1 and alike * 10 >= len(lines) * 9

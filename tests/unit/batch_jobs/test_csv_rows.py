@@ -131,6 +131,9 @@ def named(fields: list[str]) -> bool:
         ('a,"b,c\n' + "d,e,f\n" * 3 + 'g,h",i', named, 5),
         ('"Ann","12 Main Street, Flat 3\nSpringfield, IL, USA","b"', named, 0),
         ('"Ann","Dear Bo,\n\nthanks, really.\n1\n2\n3\n4\nBye, Ann","b"', named, 0),
+        ('9,"1,Ann,1.50\n2,Bo,2.50\n3,Cy,3.50\n4,Di,4.50\n5,Ed,5.50",4', priced, 0),
+        ('"' + "pears, ripe, 4\n" * 20 + 'plums, ripe, 5","b","c"', named, 0),
+        ('a,b,"' + "pears, ripe, 4\n" * 20 + 'plums, ripe, 5"', named, 0),
     ],
 )
 def test_the_rows_between_two_stray_quotes_are_distinguished_from_the_lines_of_a_text(
@@ -145,6 +148,7 @@ def test_the_lines_of_a_text_in_a_file_of_one_column_are_not_rows(csv_rows: Modu
         return len(fields) == 1
 
     assert csv_rows.swallowed(["a\nb\nc\nd\ne\nf"], ",", any_text, width=1) == 0
+    assert csv_rows.swallowed(["\n\n"], ",", any_text, width=1) == 0
     assert csv_rows.swallowed(["1\n2"], ",", lambda fields: fields[0].isdecimal(), width=1) == 2
 
 
