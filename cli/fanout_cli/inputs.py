@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from fanout.observability import excerpt
 from fanout_cli.errors import UsageError, UserError
 
 _LONGEST_KEY = 100
+# Possessive, as in fanout.event: nothing is remembered to go back to.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,11 @@ def _object(value: Any, where: str) -> Document:
 
 def _loads(text: str) -> Any:
     def refuse(constant: str) -> NoReturn:
-        raise json.JSONDecodeError(f"{constant} is not a JSON value", text, max(text.find(constant), 0))
+        raise json.JSONDecodeError(f"{constant} is not a JSON value", text, _place(text, constant))
 
     def number(written: str) -> _Number:
         if math.isinf(found := _Number(written)):
-            raise json.JSONDecodeError("a number out of range", text, text.find(written))
+            raise json.JSONDecodeError("a number out of range", text, _place(text, written))
         return found
 
     try:
@@ -131,6 +134,11 @@ def _loads(text: str) -> Any:
         raise json.JSONDecodeError(str(error), text, 0) from None
     except ValueError:  # Python reads no integer of more than 4,300 digits
         raise json.JSONDecodeError("it holds an integer of thousands of digits", text, 0) from None
+
+
+def _place(text: str, value: str) -> int:
+    """Where a value that is not a string begins: the same characters may stand in a string before it."""
+    return _STRING.sub(lambda string: " " * len(string[0]), text).find(value)
 
 
 class DoubledKeyError(ValueError):

@@ -79,8 +79,7 @@ def rows(blocks: Iterable[bytes], delimiter: str) -> Iterator[Row]:
         nonlocal end, covered
         for line in _lines(blocks):
             end += len(line)
-            if len(line) > 2 or line.strip():
-                covered += 1
+            covered += not _is_blank(line)
             # Delimiters, quotes and line ends are ASCII, and UTF-8 uses no ASCII byte for anything else: rows can be
             # told apart before it is known whether each of them is good UTF-8.
             yield line.decode("latin-1")
@@ -95,7 +94,7 @@ def rows(blocks: Iterable[bytes], delimiter: str) -> Iterator[Row]:
         except csv.Error as error:
             yield Row(end, [], f"malformed: {error}", covered)
         else:
-            yield Row(end, fields, "", covered)
+            yield Row(end, fields if covered else [], "", covered)
 
 
 def decoded(fields: list[str]) -> list[str]:
@@ -107,7 +106,8 @@ def swallowed(fields: Sequence[str], delimiter: str, passes: Callable[[list[str]
     """Return how many rows of the file one row over several lines holds because of two stray quotes; 0 if none.
 
     Such quotes pair up and make a well-formed row of everything between them. Its lines, each taken alone, are then
-    rows that the job takes; the lines of a text are not.
+    rows that the job takes; the lines of a text are not. Even if each line of a text looks like a row, the first or the
+    last has too many fields, because the other fields of the row stand beside it.
     passes: whether fields are a row that the job takes. width: how many fields such a row has.
     """
     lines: list[list[str]] = [[]]
@@ -118,12 +118,19 @@ def swallowed(fields: Sequence[str], delimiter: str, passes: Callable[[list[str]
     lines = [line for line in lines if line != [""]]
     alike = sum(map(passes, lines))
     is_good = passes(list(fields))  # a row that is rejected anyway needs less evidence
+    if is_good and any(len(line) != width for line in (*lines[:1], *lines[-1:])):
+        return 0
     if passes(["x"] * width):  # every column takes any text: only the number of delimiters tells a row from a text
         enough = len(lines) >= _FEWEST_LINES_OF_TEXT or not is_good
         found = enough and width > 1 and alike * 10 >= len(lines) * 9
     else:
         found = (alike > 1 and alike * 2 > len(lines)) if is_good else alike > 0
     return len(lines) if found else 0
+
+
+def _is_blank(line: bytes) -> bool:
+    """Tell whether a line holds nothing but spaces. Tabs count: they may be delimiters."""
+    return line[:1] in b" \r\n" and not line.strip(b" \r\n")
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:

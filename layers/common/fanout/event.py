@@ -228,6 +228,8 @@ def _goes_too_deep(data: bytes) -> bool:
 def _problem(error: Exception) -> str:
     """What is wrong, without the value: of an enum's msgspec quotes it, and whatever was put there would be logged."""
     said = str(error)
+    if "matching regex" in said and said.endswith("`$.datacontenttype`"):
+        return "Expected a media type of JSON, such as application/json - at `$.datacontenttype`"
     if not said.startswith("Invalid enum value"):
         return said
     _, found, path = said.rpartition(" - at `")

@@ -68,8 +68,9 @@ def post_json(
 
     timeout: seconds to wait for each part of the response; connecting gets three. allow_loopback: for the local stage,
     plain http to this machine itself. Raises UnsafeUrlError; NotSentError if there is no connection (unknown host,
-    refused, TLS handshake failed) or a write failed, for a receiver must consider a body that is shorter than its
-    Content-Length incomplete (https://www.rfc-editor.org/rfc/rfc9112#section-6.3); NoAnswerError if reading failed.
+    refused, TLS handshake failed), a header is invalid, or a write failed, for a receiver must consider a body that is
+    shorter than its Content-Length incomplete (https://www.rfc-editor.org/rfc/rfc9112#section-6.3); NoAnswerError if no
+    status came.
     """
     parts = _checked(url, allow_loopback=allow_loopback)
     body = msgspec.json.encode(document)
@@ -81,19 +82,27 @@ def post_json(
             connection.connect()
             connection.sock.settimeout(timeout)
             connection.request("POST", path, body, sent)
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:  # http.client's ValueError quotes the header, which may be a secret
             raise NotSentError(type(error).__name__) from None
         try:
             answer = connection.getresponse()
-            return Answer(
-                status=answer.status,
-                retry_after=_seconds(answer.getheader("Retry-After")),
-                body=answer.read(_MOST_READ),
-            )
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswerError(type(error).__name__) from None
+        return Answer(
+            status=answer.status,
+            retry_after=_seconds(answer.getheader("Retry-After")),
+            body=_beginning(answer),
+        )
     finally:
         connection.close()
+
+
+def _beginning(answer: http.client.HTTPResponse) -> bytes:
+    """The beginning of the body; empty if it breaks off, for the status alone says what the receiver did."""
+    try:
+        return answer.read(_MOST_READ)
+    except (OSError, http.client.HTTPException):
+        return b""
 
 
 def _checked(url: str, *, allow_loopback: bool) -> SplitResult:
@@ -144,7 +153,7 @@ def _seconds(value: str | None) -> float | None:
         return float(text[:9])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -21,8 +21,8 @@ LONGEST = 35
 Locale = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": 255})] | None
 """A locale in a contract. The contract's `__post_init__` puts it in canonical form."""
 
-# A POSIX codeset or modifier begins here, and so does the second choice of an Accept-Language header.
-_END = re.compile(r"[.@,;:\s]")
+# A POSIX codeset or modifier begins here, the second choice of an Accept-Language header, and what is in no tag.
+_END = re.compile(r"[^a-z0-9-]")
 _SUBTAG = re.compile(r"[a-z0-9]{1,8}", re.ASCII)
 # The grammar of RFC 5646, 2.1, of a tag in lower case: language, extlangs, script, region, variants, extensions,
 # private use. Every \b is the end of a subtag.
@@ -41,14 +41,14 @@ def canonical(locale: str | None) -> str:
 
     en-us -> en-US, zh_hant_tw -> zh-Hant-TW, de_DE.UTF-8@euro -> de-DE, C -> en.
     """
-    text = _END.split((locale or "").strip(), maxsplit=1)[0].lower().replace("_", "-")
+    text = _END.split((locale or "").strip().lower().replace("_", "-"), maxsplit=1)[0]
     subtags = takewhile(_SUBTAG.fullmatch, text.split("-"))
     found = _TAG.match("-".join(subtags))
     if not found or found[0] in _POSIX_DEFAULTS:
         return DEFAULT
     tag = found[0]
-    while len(tag) > LONGEST:
-        tag = _truncated(tag)
+    if len(tag) > LONGEST:
+        tag = _truncated(tag[: LONGEST + 1])
     return _in_canonical_case(tag)
 
 
@@ -64,9 +64,11 @@ def lookup(locale: str | None, available: Container[str]) -> str | None:
 
 
 def _truncated(tag: str) -> str:
-    """The tag without its last subtag, and without a singleton that would then be the last (RFC 4647, 3.4)."""
+    """The tag without its last subtag, and without singletons that would then be the last (RFC 4647, 3.4)."""
     shorter = tag.rpartition("-")[0]
-    return shorter[:-2] if shorter[-2:-1] == "-" else shorter
+    while shorter[-2:-1] == "-":
+        shorter = shorter[:-2]
+    return shorter
 
 
 def _in_canonical_case(tag: str) -> str:

@@ -15,7 +15,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -88,7 +88,11 @@ class HttpProvider:
     def ask(self, resource: str, key: str, body: Mapping[str, Any]) -> Accepted | Refused:
         """See `Provider`. Raises RuntimeError for a secret of another form, http.UnsafeUrlError for its URL."""
         access = self._access()
-        headers = {"Authorization": f"Bearer {access.api_key}", "Idempotency-Key": key, "Accept": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {access.api_key.strip()}",
+            "Idempotency-Key": key,
+            "Accept": "application/json",
+        }
         try:
             answer = http.post_json(
                 _joined(access.url, resource), dict(body), headers=headers, allow_loopback=self._on_loopback
@@ -144,7 +148,8 @@ class SandboxProvider:
 
 class _Access(msgspec.Struct, frozen=True):
     url: str
-    api_key: str
+    api_key: Annotated[str, msgspec.Meta(pattern=r"^\s*[!-~]+\s*(?![\s\S])")]
+    """In no other form does it fit a header. A line break often stands at the end of a copied key."""
 
 
 class _Answer(msgspec.Struct, frozen=True):

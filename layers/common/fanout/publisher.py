@@ -143,7 +143,7 @@ class Publisher:
             except InvalidEvent as error:
                 entry = Failed(event.id, "InvalidEvent", str(error), is_final=True)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:  # half a surrogate pair, above all
-                entry = Failed(event.id, "NotEncodable", f"not JSON: {type(error).__name__}", is_final=True)
+                entry = Failed(event.id, "NotEncodable", f"not JSON: {_unencodable(error)}", is_final=True)
             if isinstance(entry, Failed):
                 failed[key] = entry
                 blocked |= {group} if self._fifo else set()
@@ -241,6 +241,13 @@ class Publisher:
                 return published, {**failed, **unanswered, **again}
             self._sleep(random.uniform(0.5, 1) * 0.1 * 2 ** (attempt - 1))  # noqa: S311 - jitter
         raise AssertionError("attempts is at least 1")
+
+
+def _unencodable(error: Exception) -> str:
+    """What is wrong, without a value: TypeErrors name types only, of the others some quote what they met."""
+    if isinstance(error, UnicodeEncodeError):
+        return "a text holds half of a surrogate pair"
+    return str(error) if isinstance(error, TypeError) else type(error).__name__
 
 
 def _held(event_id: str) -> Failed:

@@ -30,6 +30,12 @@ def test_every_kind_of_line_end_ends_a_row(csv_rows: ModuleType, end: bytes) -> 
     assert [row.fields for row in found] == [["a", "b"], ["1", "2"]]
 
 
+def test_a_line_of_spaces_is_blank_and_a_row_without_values_is_not(csv_rows: ModuleType) -> None:
+    found = list(csv_rows.rows([b'a,b\n \n   \r\n,\n""\n"x\n  \ny"\n  '], ","))
+    assert [row.fields for row in found] == [["a", "b"], [], [], ["", ""], [""], ["x\n  \ny"], []]
+    assert [row.fields for row in csv_rows.rows([b"\t\t\n \t\n"], "\t")] == [["", "", ""], ["", ""]]
+
+
 def test_a_last_row_needs_no_line_end(csv_rows: ModuleType) -> None:
     assert [row.fields for row in csv_rows.rows([b"a\n1"], ",")] == [["a"], ["1"]]
 
@@ -125,6 +131,9 @@ def named(fields: list[str]) -> bool:
         ('a,"b,c\n' + "d,e,f\n" * 3 + 'g,h",i', named, 5),
         ('"Ann","12 Main Street, Flat 3\nSpringfield, IL, USA","b"', named, 0),
         ('"Ann","Dear Bo,\n\nthanks, really.\n1\n2\n3\n4\nBye, Ann","b"', named, 0),
+        ('9,"1,Ann,1.50\n2,Bo,2.50\n3,Cy,3.50\n4,Di,4.50\n5,Ed,5.50",4', priced, 0),
+        ('"' + "pears, ripe, 4\n" * 20 + 'plums, ripe, 5","b","c"', named, 0),
+        ('a,b,"' + "pears, ripe, 4\n" * 20 + 'plums, ripe, 5"', named, 0),
     ],
 )
 def test_the_rows_between_two_stray_quotes_are_distinguished_from_the_lines_of_a_text(
@@ -139,6 +148,7 @@ def test_the_lines_of_a_text_in_a_file_of_one_column_are_not_rows(csv_rows: Modu
         return len(fields) == 1
 
     assert csv_rows.swallowed(["a\nb\nc\nd\ne\nf"], ",", any_text, width=1) == 0
+    assert csv_rows.swallowed(["\n\n"], ",", any_text, width=1) == 0
     assert csv_rows.swallowed(["1\n2"], ",", lambda fields: fields[0].isdecimal(), width=1) == 2
 
 

@@ -61,6 +61,8 @@ def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ('{"a": 1}\n{"a": }\n', "line 2, column 7"),
         ("hello", "line 1, column 1"),
         ('{"a": NaN}', "line 1, column 7"),
+        ('{"a\\"": "NaN \\\\",\n "b": NaN}', "line 2, column 7"),
+        ('{"a": "-1e400",\n "b": -1e400}', "line 2, column 7"),
         ("[" * 100_000, "line 1, column 1"),
     ],
 )

@@ -120,8 +120,9 @@ def test_every_media_type_of_json_is_accepted(media_type: str) -> None:
     ],
 )
 def test_a_media_type_other_than_json_is_refused(media_type: object) -> None:
-    with pytest.raises(InvalidEvent, match=r"\$\.datacontenttype"):
+    with pytest.raises(InvalidEvent, match=r"\$\.datacontenttype") as raised:
         decode(json.dumps({**GOOD, "datacontenttype": media_type, "data": {}}))
+    assert "regex" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -33,7 +34,12 @@ def test_the_document_arrives_as_json_with_the_headers_given(server: Sink) -> No
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("7", 7.0), ("0", 0.0), ("soon", None), ("-3", None), ("١", None), ("9" * 40, 999999999.0)]
+    ("value", "seconds"),
+    [
+        *(("7", 7.0), ("0", 0.0), ("soon", None), ("-3", None), ("١", None), ("9" * 40, 999999999.0)),
+        ("Fri, 31 Dec 99999999999 23:59:59 GMT", None),
+        ("Fri, 01 Jan 2027 00:00:00 +99999999999999", None),
+    ],
 )
 def test_the_wait_that_a_receiver_asks_for_is_read(server: Sink, value: str, seconds: float | None) -> None:
     server.replies = [Reply(429, {"Retry-After": value.encode().decode("latin-1")})]
@@ -120,6 +126,19 @@ def test_a_receiver_that_hangs_up_leaves_the_outcome_open(server: Sink) -> None:
     server.replies = [Reply(0)]
     with pytest.raises(NoAnswerError):
         post(server.url)
+
+
+def test_a_response_whose_body_breaks_off_says_what_its_status_says(server: Sink) -> None:
+    server.replies = [Reply(429, {"Transfer-Encoding": "chunked", "Retry-After": "7"}, b"5\r\nhel")]
+    assert post(server.url) == Answer(status=429, retry_after=7.0)
+
+
+@pytest.mark.parametrize("value", ["k-1\n", "k-1\r\nX: y", "k-€"])
+def test_a_header_that_http_does_not_allow_is_neither_sent_nor_quoted(server: Sink, value: str) -> None:
+    with pytest.raises(NotSentError) as raised:
+        post(server.url, headers={"Authorization": value})
+    assert "k-" not in "".join(traceback.format_exception(raised.value))
+    assert server.calls == []
 
 
 def test_a_connection_that_was_closed_while_idle_is_not_used_again(server: Sink) -> None:

@@ -1,6 +1,7 @@
 """A payment provider: what its answers mean, from a real server; and the sandbox."""
 
 import json
+import traceback
 from collections.abc import Iterator
 
 import boto3
@@ -84,10 +85,25 @@ def test_plain_http_is_refused_anywhere_but_on_the_local_stage(cloud: None, serv
     assert server.calls == []
 
 
-def test_a_secret_of_another_form_is_named_without_being_quoted(cloud: None) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "top-secret",
+        *(json.dumps({"url": "https://x", "api_key": key}) for key in ("top-secret\r\nX: y", "top-secret€", "")),
+    ],
+    ids=["plain text", "a line break in the key", "a key that is not ASCII", "an empty key"],
+)
+def test_a_secret_of_another_form_is_named_without_being_quoted(cloud: None, text: str) -> None:
     with pytest.raises(RuntimeError, match="PAYMENT_PROVIDER_SECRET_ARN") as raised:
-        HttpProvider(secret("other", "top-secret")).ask("captures", "key", BODY)
-    assert "top-secret" not in str(raised.value)
+        HttpProvider(secret("other", text)).ask("captures", "key", BODY)
+    assert "top-secret" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_line_break_after_the_key_is_left_out(cloud: None, server: Sink) -> None:
+    server.replies = [Reply(200, body=b'{"id": "c_1"}')]
+    access = json.dumps({"url": server.url, "api_key": "k-1\n"})
+    assert HttpProvider(secret("copied", access), on_loopback=True).ask("captures", "key", BODY) == Accepted("c_1")
+    assert server.calls[0].headers["authorization"] == "Bearer k-1"
 
 
 def test_the_sandbox_decides_by_the_amount_and_always_gives_back() -> None:

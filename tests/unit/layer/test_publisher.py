@@ -4,6 +4,7 @@ import json
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -328,6 +329,21 @@ def test_an_event_that_is_no_json_fails_alone(topic: str) -> None:
     behind = ["3"] if topic.endswith(".fifo") else []  # of the same group
     assert [entry.event_id for entry in held] == behind
     assert [entry.event_id for entry in raised.value.published] == (["1"] if behind else ["1", "3"])
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("\ud800", "a text holds half of a surrogate pair"),
+        (Path("/tmp"), f"Encoding objects of type {type(Path()).__name__} is unsupported"),  # noqa: S108
+        ({None: "secret"}, "Only dicts with str-like or number-like keys are supported"),
+    ],
+    ids=["half a surrogate pair", "a path", "None as a key"],
+)
+def test_what_json_cannot_hold_is_named_without_its_value(value: Any, reason: str) -> None:
+    with pytest.raises(PublishError) as raised:
+        publisher(Sns()).publish([audited(v=value)])
+    assert raised.value.failed[0].message == f"not JSON: {reason}"
 
 
 def test_a_stub_that_is_still_too_large_fails_alone_and_for_good(parked: ClaimChecks) -> None:
