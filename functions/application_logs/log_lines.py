@@ -56,9 +56,9 @@ _PYTHON = re.compile(rf"\[([A-Z]+)\]\t{_TIME}\t{_REQUEST}\t")
 _NODE = re.compile(rf"{_TIME}\t{_REQUEST}\t([A-Z]+)\t")
 # "Received event: {...}": the object is an argument of the message, not the record itself.
 _INTRODUCTION = re.compile(
-    r"(?<![^\s:>\]-])(?:([A-Z][a-z]+)(?: [A-Za-z]+){0,5}[:=]"
+    r"(?:=>?|(?<![^\s:>\]-])(?:([A-Z][a-z]+)(?: [A-Za-z]+){0,5}:"
     r"|(?:[A-Za-z]+ ){0,5}(?:args|body|context|data|event|headers|input|item|message|output|params|payload|record"
-    r"|request|response|result)s? ?[:=])>?\s*$"
+    r"|request|response|result)s? ?:))\s*$"
 )
 _FAILED = re.compile(rf"(?:{_TIME} )?(?:RequestId: )?{_REQUEST} (?:Task timed out after|Error: |Process exited)")
 

@@ -373,6 +373,7 @@ NEITHER = [
     f"2026-01-01 10:00:00 INFO shop: Received event: {ARGUMENT}".replace('"', "'"),
     f"INFO:root:event: {ARGUMENT}",
     f"event={ARGUMENT}",
+    f"2026-01-01 10:00:00 INFO c.e.App - order => {ARGUMENT}",
     f"Message: {ARGUMENT}",
     "error: 0",
     "Error: null",
