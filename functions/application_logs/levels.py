@@ -37,7 +37,7 @@ _ANSI = re.compile(r"\x1b\[[\d;]*m")
 _WORDS = "|".join(sorted(log_entry.LEVEL_WORDS, key=len, reverse=True))
 _NOT_BEFORE = r"""(?<![\w.=/\\$"'`])(?<!\w-)"""
 # In capitals: ERROR, ERROR: [ERROR] ERROR/MainProcess] ERRO[0000]
-_CAPITALS = re.compile(rf"{_NOT_BEFORE}({_WORDS})(?=$|[\s\]):|>\[]|/\w|-\s)")
+_CAPITALS = re.compile(rf"{_NOT_BEFORE}({_WORDS})(?=$|[\s\]):|>\[]|[/;,]\w|-\s)")
 # In any case: error: [error] (error) [core:error], and alone between tabs or bars.
 _ANY_CASE = re.compile(
     rf"{_NOT_BEFORE}(?:({_WORDS})(?=:\s|:$|\s+[-|]\s)|(?<=[\[(<:])({_WORDS})(?=\s*[\])>])"
@@ -47,7 +47,7 @@ _ANY_CASE = re.compile(
 # What is named is not there: "error: 0", "Error: null, retries: 2".
 _NOTHING = re.compile(r":\s*(?:0|none|nil|null|false|undefined|<nil>|n/a)\s*(?:[,;]|$)", re.IGNORECASE)
 _BRACKETED = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|<[^<>]*>")
-_TIME = re.compile(r"\d\d:\d\d|\d{4}[-/]\d\d[-/]\d\d")
+_TIME = re.compile(r"\d\d:\d\d|\d{4}[-/]\d\d[-/]\d\d|(?<![\w.])1\d{9}(?:\d{3})?\b")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*[,;]?")
 # Plain words that belong to timestamps and streams.
 _IN_HEADERS = re.compile(
@@ -64,8 +64,11 @@ _MOST_TOKENS = 10
 _LONGEST_HEADER = 400
 
 _SYSLOG_PRIORITY = re.compile(r"<(\d{1,3})>")
-# glog and klog (E0102 15:04:05), Ruby (E, [2026-...), Tornado ([E 260101 10:00:00 ...).
-_LETTER = re.compile(r"([DIWEF])\d{4}(?:\d{4})? \d\d:\d\d:|([DIWEFA]), \[\d{4}-|\[([DIWEFC]) [\d:.-]{6,} ")
+# glog and klog (E0102 15:04:05), Ruby (E, [2026-...), Tornado ([E 260101 10:00:00 ...), Telegraf (2026-...Z E! ...).
+_LETTER = re.compile(
+    r"([DIWEF])\d{4}(?:\d{4})? \d\d:\d\d:|([DIWEFA]), \[\d{4}-|\[([DIWEFC]) [\d:.-]{6,} "
+    r"|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.]{8,}Z? ([DIWE])! "
+)
 # https://learn.microsoft.com/dotnet/core/extensions/console-log-formatter
 _DOTNET = re.compile(r"(?:\d[\d:./TZ+ -]{4,40} )?(trce|dbug|info|warn|fail|crit): [\w.`+<>, -]+\[-?\d+\]")
 # java.util.logging writes the level at the beginning of its second line.
