@@ -35,17 +35,19 @@ _VALUE = re.compile(r"\W*([A-Za-z]+)(?:[+-]?\d+)?\W*")
 _ANSI = re.compile(r"\x1b\[[\d;]*m")
 
 _WORDS = "|".join(sorted(log_entry.LEVEL_WORDS, key=len, reverse=True))
-_NOT_BEFORE = r"""(?<![\w.=/$"'`])(?<!\w-)"""
+_NOT_BEFORE = r"""(?<![\w.=/\\$"'`])(?<!\w-)"""
 # In capitals: ERROR, ERROR: [ERROR] ERROR/MainProcess] ERRO[0000]
-_CAPITALS = re.compile(rf"{_NOT_BEFORE}({_WORDS})(?=$|[\s\]):|>\[]|/\w|-\s)")
+_CAPITALS = re.compile(rf"{_NOT_BEFORE}({_WORDS})(?=$|[\s\]):|>\[]|[/;,]\w|-\s)")
 # In any case: error: [error] (error) [core:error], and alone between tabs or bars.
 _ANY_CASE = re.compile(
-    rf"{_NOT_BEFORE}(?:({_WORDS})(?=:\s|:$|\s[-|]\s)|(?<=[\[(<:])({_WORDS})(?=[\])>])"
+    rf"{_NOT_BEFORE}(?:({_WORDS})(?=:\s|:$|\s+[-|]\s)|(?<=[\[(<:])({_WORDS})(?=\s*[\])>])"
     rf"|(?:(?<=[\t|])|(?<=\| )|^)({_WORDS})(?=\t|\s*\|))",
     re.IGNORECASE,
 )
+# What is named is not there: "error: 0", "Error: null, retries: 2".
+_NOTHING = re.compile(r":\s*(?:0|none|nil|null|false|undefined|<nil>|n/a)\s*(?:[,;]|$)", re.IGNORECASE)
 _BRACKETED = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|<[^<>]*>")
-_TIME = re.compile(r"\d\d:\d\d|\d{4}[-/]\d\d[-/]\d\d")
+_TIME = re.compile(r"\d\d:\d\d|\d{4}[-/]\d\d[-/]\d\d|(?<![\w.])1\d{9}(?:\d{3})?\b")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*[,;]?")
 # Plain words that belong to timestamps and streams.
 _IN_HEADERS = re.compile(
@@ -62,20 +64,23 @@ _MOST_TOKENS = 10
 _LONGEST_HEADER = 400
 
 _SYSLOG_PRIORITY = re.compile(r"<(\d{1,3})>")
-# glog and klog (E0102 15:04:05), Ruby (E, [2026-...), Tornado ([E 260101 10:00:00 ...).
-_LETTER = re.compile(r"([DIWEF])\d{4}(?:\d{4})? \d\d:\d\d:|([DIWEFA]), \[\d{4}-|\[([DIWEFC]) [\d:.-]{6,} ")
+# glog and klog (E0102 15:04:05), Ruby (E, [2026-...), Tornado ([E 260101 10:00:00 ...), Telegraf (2026-...Z E! ...).
+_LETTER = re.compile(
+    r"([DIWEF])\d{4}(?:\d{4})? \d\d:\d\d:|([DIWEFA]), \[\d{4}-|\[([DIWEFC]) [\d:.-]{6,} "
+    r"|\d{4}[-/]\d\d[-/]\d\d[T ][\d:.]{8,}Z? ([DIWE])! "
+)
 # https://learn.microsoft.com/dotnet/core/extensions/console-log-formatter
-_DOTNET = re.compile(r"(trce|dbug|info|warn|fail|crit): [\w.]+\[\d+\]")
+_DOTNET = re.compile(r"(?:\d[\d:./TZ+ -]{4,40} )?(trce|dbug|info|warn|fail|crit): [\w.`+<>, -]+\[-?\d+\]")
 # java.util.logging writes the level at the beginning of its second line.
 _SECOND_LINE = re.compile(r"\A[^\n]*\n(SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): ")
 _MONOLOG = re.compile(rf"\[[^\[\]\n]{{1,60}}\] [\w-]+\.({_WORDS}): ")
 # What programs print when they fail, without a level: Python, Java, Node.js, .NET, Go, Rust, PHP, Lambda.
 _FAILURE = re.compile(
-    r"(?:[A-Za-z_][\w$]*\.)*[A-Z][\w$]*(?:Error|Exception)(?::\s|\s*$|\s*\n)"
+    r"(?:[A-Za-z_][\w$]*(?:\.|::))*[A-Z][\w$]*(?:Error|Exception)(?::\s|\s*$|\s*\n| \()"
     r"|(?:Exception|Caused by|Uncaught|(?:\(node:\d+\) )?Unhandled\w*)"
     r"(?::| in thread | [Ee]xception| [Pp]romise| \w+Error)"
     r"|Traceback \(most recent call last\)|thread '[^'\n]*' .{0,40}panicked at|(?:panic|fatal error): "
-    r"|(?:PHP )?(?:Fatal|Fatal Python|Parse|Syntax|Internal|Runtime|Unexpected) error: "
+    r"|http: panic serving |(?:PHP )?(?:Fatal|Fatal Python|Parse|Syntax|Internal|Runtime|Unexpected) error: "
     r"|(?:\S+ )?Task timed out after [\d.]+ seconds|(?:RequestId: )?\S+ Process exited before completing request"
 )
 _TRACE = re.compile(
@@ -86,15 +91,19 @@ _LEADING_TIME = re.compile(
 )
 
 
-def of_value(value: Any) -> Level | None:
-    """Return the level that the value of a field names, as a word or as a number; None if it names none."""
+def of_value(value: Any, *, is_word: bool = False) -> Level | None:
+    """Return the level that the value of a field names, as a word or as a number; None if it names none.
+
+    is_word: numbers do not count.
+    """
     if isinstance(value, str):
         text = _ANSI.sub("", value[:100]).strip()
         if text.isdecimal():
-            return _NUMBERS.get(int(text))
+            return None if is_word else _NUMBERS.get(int(text))
         found = _VALUE.fullmatch(text)
         return (log_entry.level_named(found[1]) or _LETTERS.get(found[1].upper())) if found else None
-    return _NUMBERS.get(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return _NUMBERS.get(value) if is_number and not is_word else None
 
 
 def of_syslog(value: Any) -> Level | None:
@@ -123,6 +132,7 @@ def of_text(text: str) -> Level | None:
 
 
 def _of_line(text: str) -> Level | None:
+    text = text.removeprefix("NOTICE: PHP message: ")  # php-fpm's own header on what PHP writes to its error log
     if letter := _LETTER.match(text):
         return _LETTERS.get(next(filter(None, letter.groups())), "CRITICAL")  # Ruby's A is "any"
     if dotnet := _DOTNET.match(text):
@@ -143,7 +153,8 @@ def _in_header(line: str) -> Level | None:
         # In capitals, it may stand behind one plain word if a time is there too, or a delimiter: "shop ERROR - empty".
         is_set_off = match.re is _CAPITALS and (behind.startswith((":", "|", "]", "-")) or bool(_TIME.search(head)))
         if plain_words(head) <= is_set_off:
-            return log_entry.level_named(next(filter(None, match.groups())))
+            is_nothing = _NOTHING.match(line, match.end()) and not _TIME.search(head)
+            return None if is_nothing else log_entry.level_named(next(filter(None, match.groups())))
     return None
 
 

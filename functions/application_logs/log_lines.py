@@ -54,6 +54,12 @@ _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 _PYTHON = re.compile(rf"\[([A-Z]+)\]\t{_TIME}\t{_REQUEST}\t")
 _NODE = re.compile(rf"{_TIME}\t{_REQUEST}\t([A-Z]+)\t")
+# "Received event: {...}": the object is an argument of the message, not the record itself.
+_INTRODUCTION = re.compile(
+    r"(?:=>?|(?<![^\s:>\]-])(?:([A-Z][a-z]+)(?: [A-Za-z]+){0,5}:"
+    r"|(?:[A-Za-z]+ ){0,5}(?:args|body|context|data|event|headers|input|item|message|output|params|payload|record"
+    r"|request|response|result)s? ?:))\s*$"
+)
 _FAILED = re.compile(rf"(?:{_TIME} )?(?:RequestId: )?{_REQUEST} (?:Task timed out after|Error: |Process exited)")
 
 
@@ -130,7 +136,7 @@ def _object(text: str) -> tuple[str, dict[str, Any] | None]:
     start = text.find("{", 0, _LONGEST_PREFIX)
     for _ in range(_MOST_TRIES):
         prefix = text[: max(start, 0)].strip("\ufeff\x00 \r\n")
-        if start < 0 or levels.plain_words(prefix):
+        if start < 0 or not _is_header(prefix):
             break
         found = _decoded(text[start:].rstrip("\x00 \t\r\n"))
         if found is not None:
@@ -139,6 +145,17 @@ def _object(text: str) -> tuple[str, dict[str, Any] | None]:
                 return prefix, found
         start = text.find("{", start + 1, _LONGEST_PREFIX)
     return "", None
+
+
+def _is_header(text: str) -> bool:
+    """Whether a line's beginning, up to its object or pairs, holds no part of the message."""
+    for form in (_PYTHON, _NODE):
+        if found := form.match(text):
+            return not text[found.end() :].strip()
+    introduction = _INTRODUCTION.search(text)
+    return not levels.plain_words(text) and (
+        introduction is None or (introduction[1] is not None and log_entry.level_named(introduction[1]) is not None)
+    )
 
 
 def _decoded(text: str) -> dict[str, Any] | None:
@@ -162,13 +179,13 @@ def _pairs(text: str) -> tuple[dict[str, Any], bool]:
     """
     text = text[:_LONGEST_PAIRS].lstrip("\ufeff\x00 \t\r\n")
     first, brace = _PAIR.search(text), text.find("{", 0, _LONGEST_PREFIX)
-    if brace >= 0 and not levels.plain_words(text[:brace]):
+    if brace >= 0 and _is_header(text[:brace]):
         quoted = reversed(list(_QUOTED_PAIR.finditer(text, brace)))
         return {match[2]: match[4] or int(match[5]) for match in quoted}, brace > 0
-    if first and not levels.plain_words(text[: first.start()]):
-        found = reversed(list(_PAIR.finditer(text)))
-        # Names in capitals are of the environment: LOG_LEVEL=ERROR
-        return {match[1]: match[2].strip('"') for match in found if not match[1].isupper()}, first.start() > 0
+    if first and _is_header(text[: first.start()]):
+        found = [(match[1], match[2].strip('"')) for match in reversed(list(_PAIR.finditer(text)))]
+        # Names in capitals are of the environment: LOG_LEVEL=ERROR. A number may be the level of anything.
+        return {name: value for name, value in found if not (name.isupper() or value.isdecimal())}, first.start() > 0
     return {}, False
 
 
@@ -207,9 +224,13 @@ def _take(
 
 
 def _take_level(fields: dict[str, Any], index: Mapping[str, str]) -> Level | None:
-    level: Level | None = _take(fields, index, _LEVEL, levels.of_value)
+    level: Level | None = _take(fields, index, _LEVEL, lambda value: levels.of_value(value, is_word=True))
     for name, accept in _NUMBERED.items():
         level = level or _take(fields, index, (name,), accept)
+    level = level or _take(fields, index, _LEVEL, levels.of_value)
+    # https://www.mongodb.com/docs/manual/reference/log-messages/ (structured logging)
+    if level is None and {"t", "s", "c", "ctx"} <= index.keys():
+        level = _take(fields, index, ("s",), levels.of_value)
     if level is None and not _SYSLOG.isdisjoint(index):
         level = _take(fields, index, _LEVEL, levels.of_syslog)
     return level
@@ -223,7 +244,7 @@ def _level_of_failure(fields: Mapping[str, Any]) -> Level | None:
     record = fields.get("record")
     if fields.get("type") == "platform.report" and isinstance(record, dict):
         return "ERROR" if record.get("status") in {"timeout", "error", "failure"} else None
-    return "ERROR" if isinstance(fields.get("errorType"), str) else None
+    return "ERROR" if _as_str(fields.get("errorType")) else None
 
 
 def _as_str(value: Any) -> str | None:

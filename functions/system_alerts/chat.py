@@ -25,6 +25,10 @@ _LIMIT = 3_500
 # Discord refuses a longer message with status 400: https://docs.discord.com/developers/resources/webhook#execute-webhook,
 # also behind /slack: https://github.com/thp/urlwatch/issues/353
 _DISCORD_LIMIT = 2_000
+# @everyone, @channel, @name: Discord and Mattermost, unlike Slack, take mentions in plain text.
+# https://docs.discord.com/developers/resources/message#allowed-mentions-object
+# https://docs.mattermost.com/end-user-guide/collaborate/mention-people.html
+_MENTION = re.compile(r"(?<!\w)@(?=[\w&!])")
 _DISCORD = re.compile(r"(?:[^/]+\.)?discord(?:app)?\.com\.?/|[^/]*/api/webhooks/\d+/[^/]+/slack/")
 
 
@@ -63,9 +67,14 @@ def message(notification: AlertNotification, limit: int = _LIMIT) -> dict[str, s
 
 
 def _plain(text: str) -> str:
-    """Text that calls nobody and links nowhere: https://docs.slack.dev/messaging/formatting-message-text#escaping"""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return the text without mentions and links.
+
+    https://docs.slack.dev/messaging/formatting-message-text#escaping, and a zero-width space as in
+    https://discordpy.readthedocs.io/en/stable/api.html#discord.utils.escape_mentions
+    """
+    return _MENTION.sub("@\u200b", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _escaped(character: str) -> int:
-    return utf16(character) if character not in "&<>" else len(_plain(character))
+    """What a character costs at most: an @ may get a zero-width space."""
+    return utf16(character) + (character == "@") if character not in "&<>" else len(_plain(character))

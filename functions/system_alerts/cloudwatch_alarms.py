@@ -29,12 +29,16 @@ from text_length import cut
 SOURCE = "urn:aws:cloudwatch"
 
 _LONGEST_ID = 256
+# By partition; no address is better than a wrong one.
+_CONSOLES = {"aws": "aws.amazon.com", "aws-cn": "amazonaws.cn", "aws-us-gov": "amazonaws-us-gov.com"}
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 # "[CRITICAL]" anywhere in an alarm's description is its severity: CloudWatch itself has none.
 _SEVERITY = re.compile(rf"\s*\[({'|'.join(SEVERITIES)})\]\s*")
 # The namespace in an alarm's Metrics Insights query: FROM SCHEMA("AWS/SQS", QueueName), FROM "AWS/SQS".
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
-_QUERIED = re.compile(r"""\bFROM\s+(?:SCHEMA\s*\(\s*)?(?:"([^"]+)"|([^\s"',)]+))""", re.IGNORECASE)
+_QUERIED = re.compile(
+    r"""(?:[^"']|"[^"]*"|'[^']*')*?\bFROM\s+(?:SCHEMA\s*\(\s*)?(?:"([^"]+)"|([^\s"',)]+))""", re.IGNORECASE
+)
 
 
 class _Alarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +120,7 @@ def _service(trigger: dict[str, Any]) -> str:
     metrics = [trigger]
     for query in _objects(trigger, "Metrics"):
         metrics.append(_object(_object(query, "MetricStat"), "Metric"))
-        if selected := _QUERIED.search(_text(query, "Expression")):
+        if selected := _QUERIED.match(_text(query, "Expression")):
             metrics.append({"Namespace": selected[1] or selected[2]})
     namespaces = [_text(metric, "Namespace") for metric in metrics]
     dimensions = [_text(each, "value") or _text(each, "Value") for m in metrics for each in _objects(m, "Dimensions")]
@@ -156,11 +160,13 @@ def _severity(description: str) -> Severity:
 
 
 def _console(alarm: _Alarm) -> str | None:
-    """Where a person looks at the alarm: the address that CloudWatch's own mails give."""
+    """The alarm's page, as in CloudWatch's own mails; None in a partition whose console is not known."""
     parts = alarm.arn.split(":")
     if len(parts) < 7 or not re.fullmatch(r"[a-z0-9-]+", parts[3]):
         return None
-    domain = {"aws-cn": "amazonaws.cn", "aws-us-gov": "amazonaws-us-gov.com"}.get(parts[1], "aws.amazon.com")
+    domain = _CONSOLES.get(parts[1])
+    if domain is None:
+        return None
     page = f"cloudwatch/deeplink.js?region={parts[3]}#alarmsV2:alarm/{quote(alarm.name, safe='')}"
     url = f"https://{parts[3]}.console.{domain}/{page}"
     return url if len(url) <= 2000 else None

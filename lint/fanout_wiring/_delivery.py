@@ -5,7 +5,16 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from fanout_wiring._graph import QUEUE, SUBSCRIPTION, TOPIC, Graph, Subscription
-from fanout_wiring._policies import TO_ENCRYPT, allows, conditions, key_policy, service_may, services, statements
+from fanout_wiring._policies import (
+    TO_ENCRYPT,
+    allows,
+    conditions,
+    denies,
+    key_policy,
+    service_may,
+    services,
+    statements,
+)
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._stack import Resource
 from fanout_wiring._values import as_list
@@ -72,6 +81,7 @@ class QueuePolicyOfAnotherTopic(WiringRule):
                 for statement in policy
                 if _lets_sns_send(statement) and _is_for(graph, statement, queue)
                 for source in conditions(statement, "aws:SourceArn") or ["*"]
+                if not denies(policy, "sns.amazonaws.com", "sqs:SendMessage")
             ]
             for policy in graph.policies(queue)
         ]

@@ -20,7 +20,8 @@ from fanout_wiring._values import as_list
 _NAME_FIRST = ("s3", "sqs", "sns", "execute-api")
 # The list gives these an optional resource, which is not what nearly everybody uses them on: metrics have no ARN.
 _OPTIONAL = re.compile(r"cloudwatch:(putmetricdata|getmetricdata|listmetrics)")
-_EVERYTHING = re.compile(r"arn:[^:]*:iam::aws:policy/(?:.*/)?(\w*(?:FullAccess|PowerUser\w*|AdministratorAccess))")
+# SAM takes the policy's name alone, too.
+_EVERYTHING = re.compile(r"(?:arn:[^:]*:iam::aws:policy/(?:.*/)?)?(\w*(?:FullAccess|PowerUser\w*|AdministratorAccess))")
 
 
 class PublisherWithoutKey(WiringRule):

@@ -33,7 +33,20 @@ def services(statement: dict[str, Any]) -> list[str]:
 def service_may(policy: list[dict[str, Any]], service: str, *wanted: str) -> bool:
     """Tell whether the statements of a resource policy allow a service all of these actions."""
     return all(
-        any(allows(each, action) and {service, "*"} & set(services(each)) for each in policy) for action in wanted
+        any(allows(each, action) and {service, "*"} & set(services(each)) for each in policy)
+        and not denies(policy, service, action)
+        for action in wanted
+    )
+
+
+def denies(policy: list[dict[str, Any]], service: str, action: str) -> bool:
+    """Tell whether the statements deny a service an action in every request: those with conditions are not judged."""
+    return any(
+        each.get("Effect") == "Deny"
+        and not each.get("Condition")
+        and _covers(each, action)
+        and {service, "*"} & set(services(each))
+        for each in policy
     )
 
 
@@ -44,9 +57,11 @@ def actions(statement: dict[str, Any]) -> list[str]:
 
 def allows(statement: dict[str, Any], action: str) -> bool:
     """Whether a statement of effect Allow covers an action, given in full."""
-    return statement.get("Effect") == "Allow" and any(
-        fnmatchcase(action.lower(), pattern) for pattern in actions(statement)
-    )
+    return statement.get("Effect") == "Allow" and _covers(statement, action)
+
+
+def _covers(statement: dict[str, Any], action: str) -> bool:
+    return any(fnmatchcase(action.lower(), pattern) for pattern in actions(statement))
 
 
 def conditions(statement: dict[str, Any], key: str) -> list[Any] | None:

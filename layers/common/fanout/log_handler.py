@@ -429,9 +429,13 @@ def _message(record: logging.LogRecord) -> str:
 def _level(record: logging.LogRecord) -> Level:
     """Return the level by its number, else by its name. INFO if the record has neither."""
     number, name = getattr(record, "levelno", None), getattr(record, "levelname", None)
-    if isinstance(number, int):
+    if isinstance(number, int) and number:  # NOTSET, 0, says nothing
         return log_entry.level_numbered(number)
-    return log_entry.level_named(_text(name)) or "INFO"
+    named = log_entry.level_named(_text(name))
+    if named is None:
+        with contextlib.suppress(ValueError, OverflowError):  # 40.0 or "40", through JSON
+            return log_entry.level_numbered(int(float(_text(number))))
+    return named or "INFO"
 
 
 def _created(record: logging.LogRecord) -> datetime:
@@ -451,8 +455,9 @@ def _location(record: logging.LogRecord) -> str | None:
 def _exception(record: logging.LogRecord) -> dict[str, str] | None:
     """Return the record's exception; None if it has none.
 
-    `exc_info` is logging's triple, an exception alone, True, or text. `exc_text` is the formatted traceback; it is all
-    that is left of an exception that was pickled (logging.handlers.SocketHandler) or formatted by a bridge.
+    `exc_info` is logging's triple, an exception alone, True, or what another program made of one. `exc_text`
+    is the formatted traceback; it is all that is left of an exception that was pickled
+    (logging.handlers.SocketHandler) or formatted by a bridge.
     """
     given, text = getattr(record, "exc_info", None), _text(getattr(record, "exc_text", None))
     if given is True:
@@ -460,8 +465,10 @@ def _exception(record: logging.LogRecord) -> dict[str, str] | None:
     parts = list(given) if isinstance(given, tuple | list) else [given]
     error = next((part for part in parts if isinstance(part, BaseException)), None)
     if error is None:
+        if isinstance(given, traceback.TracebackException):
+            text = text or "".join(given.format())
         names = [part.__name__ if isinstance(part, type) else part for part in parts]
-        text = text or "\n".join(name for name in names if isinstance(name, str))
+        text = text or "\n".join(_text(name) for name in names if not isinstance(name, int | TracebackType | None))
         return {"traceback": _both_ends(text)} if text else None
     frames = next((part for part in parts if isinstance(part, TracebackType)), error.__traceback__)
     kind = type(error)

@@ -11,6 +11,7 @@ from fanout.contracts.application_logs import LogEntry
 
 REQUEST = "4e0a1f3c-4c1d-4a5e-9d0b-3a4f5b6c7d8e"
 AT = "2026-11-22T12:00:00.123Z"
+ARGUMENT = '{"level":"ERROR","message":"x","service":"other"}'
 
 Read = Callable[[str], LogEntry]
 
@@ -246,6 +247,24 @@ ERRORS = [
     '{"level":"error","message":"","a":1}',
     '{"Level":"Error","RenderedMessage":"x"}',
     '{"log.level":"ERROR","log.logger":"a","service":{"name":"pay"},"message":"x"}',
+    "2026-01-01 10:00:00 [error    ] charge failed            order=7",
+    "error  - Failed to compile",
+    "2026-01-01T10:00:00Z E! [outputs.influxdb] x",
+    "2026-01-01 10:00:00;ERROR;shop;x",
+    "1767261600123\tERROR\tx",
+    "2026/01/01 10:00:00 http: panic serving 10.0.0.1:5: runtime error: index out of range",
+    "NoMethodError (undefined method `x' for nil:NilClass):",
+    "2026-01-01 10:00:00 ActionController::RoutingError (No route matches):",
+    "NOTICE: PHP message: PHP Fatal error:  Uncaught TypeError: x",
+    "2026-01-01 10:00:00 fail: Shop.Cart[0]\n      msg",
+    "fail: Shop.Repository`1[0]\n      msg",
+    '{"t":{"$date":"2026"},"s":"E","c":"NETWORK","id":1,"ctx":"conn1","msg":"x"}',
+    '{"level":40,"levelname":"ERROR","message":"x"}',
+    '{"level":40,"levelno":40,"message":"x"}',
+    "2026-01-01 10:00:00 ERROR: 0",
+    'Error: {"message":"x"}',
+    'INFO:root:{"level":"error","message":"x"}',
+    'Jan  1 10:00:00 host app: {"level":"error","message":"x"}',
 ]
 
 CRITICAL = [
@@ -349,6 +368,23 @@ NEITHER = [
     "export LEVEL=error",
     '{"config":{"level":"error"},"message":"x"}',
     '{"message":"x","labels":{"severity":"error"}}',
+    f"[INFO]\t{AT}\t{REQUEST}\tReceived event: {ARGUMENT}",
+    f"{AT}\t{REQUEST}\tINFO\tshop: {ARGUMENT}",
+    f"2026-01-01 10:00:00,123 - shop - INFO - Received event: {ARGUMENT}",
+    f"2026-01-01T10:00:00.123Z  INFO 1 --- [main] c.e.App : Request body: {ARGUMENT}",
+    f"2026-01-01 10:00:00 Received event: {ARGUMENT}",
+    f"2026-01-01 10:00:00 INFO shop: Received event: {ARGUMENT}".replace('"', "'"),
+    f"INFO:root:event: {ARGUMENT}",
+    f"event={ARGUMENT}",
+    f"2026-01-01 10:00:00 INFO c.e.App - order => {ARGUMENT}",
+    f"Message: {ARGUMENT}",
+    "error: 0",
+    "Error: null",
+    "err: <nil>",
+    "Critical: 0, High: 2",
+    '{"message":"ERROR: none"}',
+    '{"errorType":"","message":"x"}',
+    "user=bob level=50 action=levelup",
 ]
 
 
@@ -384,9 +420,9 @@ def test_a_header_before_json_is_kept(read: Read) -> None:
 
 
 def test_json_in_a_sentence_is_part_of_the_message(read: Read) -> None:
-    line = 'user sent {"level": "error", "message": "x", "service": "other"}'
-    entry = read(line)
-    assert (entry.level, entry.message, entry.service) == ("INFO", line, "checkout")
+    for line in (f"user sent {ARGUMENT}", f"Received event: {ARGUMENT}"):
+        entry = read(line)
+        assert (entry.level, entry.message, entry.service) == ("INFO", line, "checkout")
 
 
 def test_what_json_does_not_have_becomes_text(read: Read) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -365,6 +366,10 @@ FORMATTED = "Traceback (most recent call last):\n  File ...\nZeroDivisionError: 
         pytest.param(logged(exc_info=True, exc_text=FORMATTED), id="true outside of an except block, and the text"),
         pytest.param(logged(exc_info=FORMATTED), id="text in place of the triple"),
         pytest.param(logged(exc_info=["ZeroDivisionError", "division by zero", FORMATTED]), id="a triple of texts"),
+        pytest.param(logged(exc_info={"stack": "ZeroDivisionError: division by zero"}), id="an object from JSON"),
+        pytest.param(
+            logged(exc_info=traceback.TracebackException.from_exception(raised_error())), id="a TracebackException"
+        ),
     ],
 )
 def test_the_traceback_of_a_record_made_elsewhere_is_kept(record: logging.LogRecord, make: Make, topic: Topic) -> None:
@@ -429,6 +434,9 @@ class Inaudible:
         pytest.param({"msg": "a 1", "args": ("x",), "message": "a 1"}, "INFO", "a 1", id="merged, arguments left"),
         pytest.param({"msg": Inaudible(), "levelno": 40}, "ERROR", None, id="a message without a text"),
         pytest.param({"msg": "x", "levelno": "40", "levelname": "FATAL"}, "CRITICAL", "x", id="a number as text"),
+        pytest.param({"msg": "x", "levelno": 40.0, "levelname": "FAILED"}, "ERROR", "x", id="a number with a fraction"),
+        pytest.param({"msg": "x", "levelno": "40"}, "ERROR", "x", id="a number as text alone"),
+        pytest.param({"msg": "x", "levelno": 0, "levelname": "ERROR"}, "ERROR", "x", id="a number that is not set"),
         pytest.param({"msg": "x", "levelno": None, "levelname": None}, "INFO", "x", id="no level"),
         pytest.param({"msg": "x", "created": "2026-11-22T12:00:00Z"}, "INFO", "x", id="a time as text"),
         pytest.param({"msg": "x", "created": float("inf")}, "INFO", "x", id="an endless time"),

@@ -119,6 +119,11 @@ BAND = {"Id": "ad1", "Expression": "ANOMALY_DETECTION_BAND(m1, 2)", "Label": "ex
         ),
         pytest.param({"Metrics": [{"Expression": "SELECT SUM(rejected) FROM Fanout"}]}, "Fanout", id="query unquoted"),
         pytest.param({"Metrics": [{"Expression": 'select sum(x) from "Our Shop"'}]}, "Our Shop", id="query of a space"),
+        pytest.param(
+            {"Metrics": [{"Expression": """SELECT SUM("bytes from x") FROM "Shop" WHERE a = 'from y'"""}]},
+            "Shop",
+            id="query that quotes from",
+        ),
         pytest.param({"Metrics": [RATE | {"MetricStat": None}, metric("AWS/SQS")]}, "AWS/SQS", id="math with nulls"),
         pytest.param({"Metrics": [metric(None, "checkout"), RATE]}, "checkout", id="math without a namespace"),
         pytest.param({"Namespace": "AWS/RDS"}, "AWS/RDS", id="namespace alone"),
@@ -171,6 +176,22 @@ def test_nothing_but_name_and_state_is_required(dispatch: ModuleType, listener: 
     deliver(dispatch, '{"AlarmName": "bare", "NewStateValue": "ALARM"}')
     [published] = listener.heard()
     assert published["data"]["subject"] == "[HIGH] CloudWatch: bare"
+
+
+@pytest.mark.parametrize(
+    ("partition", "console"),
+    [
+        ("aws-cn", "https://here-1.console.amazonaws.cn/"),
+        ("aws-us-gov", "https://here-1.console.amazonaws-us-gov.com/"),
+        ("aws-iso", None),
+    ],
+)
+def test_an_alarm_s_link_leads_to_its_partition_s_console(
+    dispatch: ModuleType, listener: Listener, partition: str, console: str | None
+) -> None:
+    deliver(dispatch, alarm(AlarmArn=f"arn:{partition}:cloudwatch:here-1:123456789012:alarm:a"))
+    [published] = listener.heard()
+    assert str(published["data"].get("runbook_url")).startswith(str(console))
 
 
 def test_an_alarm_without_an_arn_is_the_same_as_with_it(dispatch: ModuleType, listener: Listener) -> None:

@@ -56,6 +56,16 @@ def test_chat_cuts_the_description_and_keeps_the_facts(
     assert len(text.encode("utf-16-le")) // 2 > limit - 20, "no more is cut than must be"
 
 
+@pytest.mark.parametrize("mention", ["@everyone", "@Channel", "(@ada", "<@123456789012345678>", "<@&1>", "@@here"])
+def test_chat_mentions_nobody(chat: ModuleType, texts: ModuleType, mention: str) -> None:
+    body = texts.story(description=f"{mention} " * 400, **FACTS)
+    text = chat.message(notification(subject=f"ada@example.com {mention}", text=body).data, 2_000)["text"]
+    assert_sound(text, 2_000)
+    assert text.startswith("*ada@example.com ")
+    assert not re.search(r"(?<!\w)@[\w&!]", text)
+    assert text.endswith("Alert:    shop/errors")
+
+
 def test_a_fact_without_room_leaves_it_to_the_others(chat: ModuleType, texts: ModuleType) -> None:
     link = "https://example.com/" + "x" * 1_980
     text = chat.message(
