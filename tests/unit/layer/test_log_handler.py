@@ -80,9 +80,8 @@ def make(topic: Topic) -> Iterator[Make]:
 
     def build(**options: Any) -> tuple[logging.Logger, FanoutHandler]:
         handler = FanoutHandler(ARN, service="checkout", **{"client": lambda: topic, "patience": 2, **options})
-        logger = logging.getLogger(f"test.{len(made)}.{id(topic)}")
-        logger.setLevel(logging.DEBUG)
-        logger.propagate = False
+        # In no registry: what other tests do to the loggers of this process does not reach it.
+        logger = logging.Logger(f"test.{len(made)}", logging.DEBUG)
         logger.addHandler(handler)
         made.append((logger, handler))
         return logger, handler
