@@ -175,6 +175,15 @@ def test_a_throttled_event_waits_instead_of_failing(aws: Aws) -> None:
     assert sorted(json.loads(aws.receive(seen)["Body"])["n"] for _ in range(3)) == [0, 1, 2]
 
 
+def test_settings_of_latest_are_those_of_the_function_itself(aws: Aws) -> None:
+    functions, function = aws.client("lambda"), aws.function("def handler(event, context): pass")
+    functions.put_function_event_invoke_config(FunctionName=function, Qualifier="$LATEST", MaximumRetryAttempts=1)
+    assert functions.get_function_event_invoke_config(FunctionName=function)["MaximumRetryAttempts"] == 1
+    functions.put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
+    found = functions.get_function_event_invoke_config(FunctionName=function, Qualifier="$LATEST")
+    assert found["MaximumRetryAttempts"] == 0
+
+
 @pytest.mark.parametrize("qualifier", ["", "live"])
 def test_an_event_for_a_function_with_no_concurrency_goes_to_its_destination_untried(aws: Aws, qualifier: str) -> None:
     """As Lambda documents it: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""

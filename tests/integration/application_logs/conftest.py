@@ -51,6 +51,7 @@ class Alerting(Application):
         template = "usecases/application_logs/template.yaml"
         parameters = [
             "Stage=local",
+            "InvokedVersion=latest",
             f"Runtime={engine_runtime()}",
             "ArchiveBatchSize=10",
             "ArchiveBatchWindow=1",

@@ -130,6 +130,7 @@ def deployed(
         _sam(application, ROOT, "build", "-t", template, "--build-dir", str(built), *config)
         overrides = {
             "Stage": "local",
+            "InvokedVersion": "latest",
             "Runtime": engine_runtime(),
             "SenderAddress": "alone@example.com",
             "PaymentProviderSecretArn": secret,

@@ -1,6 +1,7 @@
 """Asynchronous invocations are not those of AWS.
 
-Symptom: the retry and destination settings of an alias are ignored; a throttled event counts as failed
+Symptom: the retry and destination settings of an alias are ignored, and those of $LATEST are not found without that
+qualifier; a throttled event counts as failed
 and is given up within seconds (AWS does so only, and at once, where the function's reserved concurrency is
 zero); the record that a destination gets lacks version, timestamp and request id; a dead-letter queue gets
 that record instead of the event; the role needs no permission to send; a stop of the engine forgets events
@@ -17,6 +18,7 @@ import json
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,7 +59,18 @@ _turns: defaultdict[str, threading.BoundedSemaphore] = defaultdict(lambda: threa
 def apply() -> None:
     """Replace asynchronous invocation, and make what waits part of the state."""
     lambda_svc.invoke_async_with_retry = _accept
+    for name in ("_event_invoke_config", *(f"_{verb}_event_invoke_config" for verb in ("get", "put", "delete"))):
+        setattr(lambda_svc, name, _without_latest(getattr(lambda_svc, name)))
     _persist()
+
+
+def _without_latest(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the qualifier $LATEST for none: both name the function itself."""
+
+    def called(function: Any, qualifier: str | None = None, *rest: Any) -> Any:
+        return original(function, None if qualifier == "$LATEST" else qualifier, *rest)
+
+    return called
 
 
 def invoke(function: str, event: Any) -> None:
