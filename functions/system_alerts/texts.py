@@ -148,5 +148,5 @@ def present(event: Event[Any]) -> Presentation:
 
 
 def _line(text: str, longest: int) -> str:
-    """The text on one line of at most so many characters."""
+    """Return the text on one line, cut to `longest` characters."""
     return cut(" ".join(text.split()), longest)

@@ -346,7 +346,7 @@ def a_function_on_a_stream_loses_nothing(composition: Composition) -> Iterator[s
             yield f"{resource.path}: it must be tried for nearly the day that the stream keeps records"
         watched = {metric.name for alarm in composition.of(ALARM) for metric in metrics(alarm)}
         if not {"OnFailureDestinationDeliveredEventCount", "IteratorAge"} <= watched:
-            yield f"{resource.path}: nobody is told that it is behind, or that something was given up"
+            yield f"{resource.path}: no alarm says that it is behind, or that something was given up"
 
 
 @rule

@@ -60,10 +60,10 @@ class Ses:
 
     def failing(self, error: BaseException, *, sending: bool) -> None:
         """Let every call raise `error`, before the mail goes out or, with `sending`, after."""
-        self.mended()
+        self.works_again()
         self._failure.enter_context(mail_fails(error, sent=sending))
 
-    def mended(self) -> None:
+    def works_again(self) -> None:
         self._failure.close()
 
 
@@ -71,7 +71,7 @@ class Ses:
 def ses(account: Queues) -> Iterator[Ses]:
     made = Ses()
     yield made
-    made.mended()
+    made.works_again()
 
 
 def registration(

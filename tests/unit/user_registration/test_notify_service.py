@@ -95,7 +95,7 @@ def test_a_function_killed_at_work_leaves_one_dead_letter_and_at_most_one_mail(
     ses.failing(SystemExit(), sending=sending)
     with pytest.raises(SystemExit):
         deliver(notify, sns_record(event))
-    ses.mended()
+    ses.works_again()
     later(monkeypatch, TIMEOUT + 2)
     deliver(notify, sns_record(event))
     assert len(ses.outbox) == int(sending)
@@ -112,7 +112,7 @@ def test_lambdas_own_retry_waits_until_the_killed_attempt_is_certainly_over(
     ses.failing(SystemExit(), sending=True)
     with pytest.raises(SystemExit):
         deliver(notify, sns_record(event))
-    ses.mended()
+    ses.works_again()
     deliver(notify, sns_record(event))
     assert outcomes(lines) == ["retrying"]
     assert account.inbox_counts() == (0, 1)
@@ -145,7 +145,7 @@ def test_a_person_who_found_that_no_mail_went_out_can_have_it_sent(
     ses.failing(SystemExit(), sending=False)
     with pytest.raises(SystemExit):
         deliver(notify, sns_record(event))
-    ses.mended()
+    ses.works_again()
     [record] = items("mail")
     key = to_item({"pk": record["pk"], "sk": record["sk"]})
     effects.aws.client("dynamodb").delete_item(TableName="mail", Key=key)
@@ -203,7 +203,7 @@ def test_what_ses_did_not_take_is_sent_later(
     assert receipt["outcome"] == "retrying"
     assert "ada@" not in receipt["reason"]
     assert account.inbox_counts() == (0, 1)
-    ses.mended()
+    ses.works_again()
     deliver(notify, sqs_record(event))
     assert ses.outbox == ["ada@example.org"]
     assert outcomes(lines) == ["processed"]
@@ -244,7 +244,7 @@ def test_a_refused_mail_is_sent_once_its_dead_letter_is_redriven(
     event = registration()
     ses.failing(refusal("MessageRejected"), sending=False)
     deliver(notify, sns_record(event))
-    ses.mended()
+    ses.works_again()
     deliver(notify, sqs_record(event))
     assert ses.outbox == ["ada@example.org"]
 
@@ -298,7 +298,7 @@ def test_the_deadline_interrupts_the_mail_and_nobody_sends_it_twice(
     event: Event[Any] = registration()
     deliver(notify, sns_record(event))
     assert outcomes(lines) == ["retrying"]
-    ses.mended()
+    ses.works_again()
     later(monkeypatch, TIMEOUT + 2)
     deliver(notify, sqs_record(event))
     assert (len(ses.outbox), outcomes(lines)) == (1, ["rejected"])
