@@ -59,20 +59,8 @@ def feeds(checkout: Checkout) -> dict[str, str]:
     application = checkout.application.fresh()
     key = application.publish_text("TeamEvents", "edits:")
     assert set(application.outcomes(key).values()) == {"processed"}
-    [table] = [
-        each["PhysicalResourceId"]
-        for page in application.client("cloudformation")
-        .get_paginator("list_stack_resources")
-        .paginate(StackName=stack_of(application.client("cloudformation"), "TeamEvents"))
-        for each in page["StackResourceSummaries"]
-        if each["LogicalResourceId"] == "FeedTable"
-    ]
+    table = application.subscriber("team_events/team_a").environment["FEED_TABLE"]
     return {item["pk"]: item["text"] for item in application.items(table) if item["event_id"] == key}
-
-
-def stack_of(cloudformation: Any, use_case: str) -> str:
-    resources = cloudformation.describe_stack_resources(StackName="fanout")["StackResources"]
-    return next(str(each["PhysicalResourceId"]) for each in resources if each["LogicalResourceId"] == use_case)
 
 
 def live(checkout: Checkout, function: int, layer: int, template: int) -> None:
@@ -108,7 +96,7 @@ def watching(checkout: Checkout, log: Path) -> Iterator[None]:
             deployed(log, 1)
             yield
         finally:
-            process.terminate()  # a shell may have told its background jobs to ignore Ctrl-C
+            process.terminate()  # background jobs of a shell may ignore Ctrl-C
             process.wait(timeout=60)
 
 
