@@ -42,8 +42,7 @@ lint: setup
 	@cfn-lint --append-rules lint -t template.yaml platform/*.yaml usecases/*/template.yaml
 
 types: setup
-	@mypy layers/common/fanout cli/fanout_cli lint validation
-	@for folder in functions/*/; do (cd $$folder && mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/$$folder .) || exit 1; done
+	@mypy layers/common/fanout cli/fanout_cli local_engine/local_engine lint validation functions
 
 # pytest-xdist compares what its workers collect, so a test id that holds a time or a hash breaks a run now and then.
 same-tests: setup ## Collect the tests twice, seconds apart and with another hash seed: the ids must be the same
@@ -54,12 +53,12 @@ same-tests: setup ## Collect the tests twice, seconds apart and with another has
 
 validate: setup $(AUDIT_VENV)/.installed ## Expand every stack as CloudFormation receives it and show it to every judge; first, that each finds planted faults
 	@pytest -q --numprocesses logical --dist worksteal tests/validation
-	@PYTHONPATH=lint python -m validation
+	@python -m validation
 
 test: setup test-unit test-engine ## All tests, the fast ones first
 
 test-unit: setup ## The tests that need no engine: units, contracts, templates, rules
-	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/fault tests/hostile
+	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/chaos tests/adversarial
 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application, on two engines side by side
 	@pytest -q --numprocesses 2 --dist loadfile tests/engine tests/integration
@@ -92,7 +91,7 @@ test-cloud: setup ## The tests on AWS, of what the engine does not prove: FANOUT
 	@pytest -q -m cloud --numprocesses 5 --dist loadfile --timeout 1800 tests/cloud
 
 prove-guarantees: setup ## Take each countermeasure of docs/guarantees.md away and see its tests fail; ONLY=ID for one promise
-	@python -m tests.proof.prove $(ONLY)
+	@python -m tests.mutation.prove $(ONLY)
 
 $(FUZZ_VENV)/.installed: $(VENV)/.installed requirements/fuzz.txt
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(FUZZ_VENV)
@@ -101,8 +100,8 @@ $(FUZZ_VENV)/.installed: $(VENV)/.installed requirements/fuzz.txt
 
 fuzz: $(FUZZ_VENV)/.installed ## Search for bodies that break the decoder, for FUZZ_SECONDS (docs/hostile-input.md)
 	@mkdir -p .fanout/fuzz
-	@$(FUZZ_VENV)/bin/python tests/hostile/fuzz_decoder.py -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -rss_limit_mb=2048 \
-	  -dict=tests/hostile/decoder.dict -artifact_prefix=.fanout/fuzz/ .fanout/fuzz events/*/valid events/*/foreign
+	@$(FUZZ_VENV)/bin/python tests/adversarial/fuzz_decoder.py -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -rss_limit_mb=2048 \
+	  -dict=tests/adversarial/decoder.dict -artifact_prefix=.fanout/fuzz/ .fanout/fuzz events/*/valid events/*/foreign
 
 demo: setup ## Send every ordinary sample through the application on the local engine and check every effect
 	@fanout demo; status=$$?; fanout down; exit $$status
@@ -110,19 +109,19 @@ demo: setup ## Send every ordinary sample through the application on the local e
 EVENTS ?= 10000
 SEED ?=
 chaos: setup ## Attack the application with every kind of fault, 10,000 events (EVENTS=, SEED=), and account for each of them
-	@python -m tests.fault.chaos --events $(EVENTS) $(if $(SEED),--seed $(SEED))
+	@python -m tests.chaos.chaos --events $(EVENTS) $(if $(SEED),--seed $(SEED))
 
 chaos-ci: setup ## The same with a few hundred events and a seed that stays
-	@python -m tests.fault.chaos --events 500 --seed 20261122
+	@python -m tests.chaos.chaos --events 500 --seed 20261122
 
 generate: setup ## Write the files that are made from others: contracts, Lambda payloads, command reference, pictures
 	@python -m fanout_cli.contract_documents docs/contracts
 	@python -m fanout_cli.lambda_payloads .
 	@python -m fanout_cli.command_reference docs/commands.md
 	@python -m fanout_cli.topology_pictures .
-	@python -m tests.proof.guarantees
-	@PYTHONPATH=lint python -m tests.proof.unproven
-	@PYTHONPATH=lint python -m tests.template.cost
+	@python -m tests.mutation.guarantees
+	@python -m tests.mutation.unproven
+	@python -m tests.template.cost
 	@python -m tests.engine.refusals.page
 	@python -m tests.engine.refusals.resource_schemas
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fanout_cli.postgres import server
+from local_engine.postgres import server
 from tests.integration.application import Application
+
+# Before the editable install's: a copy of the checkout that shares .venv tests its own functions.
+sys.path[:0] = [str(folder) for folder in sorted(Path(__file__).parents[1].glob("functions/*"))]
 
 _REAPER = Path(__file__).with_name("reaper.py")
 

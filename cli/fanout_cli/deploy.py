@@ -16,12 +16,12 @@ from botocore.exceptions import ClientError
 from filelock import FileLock
 
 from fanout_cli import environment
-from fanout_cli.engine.paths import ENVIRONMENT
-from fanout_cli.engine.process import Engine
 from fanout_cli.errors import UserError
 from fanout_cli.names import require_use_case
 from fanout_cli.output import Step, note, step
 from fanout_cli.topology import Subscriber
+from local_engine.paths import ENVIRONMENT
+from local_engine.process import Engine
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 _RUNTIMES = ("3.11", "3.12", "3.13", "3.14")

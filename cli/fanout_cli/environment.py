@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from fanout_cli.engine.process import Engine
+from local_engine.process import Engine
 
 PROFILE = "fanout-local"
 REGION = "us-east-1"

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from fanout_cli.dead_letters import DeadLetter
 from fanout_cli.errors import UserError
-from fanout_cli.filter_policy import PartialBody, admits
 from fanout_cli.journal import Published
 from fanout_cli.receipts import Entry, moment
 from fanout_cli.topology import Subscription
+from local_engine.filter_policy import PartialBody, admits
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from typing import Any
 from fanout import contracts, testing
 from fanout.event import decode, decode_data, encode
 from fanout.publisher import message_group
-from fanout_cli.filter_policy import PartialBody, admits
 from fanout_cli.service_payloads import service_payloads
 from fanout_cli.wiring import Wire, wires
+from local_engine.filter_policy import PartialBody, admits
 
 # Some sample is as large as its topic allows. What it would show here, a smaller one shows as well.
 _LARGEST_BYTES = 65_536

@@ -33,9 +33,9 @@ from fanout_cli.commands import (
     trace,
     up,
 )
-from fanout_cli.engine.errors import EngineError
 from fanout_cli.errors import UserError
 from fanout_cli.output import error_console, printable
+from local_engine.errors import EngineError
 
 app = typer.Typer(
     name="fanout",

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanout_cli.engine.process import Engine
 from fanout_cli.environment import REGION
+from local_engine.process import Engine
 
 # Docker's name for the machine that the container runs on.
 # https://docs.docker.com/desktop/features/networking/networking-how-tos/; `host-gateway`: moby/moby#40007

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fanout_cli import environment
-from fanout_cli.engine import process
-from fanout_cli.engine.process import Engine
 from fanout_cli.errors import UserError
 from fanout_cli.state import state_folder
 from fanout_cli.topology import Topology, discover
+from local_engine import process
+from local_engine.process import Engine
 
 STACK_NAME = "fanout"
 

@@ -113,7 +113,7 @@ def publications(root: Path, use_case: str) -> list[Publication]:
     """Return which functions publish to which topics, as their environments say, sorted. Raises OSError likewise."""
     resources = _resources(root, use_case)
     found = {
-        Publication(function=function["Properties"]["Handler"].partition(".")[0], topic=value["Ref"])
+        Publication(function=function["Properties"]["Handler"].split(".")[-2], topic=value["Ref"])
         for function in resources.values()
         if function["Type"] == "AWS::Serverless::Function"
         for name, value in function["Properties"].get("Environment", {}).get("Variables", {}).items()

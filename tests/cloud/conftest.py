@@ -1,7 +1,7 @@
 """The tests on AWS: run by `make test-cloud` only, against a development stack that somebody has deployed.
 
 Each says with `@pytest.mark.cloud(...)` what it proves that the local engine does not; docs/not-proven-locally.md is
-made of that (tests/proof/unproven.py says what a mark may hold).
+made of that (tests/mutation/unproven.py says what a mark may hold).
 """
 
 import os

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fanout_wiring import load
-from tests.proof.guarantees import CHAOS, PAGE, page
-from tests.proof.promises import ROOT, Proof, promises
+from tests.mutation.guarantees import CHAOS, PAGE, page
+from tests.mutation.promises import ROOT, Proof, promises
 
 PROMISES = promises()
 PROOFS = [

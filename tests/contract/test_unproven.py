@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tests.proof.unproven import CLOUD, PAGE, marks, page, rows
+from tests.mutation.unproven import CLOUD, PAGE, marks, page, rows
 from tests.template.application import ROOT
 
 

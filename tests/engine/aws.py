@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from fanout_cli.engine.process import Engine
+from local_engine.process import Engine
 from tests.waiting import until
 
 REGION = "us-east-1"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout_cli.engine import process
+from local_engine import process
 from tests.engine.aws import Aws
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fanout_cli.engine import process
+from local_engine import process
 from tests.engine.aws import Aws, allow, until
 
 # Tells the queue what it was given; fails, or takes its time, if it was told to.

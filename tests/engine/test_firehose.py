@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fanout_cli.engine import process
+from local_engine import process
 from tests.engine.aws import ACCOUNT, REGION, Aws, allow
 from tests.waiting import until
 

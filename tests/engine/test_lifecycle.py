@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fanout_cli.engine import process
-from fanout_cli.engine.paths import Places
+from local_engine import process
+from local_engine.paths import Places
 from tests.engine.aws import Aws, allow
 from tests.waiting import until
 
@@ -195,7 +195,7 @@ def test_nothing_listens_beyond_loopback(aws: Aws) -> None:
 def test_the_engine_outlives_its_starter_and_its_terminal(state: Path) -> None:
     program = f"""
 from pathlib import Path
-from fanout_cli.engine import process
+from local_engine import process
 process.start(Path({str(state)!r}), 0)
 """
     subprocess.run([sys.executable, "-c", program], check=True, start_new_session=True, timeout=60)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fanout_cli.engine import mailbox, process
+from local_engine import mailbox, process
 from tests.engine.aws import ACCOUNT, REGION, Aws, allow
 
 SENDER = "news@example.com"

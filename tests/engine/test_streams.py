@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fanout_cli.engine import process
+from local_engine import process
 from tests.engine.aws import Aws, allow
 from tests.waiting import until
 

@@ -16,10 +16,10 @@ import boto3
 from fanout.effects import from_item
 from fanout.event import Event
 from fanout.publisher import Published, Publisher
-from fanout_cli.engine import process
 from fanout_cli.receipts import Entry, Reader
 from fanout_cli.topology import Subscriber, Topology, discover
 from fanout_cli.tracing import Tracer
+from local_engine import process
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

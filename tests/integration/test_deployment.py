@@ -139,11 +139,11 @@ def test_a_subscriber_added_as_the_page_says_works_beside_changed_code_and_the_o
     page = walkthrough.read(checkout.folder / "docs/adding-a-subscriber.md")
     for edit in page.edits:
         edit.make(checkout.folder)
-    appended(checkout.folder / "functions/team_events/team_a.py", "\n\nCHANGED_BY_A_TEST = True\n")
+    appended(checkout.folder / "functions/team_events/team_events/handlers/team_a.py", "\n\nCHANGED_BY_A_TEST = True\n")
     everyone = {f"team_events/{name}" for name in ("team_a", "team_b", "broadcast")}
 
     # `fanout` is the copy's; it recognizes an engine by the launcher's path, and the running one is this checkout's.
-    engine = Path("cli/fanout_cli/engine")
+    engine = Path("local_engine/local_engine")
     shutil.rmtree(checkout.folder / engine)
     (checkout.folder / engine).symlink_to(ROOT / engine)
     walkthrough.run(page.commands["5. See it run"], checkout.folder)

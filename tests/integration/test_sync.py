@@ -39,7 +39,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     # As docs/development.md says for use cases that are switched off.
     excluded = ", ".join(f'"{stack}/CommonLayer" = ["."]' for stack in LAYERS_OF_NO_STACK)
     replace(config, "[local.sync.parameters]\n", f"[local.sync.parameters]\nwatch_exclude = {{ {excluded} }}\n")
-    feeds = made.folder / "functions/team_events/feeds.py"
+    feeds = made.folder / "functions/team_events/team_events/feeds.py"
     replace(feeds, '"text": event.data.text,', OF_ALL)
     replace(feeds, "from functools import cache\n", "import os\nfrom functools import cache\n\nimport fanout\n")
     replace(feeds, "# What a claim check brings", "FUNCTION = 0\n# What a claim check brings")
@@ -105,7 +105,7 @@ def test_watched_edits_of_function_layer_template_and_function_again_are_each_li
 ) -> None:
     log = tmp_path / "sync.log"
     code, layer = (
-        checkout.folder / "functions/team_events/feeds.py",
+        checkout.folder / "functions/team_events/team_events/feeds.py",
         checkout.folder / "layers/common/fanout/__init__.py",
     )
     with watching(checkout, log):

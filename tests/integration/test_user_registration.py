@@ -6,9 +6,9 @@ from pathlib import Path
 
 from fanout.contracts.user_registration import UserRegistered
 from fanout.event import Event
-from fanout_cli.engine import mailbox
+from local_engine import mailbox
 from tests.integration.application import ROOT, Application
-from tests.integration.faults.sabotage import struck, wait_for_strike
+from tests.integration.faults.crash_injection import struck, wait_for_strike
 from tests.waiting import until
 
 NOTIFY, ANALYTICS, FEEDBACK = (

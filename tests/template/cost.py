@@ -64,7 +64,7 @@ def emitted(deployed: Composition) -> tuple[int, int]:
     """
     subscribers = len({name for name, _, _ in _deliveries(deployed)})
     # Functions that are not subscribers count two outcomes of their own, such as published and unpublished.
-    others = sum("count(subscriber_name(), " in file.read_text("utf-8") for file in ROOT.glob("functions/*/*.py"))
+    others = sum("count(subscriber_name(), " in file.read_text("utf-8") for file in ROOT.glob("functions/**/*.py"))
     return 2 * (subscribers + others), (len(Outcome) + 1) * subscribers + 3 * others
 
 

@@ -20,7 +20,7 @@ def test_the_subscriber_of_the_page_passes_the_checks_that_the_page_names(tmp_pa
         edit.make(folder)
     walkthrough.run(page.commands["Add your own subscriber"] + page.commands["4. The README and the demo"], folder)
     # `make types` for the function: all of it takes minutes in a copy.
-    walkthrough.run(["cd functions/team_events", "mypy --config-file ../../pyproject.toml ."], folder)
+    walkthrough.run(["mypy functions/team_events"], folder)
 
 
 def test_a_block_without_a_place_is_an_error(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_cached_build_never_mixes_up_who_it_is_for(checkout: Path) -> None:
 
 def test_a_change_of_code_changes_the_packages_of_its_use_case_and_no_other(checkout: Path) -> None:
     before = packages(checkout)
-    change(checkout / "functions/team_events/feeds.py")
+    change(checkout / "functions/team_events/team_events/feeds.py")
     sam_build(checkout)
     assert differing(before, packages(checkout)) == {name for name in before if name.startswith("TeamEvents/")}
 

@@ -32,7 +32,7 @@ def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], set[s
 
 def exceptions() -> set[str]:
     """The names of the exceptions that the functions define."""
-    trees = [ast.parse(file.read_text("utf-8")) for file in FUNCTIONS.glob("*.py")]
+    trees = [ast.parse(file.read_text("utf-8")) for file in FUNCTIONS.rglob("*.py")]
     return {each.name for tree in trees for each in ast.walk(tree) if isinstance(each, ast.ClassDef)}
 
 

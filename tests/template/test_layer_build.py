@@ -204,24 +204,27 @@ print(psycopg.__file__, psycopg.pq.__impl__)"""
 
 
 HANDLERS = sorted(
-    path for path in (ROOT / "functions").glob("*/*.py") if "\ndef handler(" in path.read_text(encoding="utf-8")
+    path
+    for path in (ROOT / "functions").glob("*/*/handlers/*.py")
+    if "\ndef handler(" in path.read_text(encoding="utf-8")
 )
 
 
-@pytest.mark.parametrize("handler", HANDLERS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda path: f"{path.parents[1].name}/{path.stem}")
 def test_the_layer_alone_is_enough_to_import_every_handler(handler: Path, for_engine: Path) -> None:
     """Functions of the local engine see its site-packages, so that a missing dependency would go unnoticed there."""
-    paths = [str(handler.parent), str(for_engine / "python")]
-    code = f"import sys; sys.path[:0] = {paths!r}; import {handler.stem} as m; print(m.handler.__module__)"
+    paths = [str(handler.parents[2]), str(for_engine / "python")]
+    module = f"{handler.parents[1].name}.handlers.{handler.stem}"
+    code = f"import sys; sys.path[:0] = {paths!r}; import {module} as m; print(m.handler.__module__)"
     found = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", code],
         capture_output=True,
         text=True,
         check=False,
-        env={"FANOUT_SUBSCRIBER": f"{handler.parent.name}/{handler.stem}"},
+        env={"FANOUT_SUBSCRIBER": f"{handler.parents[1].name}/{handler.stem}"},
     )
     assert found.returncode == 0, found.stderr
-    assert found.stdout.strip() == handler.stem
+    assert found.stdout.strip() == module
 
 
 @pytest.mark.parametrize(

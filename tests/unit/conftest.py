@@ -1,6 +1,7 @@
 """Unit tests run against moto: AWS's conditions and limits in this process, and no network at all."""
 
 import importlib
+import importlib.util
 import json
 import sys
 from collections import deque
@@ -22,6 +23,7 @@ from fanout import aws
 from fanout.testing import REGION
 
 ROOT = Path(__file__).parents[2]
+USE_CASES = {path.name for path in (ROOT / "functions").iterdir()}
 
 
 @cache
@@ -231,19 +233,21 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[dict[str, 
 
 
 @pytest.fixture
-def function_module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], ModuleType]]:
-    """Import a function's module as Lambda would, with nothing but its use case's folder beside it.
+def function_module() -> Iterator[Callable[[str, str], ModuleType]]:
+    """Import a module of a use case by its name: a handler, or what handlers use.
 
-    Modules of different use cases share names (`settings`, `payment`), so what is imported is forgotten afterwards.
+    What the modules keep from one invocation to the next (settings, clients) is forgotten afterwards.
     """
-    before = set(sys.modules)
 
     def load(use_case: str, module: str) -> ModuleType:
-        monkeypatch.syspath_prepend(str(ROOT / "functions" / use_case))
-        return importlib.import_module(module)
+        for name in (f"{use_case}.handlers.{module}", f"{use_case}.{module}"):
+            if importlib.util.find_spec(name):
+                return importlib.import_module(name)
+        raise ModuleNotFoundError(f"{use_case} has no module {module}")
 
     yield load
-    for name in set(sys.modules) - before:
-        origin = getattr(sys.modules[name], "__file__", None)
-        if origin and Path(origin).is_relative_to(ROOT / "functions"):
-            del sys.modules[name]
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in USE_CASES:
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()

@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fanout_cli.engine import ports, process, record
-from fanout_cli.engine.paths import LAUNCHER, Places
-from fanout_cli.engine.record import EngineProcess, Record
+from local_engine import ports, process, record
+from local_engine.paths import LAUNCHER, Places
+from local_engine.record import EngineProcess, Record
 from tests.waiting import until
 
 

@@ -26,8 +26,8 @@ SESSION = """\
 import signal
 from pathlib import Path
 
-from fanout_cli.engine import process
-from fanout_cli.postgres import server
+from local_engine import process
+from local_engine.postgres import server
 
 
 def test_with_servers(tmp_path):

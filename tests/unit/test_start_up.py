@@ -8,11 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = ("boto3", "botocore", "pydantic", "aws_xray_sdk", "psycopg", "idna")
-HANDLERS = sorted(
-    path
-    for path in (ROOT / "functions").glob("*/*.py")
-    if "\ndef handler(" in path.read_text() or "\nhandler = " in path.read_text()
-)
+HANDLERS = sorted(path for path in (ROOT / "functions").glob("*/*/handlers/*.py"))
 
 SCRIPT = """
 import importlib, sys
@@ -22,17 +18,20 @@ print(*[name for name in {forbidden!r} if name in sys.modules])
 """
 
 
-@pytest.mark.parametrize("handler", HANDLERS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda path: f"{path.parents[1].name}/{path.stem}")
 def test_a_handlers_import_brings_in_none_of_the_expensive_packages(handler: Path) -> None:
     script = SCRIPT.format(
-        folder=str(handler.parent), layer=str(ROOT / "layers/common"), module=handler.stem, forbidden=FORBIDDEN
+        folder=str(handler.parents[2]),
+        layer=str(ROOT / "layers/common"),
+        module=f"{handler.parents[1].name}.handlers.{handler.stem}",
+        forbidden=FORBIDDEN,
     )
     found = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         check=False,
-        env={"FANOUT_SUBSCRIBER": f"{handler.parent.name}/{handler.stem}", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"FANOUT_SUBSCRIBER": f"{handler.parents[1].name}/{handler.stem}", "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.split() == []
@@ -40,4 +39,4 @@ def test_a_handlers_import_brings_in_none_of_the_expensive_packages(handler: Pat
 
 def test_every_use_case_has_handlers_to_check() -> None:
     use_cases = {path.name for path in (ROOT / "functions").iterdir() if path.is_dir()}
-    assert use_cases == {path.parent.name for path in HANDLERS}
+    assert use_cases == {path.parents[1].name for path in HANDLERS}

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from fanout_cli import environment
-from fanout_cli.engine import process
 from fanout_cli.options import Json, help_text
 from fanout_cli.output import emit_json, note, step
-from fanout_cli.postgres import server
 from fanout_cli.state import state_folder
+from local_engine import process
+from local_engine.postgres import server
 
 HELP = help_text(
     "Stop the local engine of this checkout. What it holds is kept, and there again after the next `fanout up`.",

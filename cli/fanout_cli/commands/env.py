@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from fanout_cli import environment, sam_local
-from fanout_cli.engine.process import Engine
 from fanout_cli.errors import UsageError
 from fanout_cli.options import Json, StackName, help_text
 from fanout_cli.output import emit_json
 from fanout_cli.state import checkout
 from fanout_cli.target import STACK_NAME, Target, enter, require_engine
 from fanout_cli.topology import environments
+from local_engine.process import Engine
 
 HELP = help_text(
     "Print the exports that lead the AWS CLI, boto3 and SAM to the local engine.",

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from fanout_cli.demo.definition import Event, UseCaseDemo, mailbox_address
-from fanout_cli.engine import mailbox
+from local_engine import mailbox
 
 
 class Demo(UseCaseDemo):

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from fanout.effects import to_item
 from fanout_cli.demo.definition import Event, UseCaseDemo, mailbox_address
-from fanout_cli.engine import mailbox
 from fanout_cli.errors import UserError
+from local_engine import mailbox
 
 _PLACED = "order.placed.v1"
 CANCELLED = "order.cancelled.v1"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from fanout import identity
 from fanout_cli.demo.definition import Check, Event, UseCaseDemo, body, mailbox_address, until
-from fanout_cli.engine import mailbox
+from local_engine import mailbox
 
 # From the registration over the mail and SES's notification to the suppression list, with cold functions.
 _BOUNCE_SECONDS = 60.0

@@ -12,9 +12,9 @@ _HEAD = """\
 
 The local engine must be at least as strict as AWS: a template or a call that AWS refuses must fail on your machine
 first. Each rule below has a source, and a test that breaks it: a call over the engine's API with boto3, a deployment
-with `sam deploy`, or both. The error code is AWS's. `strictness/` and `compat/` are modules of `cli/fanout_cli/engine`;
-`ministack` means that the engine refuses it as it comes; E91xx is a rule of ours for cfn-lint
-([wiring rules](wiring-rules.md)).
+with `sam deploy`, or both. The error code is AWS's. `strictness/` and `compat/` are parts of
+`local_engine/local_engine`; `ministack` means that the engine refuses it as it comes; E91xx is a rule of
+ours for cfn-lint ([wiring rules](wiring-rules.md)).
 """
 
 

@@ -27,7 +27,7 @@ class Refusal:
     text: str
     """the part of AWS's message that tells this refusal from others"""
     held: str
-    """who refuses: ministack, a module of fanout_cli.engine (strictness/queues.py), or a rule of lint (E9118)"""
+    """who refuses: ministack, a module of local_engine (strictness/queues.py), or a rule of lint (E9118)"""
     call: Callable[[Aws], object] | None = None
     """makes the call that AWS refuses; resources that it needs are made by it, too"""
     template: Template | Callable[[Aws], Template] | None = None

@@ -14,7 +14,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from tests.engine.aws import REGION
 from tests.template.application import ROOT, templates
 
-FILE = ROOT / "cli" / "fanout_cli" / "engine" / "strictness" / "resource_schemas.json"
+FILE = ROOT / "local_engine" / "local_engine" / "strictness" / "resource_schemas.json"
 
 _MADE_BY_SAM = {
     "AWS::CloudFormation::Stack",

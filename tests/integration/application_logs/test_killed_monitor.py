@@ -9,7 +9,7 @@ from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event
 from fanout.identity import new_id
 from tests.integration.application_logs.conftest import THRESHOLD, Alerting
-from tests.integration.faults.sabotage import held_back, struck, wait_for_strike
+from tests.integration.faults.crash_injection import held_back, struck, wait_for_strike
 from tests.waiting import until
 
 MONITOR = "application_logs/monitor"

@@ -11,7 +11,7 @@ from fanout.event import encode
 from fanout.identity import new_id
 from tests.integration.application import ROOT, Application
 from tests.integration.audit_logs.auditing import PRESERVE, RECORD, audited, chain, deliver, table, verify
-from tests.integration.faults.sabotage import struck, wait_for_strike
+from tests.integration.faults.crash_injection import struck, wait_for_strike
 from tests.waiting import until
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from fanout.contracts.batch_jobs import Column, Parameters
 from tests.integration.batch_jobs.conftest import Office
-from tests.integration.faults.sabotage import struck_function
+from tests.integration.faults.crash_injection import struck_function
 from tests.waiting import until
 
 ROWS = 100_000

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fanout_cli.engine import process
+from local_engine import process
 from tests.integration.application import BIN, ROOT, Application
 from tests.waiting import until
 

@@ -10,8 +10,8 @@ import pytest
 
 from fanout.contracts.database_changes import key_text
 from fanout_cli import sql_replica
-from fanout_cli.postgres import server
 from fanout_cli.replicas import Table
+from local_engine.postgres import server
 from tests.integration.application import Application
 
 DYNAMODB, SQL = "database_changes/replicate_to_dynamodb", "database_changes/replicate_to_sql"

@@ -3,7 +3,7 @@
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event
 from tests.integration.application import Application
-from tests.integration.faults.sabotage import held_back
+from tests.integration.faults.crash_injection import held_back
 from tests.integration.test_team_events import EVERYONE, feeds
 from tests.waiting import until
 

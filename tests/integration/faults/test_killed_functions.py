@@ -7,7 +7,7 @@ import pytest
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event
 from tests.integration.application import Application
-from tests.integration.faults.sabotage import struck, wait_for_strike
+from tests.integration.faults.crash_injection import struck, wait_for_strike
 from tests.integration.test_team_events import feeds
 
 

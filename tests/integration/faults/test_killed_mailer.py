@@ -7,9 +7,9 @@ import pytest
 from fanout.contracts.user_registration import UserRegistered
 from fanout.event import Event
 from fanout.identity import new_id
-from fanout_cli.engine import mailbox
+from local_engine import mailbox
 from tests.integration.application import Application
-from tests.integration.faults.sabotage import struck, wait_for_strike
+from tests.integration.faults.crash_injection import struck, wait_for_strike
 
 NOTIFY = "user_registration/notify_service"
 

@@ -8,7 +8,7 @@ import pytest
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event
 from tests.integration.application import Application
-from tests.integration.faults.sabotage import held_back, struck
+from tests.integration.faults.crash_injection import held_back, struck
 from tests.integration.test_team_events import feeds
 from tests.waiting import until
 

@@ -11,9 +11,9 @@ import pytest
 
 from fanout.event import Event, encode
 from fanout.identity import new_id
-from fanout_cli.engine import mailbox
+from local_engine import mailbox
 from tests.integration.application import Application
-from tests.integration.faults.sabotage import struck, wait_for_strike
+from tests.integration.faults.crash_injection import struck, wait_for_strike
 from tests.integration.providing import providing
 from tests.payment_provider import payment_provider
 from tests.submitted_orders import submitted
@@ -159,7 +159,7 @@ def wait_for_the_others(application: Application, events: list[Event[Any]]) -> N
 def test_a_payment_killed_at_any_point_is_captured_once(application: Application, tmp_path: Path, at: str) -> None:
     event = order()
     with payment_provider() as provider, providing(application, PAYMENT, provider):
-        application.__dict__.pop("topology", None)  # the sabotage must see the provider
+        application.__dict__.pop("topology", None)  # the crash_injection must see the provider
         with struck(application, PAYMENT, at, tmp_path):
             application.publish("OrderProcessing", [event])
             wait_for_strike(tmp_path)

@@ -15,7 +15,7 @@ from fanout.contracts.order_workflow import Line, OrderPlaced
 from fanout.effects import from_item, to_item
 from fanout.event import Event
 from fanout_cli.deploy import engine_runtime
-from fanout_cli.engine import mailbox
+from local_engine import mailbox
 from tests.integration.application import ROOT, Application
 from tests.payment_provider import API_KEY, Provider, payment_provider
 from tests.waiting import until

@@ -11,7 +11,7 @@ import pytest
 from fanout.contracts.order_workflow import OrderPlaced
 from fanout.effects import to_item
 from fanout.event import Event, encode
-from tests.integration.faults.sabotage import held_back, struck, wait_for_strike
+from tests.integration.faults.crash_injection import held_back, struck, wait_for_strike
 from tests.waiting import until
 
 from .conftest import SUBSCRIBERS, Shop, Watcher

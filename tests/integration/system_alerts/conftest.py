@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fanout_cli.engine import outbox
+from local_engine import outbox
 from tests.integration.application import Application
 from tests.sink import Sink, sink
 

@@ -12,7 +12,7 @@ from fanout.contracts.user_interactions import PostCommented, PostLiked, PostSha
 from fanout.event import Event, encode
 from fanout.identity import new_id
 from tests.integration.application import ROOT, Application
-from tests.integration.faults.sabotage import struck, wait_for_strike
+from tests.integration.faults.crash_injection import struck, wait_for_strike
 from tests.interactions import comment, like, share, unlike
 from tests.waiting import until
 

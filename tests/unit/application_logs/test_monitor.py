@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from application_logs import alerts
 from fanout import aws
 from fanout.contracts.system_alerts import AlertRaised
 from fanout.event import Event, decode, decode_data, encode
@@ -159,7 +160,6 @@ def claim_expires(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Let the time that a crashed delivery has the publishing to itself pass at once."""
 
     def expire() -> None:
-        import alerts  # noqa: PLC0415 - the module beside the monitor, there once its fixture has imported it
 
         now = alerts.time.time()
         monkeypatch.setattr(alerts.time, "time", lambda: now + 11)

@@ -1,12 +1,12 @@
 """What is sensitive is masked wherever it stands, and nothing else is touched."""
 
-from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from audit_logs import masking
 
 KEYS = st.sampled_from(["a", "b", "card", "Password"])
 VALUES = st.recursive(
@@ -18,17 +18,7 @@ DATA = st.dictionaries(KEYS, VALUES, max_size=4)
 STEPS = st.sampled_from(["a", "b", "card", "password", "*", "**"])
 PATHS = st.lists(STEPS, min_size=1, max_size=4).filter(lambda steps: steps[-1] != "**").map(".".join)
 SETS = st.lists(PATHS, max_size=3)
-# The module is imported anew for each test, not for each example; it holds no state.
-quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
-
-
-@pytest.fixture
-def masking(function: Callable[[str], ModuleType]) -> ModuleType:
-    function("record")
-    import masking  # type: ignore[import-not-found]  # noqa: PLC0415 - beside the function, on the path by now
-
-    module: ModuleType = masking
-    return module
+quick = settings(deadline=None, max_examples=150)
 
 
 @pytest.mark.parametrize(
@@ -48,18 +38,18 @@ def masking(function: Callable[[str], ModuleType]) -> ModuleType:
         ("straße", {"STRASSE": "x"}, {"STRASSE": "[masked]"}),
     ],
 )
-def test_a_path_masks_what_it_leads_to(masking: ModuleType, path: str, data: Any, masked: Any) -> None:
+def test_a_path_masks_what_it_leads_to(path: str, data: Any, masked: Any) -> None:
     [parsed] = masking.parse(path)
     assert masking.mask(data, [parsed])[0] == masked
 
 
-def test_only_paths_that_led_to_something_are_named(masking: ModuleType) -> None:
+def test_only_paths_that_led_to_something_are_named() -> None:
     paths = masking.parse("**.secret, after.card , **.token")
     assert masking.mask({"after": {"card": 1, "secret": 2}}, paths)[1] == ["**.secret", "after.card"]
 
 
 @pytest.mark.parametrize("text", ["a..b", ".a", "a.", "a.**", "**", "ok,a.."])
-def test_a_path_that_makes_no_sense_is_named(masking: ModuleType, text: str) -> None:
+def test_a_path_that_makes_no_sense_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="path '"):
         masking.parse(text)
 
@@ -93,14 +83,14 @@ def reference(data: Any, steps: list[list[str]]) -> Any:
 
 @quick
 @given(data=DATA, paths=SETS)
-def test_it_masks_what_the_plain_reading_of_the_rules_masks(masking: ModuleType, data: Any, paths: list[str]) -> None:
+def test_it_masks_what_the_plain_reading_of_the_rules_masks(data: Any, paths: list[str]) -> None:
     assert masking.mask(data, paths)[0] == reference(data, [path.split(".") for path in paths])
 
 
 @quick
 @given(data=DATA, first=SETS, second=SETS)
 def test_masking_by_more_paths_later_gives_what_all_paths_give_at_once(
-    masking: ModuleType, data: Any, first: list[str], second: list[str]
+    data: Any, first: list[str], second: list[str]
 ) -> None:
     at_once = masking.mask(data, [*first, *second])[0]
     assert masking.mask(masking.mask(data, first)[0], [*first, *second])[0] == at_once

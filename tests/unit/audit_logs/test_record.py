@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
+from audit_logs import chain as module
+from audit_logs import settings
 from fanout import aws
 from fanout.effects import from_item, to_item
 from fanout.event import encode
@@ -65,7 +67,6 @@ def test_what_comes_again_is_a_duplicate_and_adds_nothing(record: ModuleType, st
 def test_what_comes_again_after_the_sensitive_fields_changed_is_a_duplicate_still(
     record: ModuleType, stores: Stores, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import settings  # type: ignore[import-not-found]  # noqa: PLC0415 - beside the function, on the path by now
 
     event = recorded(after={"password": "one", "card": {"number": 1, "name": "Ada"}}, before={"big": 2.0**60})
     deliver(record, event)
@@ -136,7 +137,6 @@ def test_nothing_about_a_person_is_logged(
     event = recorded(actor="user/who-may-not-be-logged", after={"password": "the-secret"})
     deliver(record, event, event)
     monkeypatch.setenv("AUDIT_TABLE", "gone")
-    import settings  # noqa: PLC0415 - as above
 
     settings.chain.cache_clear()
     deliver(record, recorded(actor="user/who-may-not-be-logged", after={"password": "the-secret"}))
@@ -166,7 +166,6 @@ def test_two_functions_at_one_chain_do_not_fork_it(
     record: ModuleType, stores: Stores, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one's entry goes in between our reading of the head and our writing."""
-    import chain as module  # type: ignore[import-not-found]  # noqa: PLC0415 - as above
 
     ours, theirs = recorded(id="ours"), recorded(id="theirs")
     transact, met = module.transact, threading.Event()
@@ -186,7 +185,6 @@ def test_two_functions_at_one_chain_do_not_fork_it(
 def test_the_same_event_at_two_functions_at_once_has_one_entry(
     record: ModuleType, stores: Stores, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import chain as module  # noqa: PLC0415 - as above
 
     event = recorded()
     transact, met = module.transact, threading.Event()

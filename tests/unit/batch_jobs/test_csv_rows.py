@@ -1,54 +1,42 @@
 """Telling rows apart: wherever a file is cut, both sides read the same rows, and every lost row is counted."""
 
-import importlib
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-Modules = Callable[[str, str], ModuleType]
-FOLDER = str(Path(__file__).parents[3] / "functions" / "batch_jobs")
+from batch_jobs import csv_rows
 
 
-@pytest.fixture
-def csv_rows(function_module: Modules) -> ModuleType:
-    return function_module("batch_jobs", "csv_rows")
-
-
-def test_a_row_over_several_lines_is_one_row(csv_rows: ModuleType) -> None:
+def test_a_row_over_several_lines_is_one_row() -> None:
     found = list(csv_rows.rows([b'a,"b\nc\r\nd"\n1,2\n'], ","))
     assert [(row.fields, row.end) for row in found] == [(["a", "b\nc\r\nd"], 11), (["1", "2"], 15)]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["unix", "windows", "old mac"])
-def test_every_kind_of_line_end_ends_a_row(csv_rows: ModuleType, end: bytes) -> None:
+def test_every_kind_of_line_end_ends_a_row(end: bytes) -> None:
     found = list(csv_rows.rows([end.join([b"a,b", b"1,2", b""])], ","))
     assert [row.fields for row in found] == [["a", "b"], ["1", "2"]]
 
 
-def test_a_line_of_spaces_is_blank_and_a_row_without_values_is_not(csv_rows: ModuleType) -> None:
+def test_a_line_of_spaces_is_blank_and_a_row_without_values_is_not() -> None:
     found = list(csv_rows.rows([b'a,b\n \n   \r\n,\n""\n"x\n  \ny"\n  '], ","))
     assert [row.fields for row in found] == [["a", "b"], [], [], ["", ""], [""], ["x\n  \ny"], []]
     assert [row.fields for row in csv_rows.rows([b"\t\t\n \t\n"], "\t")] == [["", "", ""], ["", ""]]
 
 
-def test_a_last_row_needs_no_line_end(csv_rows: ModuleType) -> None:
+def test_a_last_row_needs_no_line_end() -> None:
     assert [row.fields for row in csv_rows.rows([b"a\n1"], ",")] == [["a"], ["1"]]
 
 
-def test_a_malformed_row_ends_with_its_line_and_harms_no_other(csv_rows: ModuleType) -> None:
+def test_a_malformed_row_ends_with_its_line_and_harms_no_other() -> None:
     found = list(csv_rows.rows([b'1,2\n"a"b,3\n4,5\n'], ","))
     assert [row.fields for row in found] == [["1", "2"], [], ["4", "5"]]
     assert [bool(row.problem) for row in found] == [False, True, False]
 
 
-def test_a_quote_that_is_never_closed_takes_a_bounded_part_of_the_file_with_it_and_counts_it(
-    csv_rows: ModuleType,
-) -> None:
+def test_a_quote_that_is_never_closed_takes_a_bounded_part_of_the_file_with_it_and_counts_it() -> None:
     lines = [b'1,"open\n', *(b"%d,x\n\n" % number for number in range(150_000))]
     found = [row for row in csv_rows.rows([b"".join(lines)], ",") if row.fields or row.problem]
     assert found[0].problem.startswith("malformed: field larger than field limit")
@@ -57,12 +45,12 @@ def test_a_quote_that_is_never_closed_takes_a_bounded_part_of_the_file_with_it_a
     assert found[-1].fields == ["149999", "x"]
 
 
-def test_a_malformed_row_counts_its_lines_without_the_blank_ones(csv_rows: ModuleType) -> None:
+def test_a_malformed_row_counts_its_lines_without_the_blank_ones() -> None:
     found = list(csv_rows.rows([b'1,"a\n\n2,b\r\n\r\n3,c"d\n4,d\n5,"e\n6,f\n'], ","))
     assert [(row.lines, bool(row.problem)) for row in found] == [(3, True), (1, False), (2, True)]
 
 
-def test_a_field_may_be_as_long_as_a_line(csv_rows: ModuleType) -> None:
+def test_a_field_may_be_as_long_as_a_line() -> None:
     long = "x" * (csv_rows.LONGEST_LINE - 10)
     assert [row.fields for row in csv_rows.rows([f'1,"{long}"\n'.encode()], ",")] == [["1", long]]
 
@@ -76,9 +64,7 @@ def test_a_field_may_be_as_long_as_a_line(csv_rows: ModuleType) -> None:
         ('"",  ', ["", ""]),
     ],
 )
-def test_a_quote_means_something_only_at_the_beginning_of_a_field(
-    csv_rows: ModuleType, line: str, fields: list[str]
-) -> None:
+def test_a_quote_means_something_only_at_the_beginning_of_a_field(line: str, fields: list[str]) -> None:
     assert [row.fields for row in csv_rows.rows([line.encode()], ",")] == [fields]
 
 
@@ -95,16 +81,14 @@ def test_a_quote_means_something_only_at_the_beginning_of_a_field(
     ],
 )
 @pytest.mark.parametrize("size", [1, 5, 1000])
-def test_what_stands_before_the_first_row_is_skipped(
-    csv_rows: ModuleType, head: bytes, delimiter: str, size: int
-) -> None:
+def test_what_stands_before_the_first_row_is_skipped(head: bytes, delimiter: str, size: int) -> None:
     text = head + b"a;b\n1;2\n" * 10
     found = csv_rows.start(iter([text[place : place + size] for place in range(0, len(text), size)]))
     assert (found.skipped, found.delimiter, b"".join(found.blocks)) == (len(head), delimiter, text[len(head) :])
 
 
 @pytest.mark.parametrize("names", [b"sep,a\n", b"sep=;,a\n", b'"sep=;,a\n', b"sep\n", b"separator=;\n"])
-def test_a_first_row_that_begins_like_a_separator_line_is_a_row(csv_rows: ModuleType, names: bytes) -> None:
+def test_a_first_row_that_begins_like_a_separator_line_is_a_row(names: bytes) -> None:
     found = csv_rows.start(iter([names]))
     assert (found.skipped, found.delimiter) == (0, "")
 
@@ -137,13 +121,13 @@ def named(fields: list[str]) -> bool:
     ],
 )
 def test_the_rows_between_two_stray_quotes_are_distinguished_from_the_lines_of_a_text(
-    csv_rows: ModuleType, row: str, passes: Callable[[list[str]], bool], lost: int
+    row: str, passes: Callable[[list[str]], bool], lost: int
 ) -> None:
     [found] = csv_rows.rows([row.encode()], ",")
     assert csv_rows.swallowed(found.fields, ",", passes, width=3) == lost
 
 
-def test_the_lines_of_a_text_in_a_file_of_one_column_are_not_rows(csv_rows: ModuleType) -> None:
+def test_the_lines_of_a_text_in_a_file_of_one_column_are_not_rows() -> None:
     def any_text(fields: list[str]) -> bool:
         return len(fields) == 1
 
@@ -154,7 +138,6 @@ def test_the_lines_of_a_text_in_a_file_of_one_column_are_not_rows(csv_rows: Modu
 
 @given(places=st.lists(st.integers(0, 400), max_size=4), blank=st.sampled_from(["\n", "\n\n", "\r\n"]))
 def test_wherever_stray_quotes_stand_every_row_is_taken_or_counted_as_lost(places: list[int], blank: str) -> None:
-    csv_rows = _module()
     text = "".join(f"{number},name {number},{number}.50{blank}" for number in range(20))
     for place in places:
         text = text[:place] + '"' + text[place:]
@@ -165,7 +148,7 @@ def test_wherever_stray_quotes_stand_every_row_is_taken_or_counted_as_lost(place
     assert 20 <= counted <= 20 + len(places)  # a quote on a line of its own makes one more
 
 
-def test_a_file_without_line_ends_does_not_fill_the_memory(csv_rows: ModuleType) -> None:
+def test_a_file_without_line_ends_does_not_fill_the_memory() -> None:
     taken = 0
 
     def endless() -> object:
@@ -179,7 +162,7 @@ def test_a_file_without_line_ends_does_not_fill_the_memory(csv_rows: ModuleType)
     assert taken <= 18
 
 
-def test_a_nul_byte_is_not_text(csv_rows: ModuleType) -> None:
+def test_a_nul_byte_is_not_text() -> None:
     with pytest.raises(Exception, match="not_csv"):
         list(csv_rows.rows(["größe,1\n".encode("utf-16")], ","))
 
@@ -189,7 +172,7 @@ field = st.text(st.sampled_from('ab",\n\r ü'), max_size=6)
 
 @given(data=st.data(), text=st.lists(field, max_size=30).map(lambda parts: ",\n".join(parts).encode()))
 def test_reading_from_the_end_of_any_row_on_gives_the_rows_that_follow(data: st.DataObject, text: bytes) -> None:
-    rows = _module().rows
+    rows = csv_rows.rows
     size = data.draw(st.integers(1, 12))
     blocks = [text[place : place + size] for place in range(0, len(text), size)]
     found = list(rows(blocks, ","))
@@ -199,12 +182,3 @@ def test_reading_from_the_end_of_any_row_on_gives_the_rows_that_follow(data: st.
         following = [row._replace(end=row.end - cut) for row in found if row.end > cut]
         assert list(rows([text[cut:]], ",")) == following
         assert found[-1].end == len(text)
-
-
-def _module() -> ModuleType:
-    """The module without a fixture, which Hypothesis would not make anew for each example."""
-    sys.path.insert(0, FOLDER)
-    try:
-        return importlib.import_module("csv_rows")
-    finally:
-        sys.path.remove(FOLDER)

@@ -179,8 +179,8 @@ def test_what_is_too_long_to_group_by_is_rejected(account: Account) -> None:
     assert account.table("rejects")[1:] == [["3", "", "more than 1000 characters to group by", "x" * 100]]
 
 
-def test_a_report_of_more_lines_than_fit_into_memory_fails(account: Account, function_module: Modules) -> None:
-    account.module("totals").MOST_GROUPS = 4  # type: ignore[attr-defined]
+def test_a_report_of_more_lines_than_fit_into_memory_fails(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account.module("totals"), "MOST_GROUPS", 4)
     account.deliver(requested(account.put("country,amount\n" + "".join(f"c{n},1\n" for n in range(6))), sales()))
     for chunk in account.plan("job-1"):
         account.process("job-1", chunk)
@@ -188,8 +188,8 @@ def test_a_report_of_more_lines_than_fit_into_memory_fails(account: Account, fun
     assert account.job()["reason"] == "too_many_groups"
 
 
-def test_more_chunks_than_a_list_may_hold_are_refused(account: Account) -> None:
-    account.module("plan_job").MOST_CHUNKS = 2  # type: ignore[attr-defined]
+def test_more_chunks_than_a_list_may_hold_are_refused(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account.module("plan_job"), "MOST_CHUNKS", 2)
     assert reason(account, "country,amount\n" + "DE,1\n" * 7).startswith("input_too_large")
 
 

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from fanout_cli import deploy
 from fanout_cli.commands import status, trace
-from fanout_cli.engine.process import EngineError
-from fanout_cli.postgres import server
 from fanout_cli.target import Target
 from fanout_cli.topology import Subscriber, Topic, Topology
+from local_engine.postgres import server
+from local_engine.process import EngineError
 from tests.unit.cli.conftest import Result
 
 Run = Callable[..., Result]
@@ -83,7 +83,7 @@ def test_an_unknown_use_case_is_wrong_usage_and_names_the_known_and_the_closest(
 
 
 def test_an_unknown_use_case_starts_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fanout_cli.engine.process.start", lambda *_: pytest.fail("an engine was started"))
+    monkeypatch.setattr("local_engine.process.start", lambda *_: pytest.fail("an engine was started"))
     assert run("up", "--use-case", "nonsense").exit_code == 2
 
 
@@ -175,7 +175,7 @@ def test_a_port_in_use_is_said_by_the_engine_and_ends_with_1(run: Run, monkeypat
     def refuse(*_: Any) -> None:
         raise EngineError("Port 4566 is in use by postgres (process 7). Choose another port with --port.")
 
-    monkeypatch.setattr("fanout_cli.engine.process.start", refuse)
+    monkeypatch.setattr("local_engine.process.start", refuse)
     result = run("up", "--use-case", "team_events")
     assert result.exit_code == 1
     assert "Port 4566 is in use by postgres" in result.err
@@ -186,7 +186,7 @@ def test_a_missing_sam_is_said_before_an_engine_is_started(
 ) -> None:
     monkeypatch.setattr(deploy.sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("fanout_cli.engine.process.start", lambda *_: pytest.fail("an engine was started"))
+    monkeypatch.setattr("local_engine.process.start", lambda *_: pytest.fail("an engine was started"))
     result = run("up", "--use-case", "team_events")
     assert result.exit_code == 1
     assert "the SAM CLI is missing" in result.err

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fanout_cli import deploy
-from fanout_cli.engine.process import Engine
 from fanout_cli.errors import UsageError, UserError
+from local_engine.process import Engine
 
 ENGINE = Engine(port=4999, pid=1, started_at="now", log=Path("engine.log"))
 

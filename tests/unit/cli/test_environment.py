@@ -8,9 +8,9 @@ import boto3
 import pytest
 
 from fanout_cli import environment, target
-from fanout_cli.engine import process
-from fanout_cli.engine.process import Engine
 from fanout_cli.errors import UserError
+from local_engine import process
+from local_engine.process import Engine
 
 ENGINE = Engine(port=4999, pid=1, started_at="now", log=Path("engine.log"))
 NAMES = {

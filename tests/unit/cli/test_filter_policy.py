@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout_cli.filter_policy import UNKNOWN, PartialBody, admits
+from local_engine.filter_policy import UNKNOWN, PartialBody, admits
 
 FIELDS = ("level", "service", "count")
 scalars = st.sampled_from(["ERROR", "WARNING", "info", "", "app-1", 0, 1, 2.5, True, False])

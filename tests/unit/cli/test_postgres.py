@@ -9,8 +9,8 @@ import psutil
 import psycopg
 import pytest
 
-from fanout_cli.errors import UserError
-from fanout_cli.postgres import server
+from local_engine.errors import EngineError
+from local_engine.postgres import server
 from tests.waiting import until
 
 
@@ -99,7 +99,7 @@ def test_one_that_cannot_start_says_what_its_log_says(state: Path) -> None:
     server.stop(state)
     with (state / "postgres" / "data" / "postgresql.conf").open("a") as configuration:
         configuration.write("no_such_setting = 1\n")
-    with pytest.raises(UserError, match="no_such_setting"):
+    with pytest.raises(EngineError, match="no_such_setting"):
         server.start(state)
 
 

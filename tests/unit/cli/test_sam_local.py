@@ -16,8 +16,8 @@ from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
 from samcli.local.docker.lambda_container import LambdaContainer
 
 from fanout_cli import sam_local, target
-from fanout_cli.engine import process
-from fanout_cli.engine.process import Engine
+from local_engine import process
+from local_engine.process import Engine
 from tests.template.application import ROOT
 from tests.unit.cli.conftest import Result
 

@@ -17,8 +17,8 @@ from fanout import aws
 from fanout.contracts.order_workflow import Line, OrderPlaced
 from fanout.event import Event, encode
 from fanout.testing import LambdaContext
-from fanout_cli.filter_policy import PartialBody, admits
 from fanout_cli.wiring import wires
+from local_engine.filter_policy import PartialBody, admits
 from tests.payment_provider import Provider
 from tests.unit.conftest import ROOT
 

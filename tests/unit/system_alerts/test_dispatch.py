@@ -188,12 +188,12 @@ def test_of_two_deliveries_at_the_same_moment_one_tells(
         state = read(fingerprint)
         if others:  # the other delivery writes it down in between, and is about to tell it
             with monkeypatch.context() as slow:
-                slow.setattr("telling.tell", lambda *_, **__: False)
+                slow.setattr("system_alerts.telling.tell", lambda *_, **__: False)
                 deliver(dispatch, others.pop())
         return state
 
     with monkeypatch.context() as racing:
-        racing.setattr("alert_book._read", overtaken)
+        racing.setattr("system_alerts.alert_book._read", overtaken)
         deliver(dispatch, event)
     assert listener.kinds() == []
     assert outcomes(lines) == ["processed", "retrying"]
@@ -204,7 +204,7 @@ def test_a_killed_delivery_s_notification_is_the_same_document_when_it_is_publis
 ) -> None:
     event = raised()
     with monkeypatch.context() as killing:
-        killing.setattr("telling.note", lambda _: (_ for _ in ()).throw(SystemExit))
+        killing.setattr("system_alerts.telling.note", lambda _: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             deliver(dispatch, event)
     clock.advance(20)
@@ -316,7 +316,7 @@ def test_the_word_that_a_window_is_over_is_sent_by_others_if_who_began_it_was_ki
     dispatch: ModuleType, queues: Queues, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as killing:
-        killing.setattr("windows.send_later", lambda *_: (_ for _ in ()).throw(SystemExit))
+        killing.setattr("system_alerts.windows.send_later", lambda *_: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             deliver(dispatch, raised())
     deliver(dispatch, raised(at=1))

@@ -28,7 +28,7 @@ def chat(function_module: Callable[[str, str], ModuleType]) -> ModuleType:
 
 @pytest.fixture
 def texts(chat: ModuleType) -> ModuleType:
-    return sys.modules["texts"]
+    return sys.modules["system_alerts.texts"]
 
 
 def assert_sound(text: str, limit: int) -> None:

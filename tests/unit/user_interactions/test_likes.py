@@ -18,6 +18,7 @@ from fanout.contracts.user_interactions import PostLiked, PostUnliked
 from fanout.effects import ConditionFailedError
 from fanout.event import Event, encode
 from tests.interactions import NOW, comment, expected_likes, expected_scores, like, unlike
+from user_interactions import counters
 
 from ..conftest import Queues
 from .conftest import TABLE, deliver, deliver_batch
@@ -37,7 +38,6 @@ def outcomes(lines: Lines) -> list[tuple[str, str | None]]:
 
 
 def scores() -> dict[str, dict[str, int]]:
-    import counters  # noqa: PLC0415 - there only while a function of this use case is loaded
 
     found: dict[str, dict[str, int]] = counters.scores(NOW - timedelta(days=1))
     return found
@@ -164,7 +164,6 @@ def test_totals_stay_right_when_the_number_of_shards_changes_up_or_down(
     function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, shards: str
 ) -> None:
     deliver(function("likes"), *(like(f"u-{number}") for number in range(12)))
-    import counters  # noqa: PLC0415 - there only while a function of this use case is loaded
 
     for cache in (counters.settings.load, counters._register):
         cache.cache_clear()  # a new process
@@ -200,7 +199,6 @@ def test_a_minute_s_score_has_a_time_to_live_and_is_not_read_when_that_is_over(
     [minute] = [item for item in items(TABLE) if item["pk"].startswith("trending#")]
     begin = NOW.replace(second=0)
     assert int(minute["expires_at"]) == (begin + timedelta(hours=24)).timestamp()
-    import counters  # noqa: PLC0415 - there only while a function of this use case is loaded
 
     later = time.time() + 86_400
     monkeypatch.setattr(counters.time, "time", lambda: later)

@@ -16,6 +16,7 @@ from fanout.event import Event, encode
 from fanout.identity import new_id
 from fanout.testing import REGION, LambdaContext
 from tests.interactions import NOW, comment, expected_likes, expected_scores, like, share
+from user_interactions import comment_store, counters
 
 from ..conftest import Queues, sample_payload
 from .conftest import TABLE, WORDS, deliver, deliver_batch
@@ -186,7 +187,6 @@ def test_an_approved_comment_stands_where_it_would_have_stood_and_counts(
     assert review.handler({"action": "approve", "entry": held["entry"]}, None) == {"ok": True, "decided": True}
     assert texts(posts) == ["new", "casino", "old"]
     assert totals("p-1")["comments"] == 3
-    import counters  # noqa: PLC0415 - there only while a function of this use case is loaded
 
     assert counters.scores(NOW - timedelta(days=1)) == expected_scores(events)
     assert waiting(review) == []
@@ -236,7 +236,6 @@ def test_two_moderators_at_the_same_time_decide_once(
 ) -> None:
     deliver(comments, comment("casino"))
     [held] = waiting(review)
-    import comment_store  # noqa: PLC0415 - there only while a function of this use case is loaded
 
     real = comment_store.transact
 
@@ -305,7 +304,6 @@ def test_any_order_and_any_number_of_copies_of_all_interactions_give_the_same_po
     assert found["likes"] == expected_likes(of["likes"])[post]
     newest_first = sorted(of["comments"], key=lambda event: event.data.occurred_at, reverse=True)
     assert texts(posts, post) == [event.data.text for event in newest_first]
-    import counters  # noqa: PLC0415 - there only while a function of this use case is loaded
 
     scores = counters.scores(NOW - timedelta(days=1))
     assert scores[post] == expected_scores(event for _, event in events)[post]

@@ -1,5 +1,0 @@
-"""The local engine: a pinned ministack with our patches, one process per state folder.
-
-Keep this file free of imports: the engine's own environment imports `fanout_cli.engine.compat`
-through it and has neither typer nor psutil.
-"""

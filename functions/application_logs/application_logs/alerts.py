@@ -1,0 +1,111 @@
+"""The monitor's alerts: one per service and window with too many errors.
+
+The window's own item is the outbox. Whoever finds the threshold crossed writes the alert into it, publishes it, and
+notes that it is out; whoever comes later finds the note. A crash in between loses nothing: the events whose delivery
+was under way come again, find an alert without a note, and publish the very same document, with the same id.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from application_logs.error_counts import Window, instant, is_error
+from application_logs.settings import MonitorSettings
+from fanout import aws, contracts, identity
+from fanout.contracts.application_logs import LogEntry
+from fanout.contracts.system_alerts import AlertRaised
+from fanout.effects import from_item, to_item
+from fanout.event import Event, decode, decode_data, encode
+from fanout.failures import Retry
+from fanout.publisher import Publisher, PublishError
+from fanout.subscriber import Outcome
+
+# How long one delivery has the publishing to itself. Ending it early costs a second copy of the same event, no more.
+_LEASE_SECONDS = 10
+
+
+def check(
+    settings: MonitorSettings, window: Window, events: Sequence[Event[LogEntry]], outcomes: Sequence[Outcome]
+) -> None:
+    """Raise the window's alert if it is due and not out yet. Call it after counting `events`, duplicates included.
+
+    Raises Retry if it could not be published, or if others are at it and one of `events` is a duplicate: that one may
+    be all that is left of a delivery that was to publish the alert and crashed.
+    """
+    if not settings.alert_topic_arn or not any(is_error(event) for event in events):
+        return
+    counter = _read(settings.monitor_table, window)
+    if int(counter.get("errors", 0)) < settings.alert_threshold or "alerted_at" in counter:
+        return
+    crossing = next(event for event in events if is_error(event))
+    document = _claim(settings.monitor_table, window, _alert(settings, window, crossing))
+    if document is None:
+        if Outcome.DUPLICATE in outcomes:
+            raise Retry("alert: another delivery is about to publish it")
+        return
+    try:
+        Publisher(settings.alert_topic_arn).publish([decode_data(decode(document), AlertRaised)])
+    except PublishError as error:
+        raise Retry(f"alert: not published ({error.failed[0].code})") from error
+    _note(settings.monitor_table, window)
+
+
+def _alert(settings: MonitorSettings, window: Window, crossing: Event[LogEntry]) -> Event[AlertRaised]:
+    """The alert. Its id follows from service and window alone, whichever entry is found to cross the threshold."""
+    who = identity.subscriber_name()
+    alert = AlertRaised(
+        fingerprint=f"{who}/errors/{window.service}",
+        service=window.service,
+        severity="HIGH",
+        title=f"{window.service}: {settings.alert_threshold} errors or more in {window.seconds} seconds",
+        description=(
+            f"{window.service} logged at least {settings.alert_threshold} errors between {instant(window.start)} and "
+            f"{instant(window.start + window.seconds)}. The entries are in the archive: fanout logs read --service "
+            f"{window.service} --from {instant(window.start)} --to {instant(window.start + window.seconds)}"
+        ),
+        runbook_url=settings.alert_runbook_url or None,
+    )
+    event_type = contracts.contract_of(AlertRaised).type
+    about = f"{window.service}@{window.start}/{window.seconds}"
+    event_id = identity.derived_id(f"urn:fanout:{who}", about, who, event_type, 0)
+    return msgspec.structs.replace(crossing.caused(alert), id=event_id)
+
+
+def _read(table: str, window: Window) -> dict[str, Any]:
+    answer = aws.client("dynamodb").get_item(TableName=table, Key=to_item(window.key), ConsistentRead=True)
+    return from_item(answer.get("Item", {}))
+
+
+def _claim(table: str, window: Window, alert: Event[AlertRaised]) -> str | None:
+    """Take the publishing upon this delivery. Returns the alert as it was first written; None if others are at it."""
+    now = time.time()
+    try:
+        answer = aws.client("dynamodb").update_item(
+            TableName=table,
+            Key=to_item(window.key),
+            UpdateExpression="SET alert = if_not_exists(alert, :alert), claimed_until = :until",
+            ConditionExpression=(
+                "attribute_not_exists(alerted_at) AND (attribute_not_exists(claimed_until) OR claimed_until <= :now)"
+            ),
+            ExpressionAttributeValues=to_item(
+                {":alert": encode(alert).decode(), ":until": int(now) + _LEASE_SECONDS, ":now": int(now)}
+            ),
+            ReturnValues="ALL_NEW",
+        )
+    except Exception as error:
+        if aws.error_code(error) == "ConditionalCheckFailedException":
+            return None
+        raise
+    return str(from_item(answer["Attributes"])["alert"])
+
+
+def _note(table: str, window: Window) -> None:
+    """Note that the alert is out. If this is lost, it goes out again under the same id."""
+    aws.client("dynamodb").update_item(
+        TableName=table,
+        Key=to_item(window.key),
+        UpdateExpression="SET alerted_at = :now",
+        ExpressionAttributeValues=to_item({":now": instant(int(time.time()))}),
+    )

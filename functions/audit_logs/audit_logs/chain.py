@@ -1,0 +1,132 @@
+"""Each tenant's hash chain, in DynamoDB.
+
+    pk                          sk                    attributes
+    chain#<tenant>              entry#<20 digits>     a Link's, hash, body: the document itself, as text
+    chain#<tenant>              head                  sequence and hash of the last entry
+    event#<tenant>#<name>       entry                 sequence: which entry is this event's (`documents.name_of`)
+
+An entry's hash is the SHA-256 of its Link in canonical JSON. The link holds the document's hash and that of the entry
+before, so nothing can be changed, left out, put in or moved without every later hash being another.
+
+An entry, the head that it becomes and the event's marker are written in one transaction, on condition that the head is
+the one the entry was linked to, and that the event has no entry yet. So whatever comes twice, or at the same time, the
+chain has one end and each event one place in it. Nothing in this table ever expires.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import rfc8785
+
+from audit_logs import documents, settings
+from fanout import aws
+from fanout.contracts.audit_logs import AuditRecorded
+from fanout.effects import ConditionFailedError, from_item, to_item, transact
+from fanout.event import Event
+from fanout.failures import Reject, Retry
+from fanout.subscriber import Outcome
+
+FORMAT = "fanout-audit-1"
+BEFORE_THE_FIRST = "0" * 64
+"""What the first entry of a chain has for the hash of the entry before."""
+
+_MARKER = 2
+# Another function at the same chain is the exception (a redrive beside the queue): its entry went first, ours is next.
+_ATTEMPTS = 5
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entry's hash is made of."""
+
+    format: str = FORMAT
+    tenant: str
+    sequence: int
+    """From 1, without gaps."""
+    recorded_at: str
+    """When the entry was made. The event's own time stands in the document."""
+    source: str
+    id: str
+    document_sha256: str
+    previous: str
+    """The hash of the entry before."""
+
+    @property
+    def hash(self) -> str:
+        """The entry's hash."""
+        return documents.digest(rfc8785.dumps(msgspec.to_builtins(self)))
+
+
+def append(event: Event[AuditRecorded]) -> Outcome:
+    """Put the event's document at the end of its tenant's chain, once.
+
+    Raises Reject for another event under the same source and id, and Retry if others kept coming first.
+    """
+    body = documents.document(event, settings.sensitive_paths())
+    for _ in range(_ATTEMPTS):
+        head = _item(f"chain#{event.data.tenant}", "head")
+        link = Link(
+            tenant=event.data.tenant,
+            sequence=int(head.get("sequence", 0)) + 1,
+            recorded_at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            source=event.source,
+            id=event.id,
+            document_sha256=documents.digest(body),
+            previous=head.get("hash", BEFORE_THE_FIRST),
+        )
+        try:
+            transact(_actions(event, link, body))
+        except ConditionFailedError as error:
+            if _MARKER in error.failed:
+                return _compare(event)
+        else:
+            return Outcome.PROCESSED
+    raise Retry("chain: its head was another's at every attempt, or is not its last entry; fanout audit verify tells")
+
+
+def _actions(event: Event[AuditRecorded], link: Link, body: bytes) -> list[dict[str, Any]]:
+    table, chain = settings.chain().audit_table, f"chain#{link.tenant}"
+    entry = {
+        "pk": chain,
+        "sk": f"entry#{link.sequence:020}",
+        **msgspec.to_builtins(link),
+        "hash": link.hash,
+        "body": body.decode(),
+    }
+    head = {"pk": chain, "sk": "head", "sequence": link.sequence, "hash": link.hash}
+    marker = {**_marker_key(event), "sequence": link.sequence}
+    if link.previous == BEFORE_THE_FIRST:
+        is_linked_to: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+    else:
+        is_linked_to = {
+            "ConditionExpression": "#hash = :previous",
+            "ExpressionAttributeNames": {"#hash": "hash"},
+            "ExpressionAttributeValues": to_item({":previous": link.previous}),
+        }
+    is_new = {"ConditionExpression": "attribute_not_exists(pk)"}
+    return [
+        {"Put": {"TableName": table, "Item": to_item(item), **condition}}
+        for item, condition in ((head, is_linked_to), (entry, is_new), (marker, is_new))
+    ]
+
+
+def _compare(event: Event[AuditRecorded]) -> Outcome:
+    """Say what the entry under the event's source and id means for this delivery."""
+    sequence = int(_item(**_marker_key(event)).get("sequence", 0))
+    entry = _item(f"chain#{event.data.tenant}", f"entry#{sequence:020}")
+    if "body" not in entry:
+        raise Retry("chain: the event is marked as recorded and has no entry; fanout audit verify tells")
+    if not documents.is_of(event, entry["body"].encode(), settings.sensitive_paths()):
+        raise Reject(f"conflict: entry {sequence} is of another event under the same source and id")
+    return Outcome.DUPLICATE
+
+
+def _marker_key(event: Event[AuditRecorded]) -> dict[str, str]:
+    return {"pk": f"event#{event.data.tenant}#{documents.name_of(event)}", "sk": "entry"}
+
+
+def _item(pk: str, sk: str) -> dict[str, Any]:
+    answer = aws.client("dynamodb").get_item(
+        TableName=settings.chain().audit_table, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True
+    )
+    return from_item(answer.get("Item", {}))

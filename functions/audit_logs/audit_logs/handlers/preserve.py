@@ -1,0 +1,13 @@
+"""Preserves each event's document where nobody can change or delete it."""
+
+from audit_logs import trail
+from audit_logs.documents import as_sent
+from fanout.contracts.audit_logs import AuditRecorded
+from fanout.event import Event
+from fanout.subscriber import Outcome, subscriber
+
+
+@subscriber(AuditRecorded, translate=as_sent)
+def handler(event: Event[AuditRecorded]) -> Outcome:
+    """Preserve the event's document, once."""
+    return trail.preserve(event)

@@ -1,0 +1,48 @@
+"""Preserved documents: one object per event in a bucket whose Object Lock lets nobody change or delete them.
+
+    documents/<tenant>/<name>.json        `documents.name_of` gives the name
+
+An object is written on condition that there is none under its key. The bucket keeps versions, as Object Lock demands:
+a second write would not replace the first but leave two, and nobody could tell which one counts.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+"""
+
+import base64
+import hashlib
+
+from audit_logs import documents, settings
+from fanout import aws
+from fanout.contracts.audit_logs import AuditRecorded
+from fanout.event import Event
+from fanout.failures import Reject, Retry
+from fanout.subscriber import Outcome
+
+
+def preserve(event: Event[AuditRecorded]) -> Outcome:
+    """Write the event's document, once. The bucket's default retention locks it.
+
+    Raises Reject for another event under the same source and id, and Retry while another write is under way.
+    """
+    bucket, key = settings.trail().trail_bucket, f"documents/{event.data.tenant}/{documents.name_of(event)}.json"
+    body = documents.document(event, settings.sensitive_paths())
+    try:
+        aws.client("s3").put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=body,
+            ContentType="application/json",
+            # S3 refuses what arrives otherwise than it was sent: nobody could put it right afterwards.
+            ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
+            IfNoneMatch="*",
+        )
+    except Exception as error:
+        if aws.error_code(error) == "ConditionalRequestConflict":
+            raise Retry("preserved: another write of it is under way", after=1) from None
+        if aws.error_code(error) != "PreconditionFailed":
+            raise
+    else:
+        return Outcome.PROCESSED
+    kept = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    if not documents.is_of(event, kept, settings.sensitive_paths()):
+        raise Reject("conflict: another event is preserved under the same source and id")
+    return Outcome.DUPLICATE

@@ -1,0 +1,145 @@
+"""Second step of a job, once for each chunk: takes its rows one by one, and keeps the good ones apart from the bad.
+
+Everything it writes has a name made from job and chunk and is the same whenever it is made again; the chunk is counted
+last, and once. So a chunk that was interrupted anywhere is simply done again.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+
+from batch_jobs import chunks, csv_rows, files, imports, inputs, jobs
+from batch_jobs.chunks import Chunk
+from batch_jobs.columns import Columns
+from batch_jobs.csv_rows import Row
+from batch_jobs.job import Job
+from batch_jobs.problems import JobOverError
+from batch_jobs.rejects import Reject, RejectedRowError, as_csv
+from batch_jobs.steps import step
+from batch_jobs.totals import Summed, Totals
+
+T = TypeVar("T")
+Check = Callable[[list[str]], T]
+"""Returns the values of a row that the job takes, raises RejectedRowError for any other."""
+
+
+def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
+    """Process a chunk ({"job_id", "chunk"}); return how many rows were good and rejected.
+
+    With "discard", which follows the failure of the job: delete what an import has written of the chunk.
+    """
+    chunk = msgspec.convert(payload["chunk"], Chunk)
+    job_id = payload["job_id"]
+    if payload.get("discard"):
+        _Work(jobs.read(job_id), chunk).undo()
+        return {}
+    with step(job_id):
+        job = jobs.running(job_id)
+        if chunks.is_done(job_id, chunk):
+            return {}
+        work = _Work(job, chunk)
+        work.do()
+        try:
+            chunks.count(job_id, chunk, good=work.good, rejected=work.rejected)
+        except JobOverError:
+            work.undo()
+            raise
+    return {"good": work.good, "rejected": work.rejected}
+
+
+class _Work:
+    """One chunk of one job at work."""
+
+    def __init__(self, job: Job, chunk: Chunk) -> None:
+        self._job = job
+        self._chunk = chunk
+        self._requested = job.requested
+        # A job that was planned by a version before `sep=` lines has no delimiter of its own.
+        self._delimiter = job.delimiter or self._requested.parameters.delimiter
+        self._width = len(job.header)
+        self._rejects: list[Reject] = []
+        self.good = 0
+        self.rejected = 0
+
+    def do(self) -> None:
+        """Write what the rows make, where readers do not see it yet."""
+        if self._requested.kind == "csv_import":
+            self._load()
+        else:
+            self._add_up()
+        self._write_rejects()
+
+    def undo(self) -> None:
+        """Delete imported rows of a job that has failed.
+
+        Who finds only at the end that the job is over may have written after everybody else's rows were discarded.
+        """
+        if self._requested.kind == "csv_import" and jobs.read(self._job.job_id).state == "FAILED":
+            imports.discard(self._job.job_id, self._chunk.number)
+
+    def _load(self) -> None:
+        """Write the rows into the table."""
+        columns = Columns(self._requested.parameters.columns, self._job.header)
+        imports.write(self._job.job_id, self._chunk.number, self._passing(columns.imported))
+
+    def _add_up(self) -> None:
+        """Write this chunk's part of the report."""
+        given = self._requested.parameters
+        summed, totals = Summed(given.group_by, given.sum, self._job.header), Totals()
+        for _, (group, numbers) in self._passing(summed.of):
+            totals.add(group, 1, numbers)
+        key = files.totals_of(self._job.job_id, self._chunk.number)
+        files.write(key, msgspec.json.encode(list(totals.lines())), files.JSON)
+
+    def _write_rejects(self) -> None:
+        """Write this chunk's part of the rejects file."""
+        if self._rejects:
+            self._rejects.sort()
+            key = files.rejects_of(self._job.job_id, self._chunk.number)
+            files.write(key, as_csv(self._rejects), files.CSV)
+
+    def _passing(self, check: Check[T]) -> Iterator[tuple[int, T]]:
+        """Yield number and values of every good row; reject the others. Blank rows are neither."""
+        source = inputs.place(self._requested.input)
+        blocks = inputs.blocks(source, self._job.etag, self._chunk.start, self._chunk.end)
+        for number, row in enumerate(csv_rows.rows(blocks, self._delimiter), self._chunk.first_row):
+            if row.problem or row.lines > 1:
+                lost = row.lines if row.problem else self._swallowed(row, check)
+                if lost:
+                    self._reject_lost(number, row.problem or "malformed: a stray quote", lost)
+                    continue
+            if not row.fields:
+                continue
+            try:
+                values = check(self._texts(row.fields))
+            except RejectedRowError as error:
+                self._rejects.append(error.at(number))
+                self.rejected += 1
+            else:
+                self.good += 1
+                yield number, values
+
+    def _texts(self, fields: list[str]) -> list[str]:
+        """Return the fields as text. Raises RejectedRowError for another number than in the first row, or not UTF-8."""
+        if len(fields) != self._width:
+            raise RejectedRowError("", f"{len(fields)} fields instead of {self._width}")
+        try:
+            return csv_rows.decoded(fields)
+        except UnicodeDecodeError:
+            raise RejectedRowError("", "not UTF-8") from None
+
+    def _swallowed(self, row: Row, check: Check[T]) -> int:
+        def passes(fields: list[str]) -> bool:
+            try:
+                check(self._texts(fields))
+            except RejectedRowError:
+                return False
+            return True
+
+        return csv_rows.swallowed(row.fields, self._delimiter, passes, width=self._width)
+
+    def _reject_lost(self, number: int, reason: str, rows: int) -> None:
+        """Reject a malformed row and every row that is lost in it: one line of the rejects file counts for all."""
+        self._rejects.append(Reject(number, "", f"{reason}; {rows} rows are lost" if rows > 1 else reason))
+        self.rejected += rows

@@ -1,0 +1,54 @@
+"""Records each requested job and starts its execution: one, however often the job is requested."""
+
+import msgspec
+
+from batch_jobs import announcing, endings, jobs, settings
+from batch_jobs.job import Job
+from fanout import aws
+from fanout.contracts.batch_jobs import JobRequested
+from fanout.event import Event
+from fanout.failures import Retry
+from fanout.publisher import PublishError
+from fanout.subscriber import Outcome, subscriber
+
+
+@subscriber(JobRequested)
+def handler(event: Event[JobRequested]) -> Outcome:
+    """Record, then start. A job of which it is not known that it has started is started again, under the same name."""
+    job, is_new = jobs.record(event)
+    if job.state == "REQUESTED":
+        _start(job.job_id)
+    if not is_new:
+        job = _as_it_is(job)
+    if job.is_over:
+        try:
+            announcing.announce(job)
+        except PublishError as error:
+            raise Retry("not published") from error
+    return Outcome.PROCESSED if is_new else Outcome.DUPLICATE
+
+
+def _start(job_id: str) -> None:
+    try:
+        aws.client("stepfunctions").start_execution(
+            stateMachineArn=settings.start().state_machine_arn,
+            name=jobs.execution_name(job_id),
+            input=msgspec.json.encode({"job_id": job_id}).decode(),
+        )
+    except Exception as error:
+        # Started by an earlier delivery, and over already: while it runs, AWS answers as if it had just been started.
+        if aws.error_code(error) != "ExecutionAlreadyExists":
+            raise
+
+
+def _as_it_is(job: Job) -> Job:
+    """Return the job, failed if its execution has ended and nobody has told.
+
+    EventBridge tells, at best effort. Who asks for a job again asks, with that, what has become of it.
+    """
+    if job.is_over:
+        return job
+    machine = settings.start().state_machine_arn
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:{jobs.execution_name(job.job_id)}"
+    status = aws.client("stepfunctions").describe_execution(executionArn=execution)["status"]
+    return endings.by_status(job, status)

@@ -1,0 +1,78 @@
+"""The input file in S3: where it may lie, and reading it piece by piece.
+
+Whoever may request a job may not, by that, read whatever the functions may read. So only places that the stack was
+given are read: its own bucket under `inputs/`, and what the parameter InputLocations names; code and role both say so.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from batch_jobs.problems import JobProblemError
+from fanout import aws
+
+_BLOCK = 1 << 20
+_MISSING = {"404", "NoSuchKey", "NoSuchBucket"}
+_FORBIDDEN = {"403", "AccessDenied"}
+
+
+class Place(NamedTuple):
+    """An object in S3."""
+
+    bucket: str
+    key: str
+
+    @property
+    def uri(self) -> str:
+        """s3://bucket/key"""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def place(uri: str) -> Place:
+    """Return what an S3 URI points to."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return Place(bucket, key)
+
+
+def check(uri: str, locations: Sequence[str]) -> Place:
+    """Return the input's place. Raises JobProblemError unless it lies in one of the locations (`bucket/prefix`)."""
+    found = place(uri)
+    if not any(f"{found.bucket}/{found.key}".startswith(location) for location in locations):
+        raise JobProblemError("forbidden_input", f"{uri} lies in no place that inputs may lie in")
+    return found
+
+
+def version(where: Place) -> str:
+    """Return the ETag of the object as it is now. Raises JobProblemError if there is none, or nothing in it."""
+    try:
+        head = aws.client("s3").head_object(Bucket=where.bucket, Key=where.key)
+    except Exception as error:
+        raise _problem(error, where) or error from None
+    if head["ContentLength"] == 0:
+        raise JobProblemError("empty_input", f"{where.uri} is empty")
+    return str(head["ETag"])
+
+
+def blocks(where: Place, etag: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """Yield bytes `start` to `end` of the object, a mebibyte at a time.
+
+    Raises JobProblemError if it is no longer the object with that ETag: half of one file and half of another is none.
+    """
+    byte_range = f"bytes={start}-{'' if end is None else end - 1}"
+    try:
+        answer = aws.client("s3").get_object(Bucket=where.bucket, Key=where.key, IfMatch=etag, Range=byte_range)
+    except Exception as error:
+        raise _problem(error, where) or error from None
+    body: Any = answer["Body"]
+    yield from body.iter_chunks(_BLOCK)
+
+
+def _problem(error: Exception, where: Place) -> JobProblemError | None:
+    """What an answer of S3 means for the job; None if it only means to try again."""
+    code = aws.error_code(error)
+    if code in _MISSING:
+        return JobProblemError("no_such_input", f"there is no {where.uri}")
+    if code in _FORBIDDEN:
+        return JobProblemError("unreadable_input", f"{where.uri} may not be read, or is not there")
+    if code in {"PreconditionFailed", "412"}:
+        return JobProblemError("input_changed", f"{where.uri} was replaced while the job was reading it")
+    return None

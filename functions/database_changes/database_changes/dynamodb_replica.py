@@ -1,0 +1,66 @@
+"""The DynamoDB replica: the primary's rows under the primary's keys, each with the version it has.
+
+A deleted row leaves a tombstone, a row of nothing but its key and our attributes, because only a version can tell an
+older update that comes late from a later insert.
+"""
+
+from typing import Any
+
+from database_changes import settings
+from database_changes.convergence import outdated
+from fanout import aws
+from fanout.contracts.database_changes import REPLICA, RowChanged, attribute_values
+from fanout.effects import marker_expiry, to_item
+from fanout.event import Event
+from fanout.failures import Discard, Reject
+from fanout.subscriber import Outcome
+
+VERSION = f"{REPLICA}version"
+DELETED = f"{REPLICA}deleted"
+EXPIRES_AT = f"{REPLICA}expires_at"
+
+
+def apply(event: Event[RowChanged]) -> Outcome:
+    """Bring the row to this version if it has an older one.
+
+    Returns PROCESSED or DUPLICATE. Raises Discard for a row of another table and where the replica is beyond it, Reject
+    for a row that cannot be held.
+    """
+    change = event.data
+    if change.table != settings.dynamodb().primary_table:
+        raise Discard("another-table: this is the replica of one table, and the row is not in it")
+    try:
+        aws.client("dynamodb").put_item(
+            TableName=settings.dynamodb().replica_table,
+            Item=_item(change),
+            ConditionExpression="attribute_not_exists(#version) OR #version < :version",
+            ExpressionAttributeNames={"#version": VERSION},
+            ExpressionAttributeValues={":version": {"S": change.version}},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except Exception as error:
+        code = aws.error_code(error) or type(error).__name__
+        if code == "ConditionalCheckFailedException":
+            return outdated(change.version, _present(error))
+        # DynamoDB's refusal, above all of an item that our attributes make too large; and boto3's, of a wrong type.
+        if code in {"ValidationException", "ParamValidationError"}:
+            raise Reject("refused: DynamoDB does not take the row with the replica's own attributes") from None
+        raise
+    return Outcome.PROCESSED
+
+
+def _item(change: RowChanged) -> dict[str, Any]:
+    marks: dict[str, Any] = {VERSION: change.version}
+    if change.after is None:
+        marks |= {DELETED: True, EXPIRES_AT: marker_expiry()}
+    elif any(name.startswith(REPLICA) for name in change.after):
+        raise Reject(f"reserved: the row has an attribute whose name begins with {REPLICA}")
+    try:
+        return {**attribute_values(change.after or change.key), **to_item(marks)}
+    except ValueError:
+        raise Reject("refused: the row holds what is not a DynamoDB attribute value") from None
+
+
+def _present(error: Exception) -> str:
+    item: dict[str, dict[str, str]] = getattr(error, "response", {}).get("Item", {})
+    return item[VERSION]["S"]

@@ -1,0 +1,55 @@
+"""Publishes every change of the primary table: the target of its stream.
+
+Lambda hands over each shard's records in order and waits where a batch fails, so what merely cannot be published now
+holds back all later changes of its shard: nothing overtakes. What would be refused for ever is set aside before
+anything later of its row is published, and an alarm tells of it. What is no change of a row at all is set aside when
+those beside it are published: nobody can say which of them it would be before.
+https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+"""
+
+import time
+from typing import Any
+
+from database_changes import settings, unpublished
+from database_changes.changes import Change
+from fanout.claim_check import ClaimChecks
+from fanout.identity import subscriber_name
+from fanout.observability import count
+from fanout.publisher import Failed, Publisher, PublishError
+
+
+def handler(payload: dict[str, Any], _context: Any) -> dict[str, list[dict[str, str]]]:
+    """Publish the changes of one batch, in order. Returns the first that must come again, if there is one."""
+    changes = [Change.read(record) for record in payload["Records"]]
+    waiting, aside = changes, 0
+    while True:
+        failures = _publish(waiting)
+        kept = [change for change, failure in failures if failure.is_final and unpublished.set_aside(change, failure)]
+        waiting = [change for change, _ in failures if change not in kept]
+        aside += len(kept)
+        if not kept:  # else the changes behind them have their turn
+            break
+    if changes:
+        outcomes = {"published": len(changes) - len(waiting) - aside, "unpublished": aside}
+        count(subscriber_name(), outcomes, _age_ms(changes))
+    return {"batchItemFailures": [{"itemIdentifier": change.sequence_number} for change in waiting[:1]]}
+
+
+def _publish(changes: list[Change]) -> list[tuple[Change, Failed]]:
+    """Publish what can be read; return what was not published, in order."""
+    failed: dict[str, Failed] = {}
+    publisher = Publisher(settings.capture().topic_arn, claim_checks=ClaimChecks.configured())
+    try:
+        publisher.publish([change.event for change in changes if change.event])
+    except PublishError as error:
+        failed = {failure.event_id: failure for failure in error.failed}
+    unreadable = (
+        (change, Failed("", "Unreadable", change.problem, is_final=True)) for change in changes if not change.event
+    )
+    refused = ((change, failed[change.event.id]) for change in changes if change.event and change.event.id in failed)
+    return sorted([*unreadable, *refused], key=lambda pair: changes.index(pair[0]))
+
+
+def _age_ms(changes: list[Change]) -> int:
+    times = [change.event.occurred_at.timestamp() for change in changes if change.event]
+    return max(0, round((time.time() - min(times)) * 1000)) if times else 0

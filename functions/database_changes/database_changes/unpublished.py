@@ -1,0 +1,30 @@
+"""What capture cannot publish: set aside in S3, where a person finds it whole, with the reason."""
+
+import msgspec
+
+from database_changes import settings
+from database_changes.changes import Change
+from fanout import aws
+from fanout.observability import describe, logger
+from fanout.publisher import Failed
+
+
+def set_aside(change: Change, failure: Failed) -> bool:
+    """Store a change as `changes/<table>/<sequence number>.json`; the same change twice is one object.
+
+    False if S3 does not take it: then it must be tried again, and nothing later of its row may go out.
+    """
+    table = change.event.data.table if change.event else "unreadable"
+    name = f"changes/{table}/{change.sequence_number}.json"
+    body = msgspec.json.encode({"code": failure.code, "reason": failure.message, "record": change.record})
+    try:
+        aws.client("s3").put_object(
+            Bucket=settings.capture().unpublished_bucket, Key=name, Body=body, ContentType="application/json"
+        )
+    except Exception as error:
+        logger.error("not set aside", error=describe(error), object=name)
+        return False
+    logger.error(
+        "set aside: the change cannot be published, later ones of its row go on", object=name, code=failure.code
+    )
+    return True

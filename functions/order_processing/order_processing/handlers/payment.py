@@ -1,0 +1,27 @@
+"""Captures each order's total, once, at the provider too."""
+
+from functools import cache
+
+from fanout.contracts.order_processing import OrderSubmitted
+from fanout.event import Event
+from fanout.payments import HttpProvider, Provider, SandboxProvider
+from fanout.subscriber import Outcome, subscriber
+from order_processing import captures, settings
+
+
+@subscriber(OrderSubmitted)
+def handler(event: Event[OrderSubmitted]) -> Outcome:
+    """Record that it is under way, ask the provider, record the answer."""
+    capture = captures.begin(event, _provider().name)
+    if capture.is_settled:
+        return Outcome.DUPLICATE
+    answer = _provider().ask("captures", capture.key, capture.request())
+    return Outcome.PROCESSED if captures.settle(capture, answer) else Outcome.DUPLICATE
+
+
+@cache
+def _provider() -> Provider:
+    configured = settings.payment()
+    if not configured.payment_provider_secret_arn:
+        return SandboxProvider()
+    return HttpProvider(configured.payment_provider_secret_arn, on_loopback=configured.payment_provider_on_loopback)

@@ -1,0 +1,20 @@
+"""Picks a service for each parcel and writes the order's label, with a tracking number per parcel."""
+
+from fanout.contracts.order_processing import OrderSubmitted
+from fanout.event import Event
+from fanout.failures import Reject
+from fanout.subscriber import Outcome, subscriber
+from order_processing import labels, settings, tariffs
+
+
+@subscriber(OrderSubmitted)
+def handler(event: Event[OrderSubmitted]) -> Outcome:
+    """Write the label, unless nobody carries one of the parcels there."""
+    order, origin = event.data, settings.tariff().origin_country
+    services = []
+    for number, parcel in enumerate(order.parcels, 1):
+        try:
+            services.append(tariffs.service_for(parcel.weight_grams, order.shipping_address.country, origin))
+        except tariffs.NoServiceError as error:
+            raise Reject(f"no-service: parcel {number} weighs {error}") from None
+    return labels.make(event, services)

@@ -1,0 +1,47 @@
+"""Tells the customer how the order ended: one mail per order, ever."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fanout import mail
+from fanout.contracts.order_workflow import OrderCancelled, OrderConfirmed
+from fanout.effects import at_most_once
+from fanout.event import Event
+from fanout.failures import Discard, Reject
+from fanout.mail import MalformedAddressError, deliverable
+from fanout.subscriber import Outcome, subscriber
+from order_workflow import order_mail, settings
+
+
+@subscriber(OrderConfirmed, OrderCancelled)
+def handler(event: Event[OrderConfirmed | OrderCancelled]) -> Outcome:
+    """Send the mail and record it."""
+    order = event.data
+    if order.email is None:
+        raise Discard("no-address: the order does not say where the customer wants to be told")
+    try:
+        recipient = deliverable(order.email)
+    except MalformedAddressError as error:
+        raise Reject(f"malformed-address: {error}") from None
+
+    sender = settings.notification()
+    written = order_mail.render(order)
+
+    def send() -> Mapping[str, Any]:
+        message_id = mail.send(
+            written, recipient=recipient, sender=sender.sender_address, configuration_set=sender.configuration_set
+        )
+        return {
+            "message_id": message_id,
+            "locale": written.locale,
+            "told": event.type,
+            "sent_at": datetime.now(UTC).isoformat(),
+        }
+
+    return at_most_once(
+        event,
+        sender.notification_table,
+        send,
+        key=f"order#{order.order_id}",
+    )

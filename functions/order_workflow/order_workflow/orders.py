@@ -1,0 +1,84 @@
+"""The orders in their table, and the index that tells which of them somebody must look at.
+
+    pk          sk     attributes
+    order#1017  order  state, reason, document, version; until its decision is published: due_shard, due_at
+
+An order leaves the index only when its decision is known to be out. So whatever crashes between deciding and
+publishing, the schedule finds the order and publishes the same document again.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from fanout import aws
+from fanout.effects import to_item
+from fanout.event import Event
+from order_workflow import announcing, settings
+from order_workflow.order import Fact, Order
+from order_workflow.records import Records
+
+DUE_INDEX = "due"
+# Every order passes through the index; one key of it takes a thousand writes a second.
+SHARDS = 8
+
+
+def learn(event: Event[Fact]) -> tuple[Order, bool]:
+    """Record what an event tells about its order; return the order, and whether that was news."""
+    patience = timedelta(seconds=settings.orders().order_deadline_seconds)
+    return _update(event.data.order_id, lambda order: order.after(event, datetime.now(UTC), patience))
+
+
+def cancel_if_overdue(order_id: str) -> tuple[Order, bool]:
+    """Cancel the order if its deadline has passed undecided; return the order, and whether that was done."""
+    return _update(order_id, lambda order: order.overdue(datetime.now(UTC)))
+
+
+def announce(order: Order) -> None:
+    """Publish what was decided about the order, and note that it is out."""
+    decision = order.decision()
+    if decision is None:
+        return
+    announcing.publish([decision])
+    if not order.announced:
+        _update(order.order_id, lambda latest: msgspec.structs.replace(latest, announced=True))
+
+
+def due(now: datetime) -> Iterator[str]:
+    """Yield the ids of orders whose deadline has passed and whose decision is not known to be published.
+
+    Oldest first within each shard. The index lags behind the table, so an order may have been dealt with since.
+    """
+    pages = aws.client("dynamodb").get_paginator("query")
+    for shard in range(SHARDS):
+        for page in pages.paginate(
+            TableName=settings.orders().order_table,
+            IndexName=DUE_INDEX,
+            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+            ExpressionAttributeValues=to_item({":shard": f"due#{shard}", ":now": int(now.timestamp())}),
+        ):
+            for item in page["Items"]:
+                yield item["pk"]["S"].removeprefix("order#")
+
+
+def _update(order_id: str, change: Callable[[Order], Order]) -> tuple[Order, bool]:
+    return _records().update(order_id, change)
+
+
+@cache
+def _records() -> Records[Order]:
+    return Records(settings.orders().order_table, "order", lambda order_id: Order(order_id=order_id), _attributes)
+
+
+def _attributes(order: Order) -> dict[str, Any]:
+    shown: dict[str, Any] = {"order_id": order.order_id, "state": order.state}
+    if order.reason:
+        shown["reason"] = order.reason
+    if order.deadline is not None and not order.announced:
+        shard = hashlib.sha256(order.order_id.encode()).digest()[0] % SHARDS
+        shown |= {"due_shard": f"due#{shard}", "due_at": int(order.deadline.timestamp())}
+    return shown

@@ -1,0 +1,185 @@
+"""Stock, and what of it is set aside for each order: every line or none, never below zero.
+
+    pk            sk           attributes
+    sku#MUG-1     stock        available, reserved
+    order#1017    reservation  state, document, version
+
+An order's articles are taken in one transaction, its reservation included; beyond 99 articles in several, one after the
+other, each of which writes down how far it has come. If a later one finds too little, the earlier ones are given back
+the same way, so a crash anywhere leaves a reservation that the next delivery carries on with. Until then, others see
+less stock than there is, never more.
+
+    new ──▶ holding ──▶ held ──▶ releasing ──▶ released
+     │         ├──────▶ giving_up ──▶ unavailable
+     │         └─────────────────▶ releasing
+     ├────▶ unavailable
+     └────▶ void          a cancellation that came before the order: nothing will be taken
+"""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+
+from fanout.contracts.order_workflow import (
+    OrderPlaced,
+    Reserved,
+    StockReserved,
+    StockUnavailable,
+)
+from fanout.effects import ConditionFailedError, to_item, transact
+from fanout.event import Event
+from fanout.failures import Reject, Retry
+from order_workflow import settings
+from order_workflow.announcing import Cause, cause
+from order_workflow.records import Records
+
+# A transaction has room for 100 actions, and the reservation itself is one of them.
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+AT_ONCE = 99
+# More than steps there are for the largest order, with room for others that change it at the same time.
+_STEPS = 20
+
+_SETTLED = {"held", "unavailable", "releasing", "released", "void"}
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is set aside for one order."""
+
+    order_id: str
+    state: Literal["new", "holding", "held", "giving_up", "unavailable", "releasing", "released", "void"] = "new"
+    items: tuple[Reserved, ...] = ()
+    parts_held: int = 0
+    """How many parts of `items`, of 99 each, are set aside."""
+    missing: tuple[str, ...] = ()
+    placed: Cause | None = None
+    settled_at: datetime | None = None
+    cancelled: bool = False
+
+    @property
+    def parts(self) -> list[tuple[Reserved, ...]]:
+        """The items, as many together as a transaction takes."""
+        return [self.items[start : start + AT_ONCE] for start in range(0, len(self.items), AT_ONCE)]
+
+    def outcome(self) -> Event[StockReserved | StockUnavailable] | None:
+        """Return the event that tells how the order's placing ended: always the same one. None if it has not yet."""
+        if self.placed is None or self.settled_at is None:
+            return None
+        data: StockReserved | StockUnavailable = (
+            StockUnavailable(order_id=self.order_id, missing=self.missing)
+            if self.missing
+            else StockReserved(order_id=self.order_id, items=self.items)
+        )
+        return self.placed.caused(data, time=self.settled_at)
+
+
+def reserve(event: Event[OrderPlaced]) -> tuple[Reservation, bool]:
+    """Set aside every line of the order or none; return the reservation, and whether this delivery has settled it.
+
+    Raises Reject if another order came under the same id before.
+    """
+    order_id = event.data.order_id
+    items = tuple(Reserved(sku=sku, quantity=quantity) for sku, quantity in event.data.quantities().items())
+    for _ in range(_STEPS):
+        found, version = _records().read(order_id)
+        if found.items and found.items != items:
+            raise Reject("conflict: an earlier order under the same id had other lines")
+        if found.state in _SETTLED:
+            return found, False
+        begun = msgspec.structs.replace(found, items=items, placed=cause(event)) if found.state == "new" else found
+        step = _give_part_back(begun, version) if begun.state == "giving_up" else _take_part(begun, version)
+        if step is not None and step.state in _SETTLED:
+            return step, True
+    raise Retry("contended: others keep changing this order's reservation", after=1)
+
+
+def release(order_id: str) -> tuple[Reservation, bool]:
+    """Give back what is set aside for an order, and see that nothing will be; return it, and whether that was news."""
+    news = False
+    for _ in range(_STEPS):
+        found, version = _records().read(order_id)
+        cancelled = msgspec.structs.replace(found, cancelled=True)
+        if found.state in {"unavailable", "released", "void"}:
+            if found.cancelled:
+                return found, news
+            news = _records().write(order_id, cancelled, version)
+        elif found.state == "new":
+            news = _records().write(order_id, msgspec.structs.replace(cancelled, state="void"), version)
+        elif found.state == "giving_up":
+            news = _give_part_back(cancelled, version) is not None or news
+        else:
+            news = _give_part_back(msgspec.structs.replace(cancelled, state="releasing"), version) is not None or news
+    raise Retry("contended: others keep changing this order's reservation", after=1)
+
+
+def _take_part(reservation: Reservation, version: int) -> Reservation | None:
+    """Set the next part aside. Returns the reservation as it is then; None if it was changed by others meanwhile."""
+    part = reservation.parts[reservation.parts_held]
+    held = reservation.parts_held + 1
+    done = held == len(reservation.parts)
+    taken = msgspec.structs.replace(
+        reservation,
+        state="held" if done else "holding",
+        parts_held=held,
+        settled_at=datetime.now(UTC) if done else None,
+    )
+    try:
+        _write_with_stock(taken, version, part, sign=-1)
+    except ConditionFailedError as error:
+        if 0 in error.failed:
+            return None
+        missing = tuple(part[number - 1].sku for number in error.failed)
+        given_up = _given_up(msgspec.structs.replace(reservation, missing=missing))
+        return given_up if _records().write(reservation.order_id, given_up, version) else None
+    return taken
+
+
+def _given_up(reservation: Reservation) -> Reservation:
+    if reservation.parts_held:
+        return msgspec.structs.replace(reservation, state="giving_up")
+    return msgspec.structs.replace(reservation, state="unavailable", settled_at=datetime.now(UTC))
+
+
+def _give_part_back(reservation: Reservation, version: int) -> Reservation | None:
+    """Give the last part back. Returns the reservation as it is then; None if it was changed by others meanwhile."""
+    held = reservation.parts_held - 1
+    given = msgspec.structs.replace(reservation, parts_held=held)
+    if not held:
+        given = (
+            _given_up(given) if reservation.state == "giving_up" else msgspec.structs.replace(given, state="released")
+        )
+    try:
+        _write_with_stock(given, version, reservation.parts[held], sign=1)
+    except ConditionFailedError:
+        return None
+    return given
+
+
+def _write_with_stock(reservation: Reservation, version: int, part: tuple[Reserved, ...], *, sign: int) -> None:
+    put = {"Put": _records().put(reservation.order_id, reservation, version)}
+    transact([put, *(_stock_update(item, sign) for item in part)])
+
+
+def _stock_update(item: Reserved, sign: int) -> dict[str, Any]:
+    """Add to what is available or, with sign -1, take from it: only where there is enough."""
+    values = {":available": sign * item.quantity, ":reserved": -sign * item.quantity}
+    condition = {"ConditionExpression": "available >= :wanted"} if sign < 0 else {}
+    return {
+        "Update": {
+            "TableName": settings.stock().stock_table,
+            "Key": to_item({"pk": f"sku#{item.sku}", "sk": "stock"}),
+            "UpdateExpression": "ADD available :available, reserved :reserved",
+            "ExpressionAttributeValues": to_item({**values, **({":wanted": item.quantity} if sign < 0 else {})}),
+            **condition,
+        }
+    }
+
+
+@cache
+def _records() -> Records[Reservation]:
+    return Records(settings.stock().stock_table, "reservation", lambda order_id: Reservation(order_id=order_id), _shown)
+
+
+def _shown(reservation: Reservation) -> dict[str, Any]:
+    return {"order_id": reservation.order_id, "state": reservation.state}

@@ -1,0 +1,78 @@
+"""Posts notifications to a Slack-compatible incoming webhook. SNS invokes this function directly.
+
+An incoming webhook cannot tell a message that comes twice, so every notification is posted at most once.
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from fanout.contracts.system_alerts import AlertNotification
+from fanout.effects import at_most_once
+from fanout.event import Event
+from fanout.subscriber import Outcome, subscriber
+from system_alerts import settings, texts, webhooks
+from system_alerts.text_length import cut, measure, utf16
+from system_alerts.webhooks import Webhook
+
+# An attempt that began longer ago than this was killed: twice the function's timeout.
+LEASE_SECONDS = 60
+# Slack asks for 4,000 characters at most and cuts at 40,000 (https://docs.slack.dev/reference/methods/chat.postMessage);
+# Mattermost takes 16,383 (https://developers.mattermost.com/integrate/webhooks/incoming/).
+_LIMIT = 3_500
+# Discord refuses a longer message with status 400: https://docs.discord.com/developers/resources/webhook#execute-webhook,
+# also behind /slack: https://github.com/thp/urlwatch/issues/353
+_DISCORD_LIMIT = 2_000
+# @everyone, @channel, @name: Discord and Mattermost, unlike Slack, take mentions in plain text.
+# https://docs.discord.com/developers/resources/message#allowed-mentions-object
+# https://docs.mattermost.com/end-user-guide/collaborate/mention-people.html
+_MENTION = re.compile(r"(?<!\w)@(?=[\w&!])")
+_DISCORD = re.compile(r"(?:[^/]+\.)?discord(?:app)?\.com\.?/|[^/]*/api/webhooks/\d+/[^/]+/slack/")
+
+
+@subscriber(AlertNotification)
+def handler(event: Event[AlertNotification]) -> Outcome:
+    """Post the notification, and record that."""
+    webhook = webhooks.configured()
+
+    def post() -> dict[str, int]:
+        answer = webhooks.call(webhook, message(event.data, limit_of(webhook)), is_repeatable=False)
+        return {"status": answer.status}
+
+    return at_most_once(event, settings.channel().channel_table, post, lease_seconds=LEASE_SECONDS)
+
+
+def limit_of(webhook: Webhook) -> int:
+    """Return how long a message may be: what the secret says, else what the receiver is known to take."""
+    if webhook.limit is not None:
+        return webhook.limit
+    try:
+        parts = urlsplit(webhook.url)
+        address = f"{parts.hostname or ''}{parts.path}/"
+    except ValueError:  # it will not be called either
+        return _LIMIT
+    return _DISCORD_LIMIT if _DISCORD.match(address) else _LIMIT
+
+
+def message(notification: AlertNotification, limit: int = _LIMIT) -> dict[str, str]:
+    """Return the notification as the webhook takes it: `text` alone, which every Slack-compatible receiver knows.
+
+    limit: what the text may count, escaped, in UTF-16 units: no receiver counts more. What is too long is cut before
+    it is escaped, so that no entity is.
+    """
+    subject = f"*{_plain(cut(notification.subject, limit // 2, _escaped))}*\n"
+    return {"text": subject + _plain(texts.shorten(notification, limit - measure(subject, utf16), _escaped))}
+
+
+def _plain(text: str) -> str:
+    """Return the text without mentions and links.
+
+    https://docs.slack.dev/messaging/formatting-message-text#escaping, and a zero-width space as in
+    https://discordpy.readthedocs.io/en/stable/api.html#discord.utils.escape_mentions
+    """
+    return _MENTION.sub("@\u200b", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _escaped(character: str) -> int:
+    """What a character costs at most: an @ may get a zero-width space."""
+    return utf16(character) + (character == "@") if character not in "&<>" else len(_plain(character))

@@ -1,0 +1,95 @@
+"""Opens and closes incidents with PagerDuty's Events API v2 or what is compatible with it. SNS invokes it directly.
+
+The dedup_key of an incident makes a trigger that comes twice one incident, so a call may be repeated.
+https://developer.pagerduty.com/docs/send-alert-event
+
+    pk                    sk     attributes
+    incident#<incident>   pager  resolved: it is over; nothing may open it again
+    sent#<event identity> pager  the notification has been sent
+"""
+
+from typing import Any
+
+from fanout import aws
+from fanout.contracts.system_alerts import AlertNotification, Severity
+from fanout.effects import from_item, marker_expiry, put_once, to_item
+from fanout.event import Event
+from fanout.failures import Discard, Retry
+from fanout.subscriber import Outcome, subscriber
+from system_alerts import settings, webhooks
+from system_alerts.webhooks import Webhook
+
+_SEVERITIES: dict[Severity, str] = {"CRITICAL": "critical", "HIGH": "error", "MEDIUM": "warning", "LOW": "info"}
+
+
+@subscriber(AlertNotification)
+def handler(event: Event[AlertNotification]) -> Outcome:
+    """Send the notification, unless it has been sent, or would open what is over."""
+    news = event.data
+    if news.kind == "summary" and not news.held_back:
+        raise Discard("no-incident: every alert in the summary has an incident of its own")
+    webhook = webhooks.configured()
+    if not webhook.routing_key:
+        raise Retry("misconfigured: the webhook's secret holds no routing_key")
+    if _get(f"sent#{event.identity}"):
+        return Outcome.DUPLICATE
+    if news.kind == "resolved":
+        _close(event)
+        _send(webhook, event, "resolve")
+    else:
+        if _is_over(news.incident):
+            raise Discard("over: the incident was resolved before this came")
+        _send(webhook, event, "trigger")
+        if _is_over(news.incident):  # while this was under way
+            _send(webhook, event, "resolve")
+    return put_once(
+        settings.channel().channel_table,
+        {"pk": f"sent#{event.identity}", "sk": "pager", "kind": news.kind, "expires_at": marker_expiry()},
+    )
+
+
+def document(webhook: Webhook, event: Event[AlertNotification], action: str) -> dict[str, Any]:
+    """Return what is sent. action: trigger or resolve."""
+    news = event.data
+    about: dict[str, Any] = {"routing_key": webhook.routing_key, "event_action": action, "dedup_key": news.incident}
+    if action == "resolve":
+        return about
+    # The contract keeps summary and dedup_key within PagerDuty's limits, 1,024 and 255 characters.
+    payload = {
+        "summary": news.subject,
+        "source": news.service,
+        "severity": _SEVERITIES[news.severity],
+        "timestamp": event.occurred_at.isoformat(),
+        "class": news.kind,
+        "custom_details": {"text": news.text, "fingerprint": news.fingerprint, "alerts": news.alerts},
+    }
+    links = [{"href": news.runbook_url, "text": "Runbook"}] if news.runbook_url else []
+    return {**about, "client": "fanout", "payload": payload, "links": links}
+
+
+def _send(webhook: Webhook, event: Event[AlertNotification], action: str) -> None:
+    webhooks.call(webhook, document(webhook, event, action), is_repeatable=True)
+
+
+def _is_over(incident: str) -> bool:
+    return bool(_get(f"incident#{incident}"))
+
+
+def _get(pk: str) -> dict[str, Any]:
+    answer = aws.client("dynamodb").get_item(
+        TableName=settings.channel().channel_table, Key=to_item({"pk": pk, "sk": "pager"}), ConsistentRead=True
+    )
+    return from_item(answer.get("Item", {}))
+
+
+def _close(event: Event[AlertNotification]) -> None:
+    """Note that the incident is over before saying so: a trigger that comes after this looks, and stays away."""
+    put_once(
+        settings.channel().channel_table,
+        {
+            "pk": f"incident#{event.data.incident}",
+            "sk": "pager",
+            "resolved": event.identity,
+            "expires_at": marker_expiry(),
+        },
+    )

@@ -1,0 +1,41 @@
+"""Feeds: what each audience has been told, newest last. Every subscriber of team_events writes to one of them."""
+
+from functools import cache
+
+from fanout.contracts.team_events import TeamMessagePosted
+from fanout.effects import put_once
+from fanout.event import Event
+from fanout.failures import Reject
+from fanout.subscriber import Outcome
+from team_events.settings import load
+
+# What a claim check brings may be larger than a DynamoDB item, 400 KB with everything in it.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+_LONGEST_TEXT = 390_000
+
+
+@cache
+def _table() -> str:
+    return load().feed_table
+
+
+def add(feed: str, event: Event[TeamMessagePosted]) -> Outcome:
+    """Store the message in a feed ("team_a", "team_b", "everyone"), once however often it is delivered.
+
+    The sort key starts with the event's time, so that a feed reads in order, and ends with its identity. Raises Reject
+    for a text that no item can hold.
+    """
+    if len(event.data.text.encode()) > _LONGEST_TEXT:
+        raise Reject(f"too-large: a feed takes texts of up to {_LONGEST_TEXT} bytes")
+    posted_at = event.occurred_at.isoformat(timespec="milliseconds")
+    return put_once(
+        _table(),
+        {
+            "pk": f"feed#{feed}",
+            "sk": f"{posted_at}#{event.identity}",
+            "event_id": event.id,
+            "text": event.data.text,
+            "author": event.data.author,
+            "posted_at": posted_at,
+        },
+    )

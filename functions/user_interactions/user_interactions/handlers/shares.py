@@ -1,0 +1,20 @@
+"""How often a post was passed on, and which way. SNS invokes this function directly."""
+
+from fanout.contracts.user_interactions import PostShared
+from fanout.effects import transact_once
+from fanout.event import Event
+from fanout.subscriber import Outcome, subscriber
+from user_interactions import settings
+from user_interactions.counters import Changes
+from user_interactions.moments import moment_of
+
+
+@subscriber(PostShared)
+def handler(event: Event[PostShared]) -> Outcome:
+    """Count the share once."""
+    share = event.data
+    changes = Changes(share.post_id, share.user_id)
+    changes.count("shares", 1)
+    changes.count(f"channel:{share.channel}", 1)
+    changes.score("shares", moment_of(event.data))
+    return transact_once(event, settings.load().interactions_table, changes.actions())

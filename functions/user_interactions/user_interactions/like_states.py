@@ -1,0 +1,94 @@
+"""Whether a user likes a post, and what that makes of the post's counters.
+
+    pk            sk            attributes
+    user#<user>   like#<post>   liked, occurred_at, event_id, source
+
+A state per user and post: the latest interaction, by (occurred_at, id), wins. So it is the same in whatever order and
+however often events come, and with it everything that is made of it: the post's likes are the users whose state says
+`liked`, and its scores count each of them in the minute of that state. Written with the state in one transaction, the
+counters cannot part from it. No marker is needed: an event that has had its turn is no later than the state.
+"""
+
+from typing import Any
+
+from fanout import aws
+from fanout.contracts.user_interactions import PostLiked, PostUnliked
+from fanout.effects import ConditionFailedError, from_item, to_item, transact
+from fanout.event import Event
+from fanout.failures import Discard, Retry
+from fanout.subscriber import Outcome
+from user_interactions import settings
+from user_interactions.counters import Changes
+from user_interactions.moments import moment_from, moment_of, text_of
+
+# Only events of one user about one post can take a state from each other.
+_ATTEMPTS = 5
+
+
+def apply(event: Event[PostLiked | PostUnliked]) -> Outcome:
+    """Make the event the user's state if it is the latest, and keep the counters in step.
+
+    Raises Discard if a later event has been applied already; Reject, see `moments`; Retry if others changed the state
+    in between, again and again.
+    """
+    after = _state(event)
+    for _ in range(_ATTEMPTS):
+        before = _read(event)
+        if before is not None and _version(before) >= _version(after):
+            if _version(before) == _version(after):
+                return Outcome.DUPLICATE
+            raise Discard("overtaken: a later interaction of this user with this post was applied before")
+        try:
+            transact([_put(after, before), *_changes(event, before, after).actions()])
+        except ConditionFailedError:
+            continue
+        return Outcome.PROCESSED
+    raise Retry("contended: other interactions of this user with this post were applied meanwhile")
+
+
+def _state(event: Event[PostLiked | PostUnliked]) -> dict[str, Any]:
+    return {
+        "pk": f"user#{event.data.user_id}",
+        "sk": f"like#{event.data.post_id}",
+        "liked": isinstance(event.data, PostLiked),
+        "occurred_at": text_of(moment_of(event.data)),
+        "event_id": event.id,
+        "source": event.source,
+    }
+
+
+def _version(state: dict[str, Any]) -> tuple[str, str, str]:
+    """What decides which of two is the later. Two sources may use one id; then anything will do that is always the
+    same."""
+    return state["occurred_at"], state["event_id"], state["source"]
+
+
+def _read(event: Event[PostLiked | PostUnliked]) -> dict[str, Any] | None:
+    key = {"pk": f"user#{event.data.user_id}", "sk": f"like#{event.data.post_id}"}
+    answer = aws.client("dynamodb").get_item(
+        TableName=settings.load().interactions_table, Key=to_item(key), ConsistentRead=True
+    )
+    return from_item(answer["Item"]) if "Item" in answer else None
+
+
+def _put(after: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """Write the state, if it still is what was read."""
+    put: dict[str, Any] = {"TableName": settings.load().interactions_table, "Item": to_item(after)}
+    if before is None:
+        put["ConditionExpression"] = "attribute_not_exists(pk)"
+    else:
+        put["ConditionExpression"] = "occurred_at = :occurred_at AND event_id = :event_id AND #source = :source"
+        put["ExpressionAttributeNames"] = {"#source": "source"}
+        values = {f":{name}": before[name] for name in ("occurred_at", "event_id", "source")}
+        put["ExpressionAttributeValues"] = to_item(values)
+    return {"Put": put}
+
+
+def _changes(event: Event[PostLiked | PostUnliked], before: dict[str, Any] | None, after: dict[str, Any]) -> Changes:
+    """Take away what the state before had counted, and count the state after."""
+    changes = Changes(event.data.post_id, event.data.user_id)
+    for state, sign in ((before, -1), (after, 1)):
+        if state is not None and state["liked"]:
+            changes.count("likes", sign)
+            changes.score("likes", moment_from(state["occurred_at"]), sign)
+    return changes

@@ -1,0 +1,48 @@
+"""The welcome mail: one per registration, ever. SNS invokes this function directly.
+
+What identifies a registration is the user's id: a producer that tells of it twice, under two event ids, still gets one
+mail sent.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fanout import mail
+from fanout.contracts.user_registration import UserRegistered
+from fanout.effects import at_most_once
+from fanout.event import Event
+from fanout.failures import Discard, Reject
+from fanout.mail import MalformedAddressError, deliverable
+from fanout.subscriber import Outcome, subscriber
+from user_registration import settings, suppression, welcome
+
+
+@subscriber(UserRegistered)
+def handler(event: Event[UserRegistered]) -> Outcome:
+    """Send the mail and record it."""
+    user = event.data
+    try:
+        recipient = deliverable(user.email)
+    except MalformedAddressError as error:
+        raise Reject(f"malformed-address: {error}") from None
+
+    def check() -> None:
+        if suppression.is_suppressed(recipient):
+            raise Discard("suppressed: mail to this address has bounced or was complained about")
+
+    def send() -> Mapping[str, Any]:
+        message_id = mail.send(
+            written, recipient=recipient, sender=sender.sender_address, configuration_set=sender.configuration_set
+        )
+        return {"message_id": message_id, "locale": written.locale, "sent_at": datetime.now(UTC).isoformat()}
+
+    sender = settings.sender()
+    written = welcome.render(locale=user.locale, name=user.name, plan=user.plan, product=sender.product_name)
+    return at_most_once(
+        event,
+        settings.mail().mail_table,
+        send,
+        prepare=check,
+        key=f"registration#{user.user_id}",
+    )

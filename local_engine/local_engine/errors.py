@@ -1,0 +1,5 @@
+"""Failures that the caller can act on."""
+
+
+class EngineError(Exception):
+    """A start or stop that failed; the message names the reason and the next step."""

@@ -1,0 +1,80 @@
+"""The memory of a state folder: which port its engine uses, and which process it is."""
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from local_engine.paths import LAUNCHER, Places
+
+# The kernel counts start times in ticks from boot, and boot time moves a little when the clock is set.
+_CLOCK_TOLERANCE = 2.0
+
+
+@dataclass(frozen=True)
+class EngineProcess:
+    """One engine process, told apart from a later one that was given the same pid."""
+
+    pid: int
+    created: float
+    started_at: str
+
+    def alive(self, state: Path) -> psutil.Process | None:
+        """The running process, or None if it is gone, a zombie, or somebody else's.
+
+        A pid alone proves nothing: after a crash or a reboot it can belong to any program, which must
+        not be taken for the engine and least of all be killed. So the creation time and the command
+        line (our launcher, this state folder) have to agree as well.
+        """
+        try:
+            process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            if abs(process.create_time() - self.created) > _CLOCK_TOLERANCE:
+                return None
+            command = process.cmdline()
+        except psutil.Error:
+            return None
+        return process if str(LAUNCHER) in command and str(state) in command else None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What `engine.json` holds; `process` is None after a stop, the port stays."""
+
+    port: int | None = None
+    process: EngineProcess | None = None
+
+
+def read(places: Places) -> Record:
+    """The record of a state folder; an empty one if there is none or it cannot be understood."""
+    try:
+        raw: Any = json.loads(places.record.read_text(encoding="utf-8"))
+        process = raw.get("process")
+        return Record(
+            port=int(raw["port"]) if raw.get("port") else None,
+            process=EngineProcess(int(process["pid"]), float(process["created"]), str(process["started_at"]))
+            if process
+            else None,
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        # A broken record is the same as none: at worst the engine it spoke of shows up as the holder
+        # of the port, by pid, in the message of the next start.
+        return Record()
+
+
+def write(places: Places, record: Record) -> None:
+    """Replace the record at once: a reader sees the old or the new one. Raises OSError."""
+    content = {"port": record.port, "process": asdict(record.process) if record.process else None}
+    fresh = places.record.with_name(f"{places.record.name}.{os.getpid()}")
+    try:
+        fresh.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        fresh.replace(places.record)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,48 @@
+"""Hostile input: what tests in this folder share.
+
+Random tests are the same at every run, so that CI tells of a change and never of chance. To search for more:
+FANOUT_FUZZ=5000 pytest tests/adversarial (so many examples each, other ones at every run).
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.adversarial.world import World
+from tests.sink import sink
+from tests.unit.conftest import cloud, function_module
+
+__all__ = ["cloud", "function_module"]
+
+_SEARCH = os.environ.get("FANOUT_FUZZ", "")
+
+settings.register_profile(
+    "hostile",
+    derandomize=not _SEARCH,
+    max_examples=int(_SEARCH or 10),
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("hostile")
+
+
+@pytest.fixture(scope="session")
+def webhook() -> Iterator[str]:
+    """A server that takes every notification."""
+    with sink() as made:
+        yield made.url
+
+
+@pytest.fixture
+def world(
+    cloud: None,
+    monkeypatch: pytest.MonkeyPatch,
+    function_module: Callable[[str, str], ModuleType],
+    postgres: str,
+    webhook: str,
+) -> World:
+    return World(monkeypatch, function_module, dsn=postgres, webhook=webhook)
