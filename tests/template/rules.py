@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fanout_wiring import FUNCTION, Composition, Graph, Resource, metrics
+from fanout_wiring._grants import grantees
 from tests.template.application import ROOT
 
 Rule = Callable[[Composition], list[str]]
@@ -249,7 +250,7 @@ def a_filtered_topic_keeps_what_nobody_takes(composition: Composition) -> Iterat
 
 @rule
 def a_direct_subscriber_has_one_dead_letter_queue_for_everything(composition: Composition) -> Iterator[str]:
-    """Failed deliveries, a killed function and rejections end in the same place: that of its inbox."""
+    """Failed deliveries, a killed function and rejections end in the same place: that of its queue."""
     for subscription in composition.of(SUBSCRIPTION):
         if subscription.properties["Protocol"] != "lambda":
             continue
@@ -638,7 +639,6 @@ def a_grant_on_the_key_is_for_one_service(composition: Composition) -> Iterator[
 @rule
 def a_subscriber_reads_its_own_inbox(composition: Composition) -> Iterator[str]:
     """Environment, mapping and role all speak of the same queue and dead-letter queue."""
-    policies = {f"<{policy.path}>": policy for policy in composition.of("AWS::IAM::ManagedPolicy")}
     for function, mapping in _mappings(composition):
         queue = composition.by_arn(mapping["EventSourceArn"])
         if queue is None:
@@ -649,20 +649,15 @@ def a_subscriber_reads_its_own_inbox(composition: Composition) -> Iterator[str]:
             yield f"{function.path}: FANOUT_INBOX_URL is not its inbox"
         if variables.get("FANOUT_DEAD_LETTER_URL") != dead_letters.replace(".Arn>", ">"):
             yield f"{function.path}: FANOUT_DEAD_LETTER_URL is not its dead-letter queue"
-        use_case = function.stack.file.parent.name
-        if (
-            variables.get("FANOUT_SUBSCRIBER")
-            != f"{use_case}/{function.properties['Handler'].removesuffix('.handler')}"
-        ):
+        use_case, module = function.stack.file.parent.name, function.properties["Handler"].split(".")[-2]
+        if variables.get("FANOUT_SUBSCRIBER") != f"{use_case}/{module}":
             yield f"{function.path}: FANOUT_SUBSCRIBER is not <use case>/<module>"
-        if variables.get("POWERTOOLS_SERVICE_NAME") != variables.get("FANOUT_SUBSCRIBER"):
-            yield f"{function.path}: POWERTOOLS_SERVICE_NAME is not its FANOUT_SUBSCRIBER"
         role = composition.by_arn(function.properties.get("Role"))
-        attached = [policies[arn] for arn in (role.properties["ManagedPolicyArns"] if role else []) if arn in policies]
+        held = [grantee for grantee in grantees(Graph(composition)) if grantee.resource is role]
         readable = {
             target
-            for policy in attached
-            for statement in policy.properties["PolicyDocument"]["Statement"]
+            for grantee in held
+            for statement in grantee.statements
             if "sqs:ReceiveMessage" in as_list(statement["Action"])
             for target in as_list(statement["Resource"])
         }
@@ -758,7 +753,7 @@ def only_what_must_have_a_name_of_ours_has_one(composition: Composition) -> Iter
     kinds = (FUNCTION, TABLE, "AWS::S3::Bucket", TOPIC, QUEUE, "AWS::IAM::Role", "AWS::Logs::LogGroup")
     for resource in composition.of(*kinds):
         given = [name for name in names if name in resource.properties]
-        forced = resource.stack.file.name == "inbox.yaml" or resource.properties.get("FifoTopic") is True
+        forced = resource.stack.file.name == "subscriber.yaml" or resource.properties.get("FifoTopic") is True
         if given and not (forced and _stack_id(resource) in resource.properties[given[0]]):
             yield f"{resource.path}: {given[0]} is given"
     for resource in composition.of(*TOO_LONG_IF_GENERATED):

@@ -57,7 +57,7 @@ def test_it_holds_with_every_option_switched_on() -> None:
     assert [finding for rule in rules.RULES for finding in rule(composition)] == []
     assert composition.problems == []
     paths = {resource.path for resource in composition.resources}
-    assert {"ApplicationLogs/IngestSubscriptionFilter", "Operator/EmailSubscription"} <= paths
+    assert {"ApplicationLogs/IngestSubscriptionFilter", "AlarmTopic/EmailSubscription"} <= paths
     assert {"SystemAlerts/EmailSubscription", "SystemAlerts/SmsSubscription"} <= paths
 
 
@@ -69,7 +69,7 @@ def test_nobody_is_written_or_called_unless_an_address_is_given() -> None:
 @pytest.mark.parametrize(
     ("parameters", "topic"),
     [
-        ({}, "<SystemAlerts/SystemAlerts>"),
+        ({}, "<SystemAlerts/SystemAlerts/Topic>"),
         ({"AlertTopicArn": "arn:aws:sns:us-east-1:111122223333:other"}, "arn:aws:sns:us-east-1:111122223333:other"),
         ({"DeploySystemAlerts": "false"}, ""),
     ],
@@ -79,11 +79,11 @@ def test_the_monitor_raises_its_alerts_where_somebody_listens(parameters: dict[s
     composition = Composition(ROOT_TEMPLATE, parameters)
     [monitor] = [each for each in composition.of("AWS::Serverless::Function") if "MonitorFunction" in each.path]
     assert monitor.properties["Environment"]["Variables"]["ALERT_TOPIC_ARN"] == topic
-    [role] = [each for each in composition.of("AWS::IAM::Role") if each.path == "ApplicationLogs/MonitorRole"]
+    path = "ApplicationLogs/MonitorPolicy"
+    [policy] = [each for each in composition.of("AWS::IAM::ManagedPolicy") if each.path == path]
     granted = [
         statement["Resource"]
-        for policy in role.properties["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in policy.properties["PolicyDocument"]["Statement"]
         if statement["Action"] == "sns:Publish"
     ]
     assert granted == ([topic] if topic else [])
@@ -92,13 +92,13 @@ def test_the_monitor_raises_its_alerts_where_somebody_listens(parameters: dict[s
 def test_dispatch_hears_of_every_alarm_and_knows_which_are_its_own() -> None:
     composition = whole("prod")
     [function] = [each for each in composition.of("AWS::Serverless::Function") if "DispatchFunction" in each.path]
-    [operator] = [each for each in composition.of("AWS::SNS::Topic") if each.path == "Operator/OperatorAlerts"]
+    [alarms] = [each for each in composition.of("AWS::SNS::Topic") if each.path == "AlarmTopic/AlarmTopic"]
     heard = {
         each.properties["TopicArn"]
         for each in composition.of("AWS::SNS::Subscription")
         if each.properties["Endpoint"] == f"<{function.path}.Alias>"
     }
-    assert heard == {operator.arn, "<SystemAlerts/SystemAlerts>"}
+    assert heard == {alarms.arn, "<SystemAlerts/SystemAlerts/Topic>"}
     # CloudFormation names what has no name of its own after its stack, and a nested stack after the one around it.
     own = function.properties["Environment"]["Variables"]["OWN_STACK"]
     assert own == function.stack.stack_name
@@ -179,7 +179,7 @@ def test_events_invoke_the_alias_in_staging_and_prod_and_what_sam_syncs_elsewher
 
 def test_no_use_case_misses_a_parameter_that_the_others_share() -> None:
     shared = set.intersection(*(set(load(folder / "template.yaml")["Parameters"]) for folder in USE_CASES))
-    assert {"InvokedVersion", "EncryptionKeyArn", "ClaimCheckBucket", "OperatorTopicArn", "Stage", "Runtime"} <= shared
+    assert {"InvokedVersion", "EncryptionKeyArn", "ClaimCheckBucket", "AlarmTopicArn", "Stage", "Runtime"} <= shared
 
 
 def test_the_application_s_own_log_groups_are_refused_by_name() -> None:
@@ -194,7 +194,10 @@ def test_the_application_s_own_log_groups_are_refused_by_name() -> None:
 
 # ------------------------------------------------------------------------------------------------ rules that can fail
 CHANGES = ROOT / "usecases" / "database_changes" / "template.yaml"
-INBOX = ROOT / "platform" / "inbox.yaml"
+SUBSCRIBER = ROOT / "platform" / "subscriber.yaml"
+TOPIC = ROOT / "platform" / "topic.yaml"
+DIRECT = ROOT / "platform" / "direct_subscription.yaml"
+PERMISSIONS = ROOT / "platform" / "permissions.yaml"
 TEAM_EVENTS = ROOT / "usecases" / "team_events" / "template.yaml"
 REGISTRATION = ROOT / "usecases" / "user_registration" / "template.yaml"
 LOGS = ROOT / "usecases" / "application_logs" / "template.yaml"
@@ -212,7 +215,7 @@ def _resource(template: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _send_mail(template: dict[str, Any]) -> dict[str, Any]:
-    statements = _resource(template, "NotifyServiceRole")["Policies"][0]["PolicyDocument"]["Statement"]
+    statements = _resource(template, "NotifyServicePolicy")["PolicyDocument"]["Statement"]
     statement: dict[str, Any] = next(each for each in statements if each["Sid"] == "SendMail")
     return statement
 
@@ -220,7 +223,7 @@ def _send_mail(template: dict[str, Any]) -> dict[str, Any]:
 MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_queue_is_open_to_nobody_but_its_topic",
-        INBOX,
+        SUBSCRIBER,
         lambda t: _resource(t, "QueuePolicy")["PolicyDocument"]["Statement"][0].pop("Condition"),
     ),
     ("a_filter_reads_the_body", LOGS, lambda t: _resource(t, "MonitorSubscription").pop("FilterPolicyScope")),
@@ -237,22 +240,22 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_filtered_topic_keeps_what_nobody_takes",
         LOGS,
-        lambda t: _resource(t, "ApplicationLogsAlarms")["Parameters"].pop("Filtered"),
+        lambda t: _resource(t, "ApplicationLogs")["Parameters"].pop("RoutedTypes"),
     ),
     (
         "a_direct_subscriber_has_one_dead_letter_queue_for_everything",
-        TEAM_EVENTS,
-        lambda t: t["Resources"].pop("BroadcastFunctionEventInvokeConfig"),
+        DIRECT,
+        lambda t: t["Resources"].pop("EventInvokeConfig"),
     ),
     (
         "a_direct_subscriber_has_one_dead_letter_queue_for_everything",
-        TEAM_EVENTS,
-        lambda t: _resource(t, "BroadcastPermission").pop("SourceArn"),
+        DIRECT,
+        lambda t: _resource(t, "Permission").pop("SourceArn"),
     ),
     (
         "function_and_inbox_agree_on_the_number_of_attempts",
         TEAM_EVENTS,
-        lambda t: _resource(t, "TeamAInbox")["Parameters"].update(MaxReceiveCount=4),
+        lambda t: _resource(t, "TeamASubscriber")["Parameters"].update(MaxReceiveCount=4),
     ),
     (
         "function_and_inbox_agree_on_the_number_of_attempts",
@@ -261,7 +264,7 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     ),
     (
         "function_and_inbox_agree_on_the_number_of_attempts",
-        INBOX,
+        SUBSCRIBER,
         lambda t: _resource(t, "Queue")["RedrivePolicy"].update(maxReceiveCount={"Ref": "MaxReceiveCount"}),
     ),
     *(
@@ -275,23 +278,23 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     ("a_function_on_a_stream_loses_nothing", CHANGES, lambda t: t["Resources"].pop("GivenUpAlarm")),
     (
         "dead_letters_are_kept_as_long_as_possible",
-        INBOX,
+        SUBSCRIBER,
         lambda t: _resource(t, "DeadLetterQueue").update(MessageRetentionPeriod=604_800),
     ),
     (
         "what_waits_for_a_person_or_is_lost_raises_an_alarm",
-        INBOX,
+        SUBSCRIBER,
         lambda t: _resource(t, "DeadLetterAlarm").update(DatapointsToAlarm=5),
     ),
     (
         "what_waits_for_a_person_or_is_lost_raises_an_alarm",
-        TEAM_EVENTS,
-        lambda t: t["Resources"].pop("TeamEventsAlarms"),
+        TOPIC,
+        lambda t: t["Resources"].pop("LostAlarm"),
     ),
     (
         "what_waits_for_a_person_or_is_lost_raises_an_alarm",
-        TEAM_EVENTS,
-        lambda t: t["Resources"].pop("BroadcastAsyncAlarms"),
+        DIRECT,
+        lambda t: t["Resources"].pop("DestinationAlarm"),
     ),
     (
         "a_mapping_has_a_limit_where_something_must_be_protected",
@@ -303,11 +306,15 @@ MISTAKES: list[tuple[str, Path, Change]] = [
         TEAM_EVENTS,
         lambda t: _resource(t, "TeamAFunctionMessages").update(ScalingConfig={"MaximumConcurrency": 10}),
     ),
-    ("an_alarm_of_the_whole_application_has_an_action", INBOX, lambda t: _resource(t, "AgeAlarm").pop("AlarmActions")),
+    (
+        "an_alarm_of_the_whole_application_has_an_action",
+        SUBSCRIBER,
+        lambda t: _resource(t, "AgeAlarm").pop("AlarmActions"),
+    ),
     (
         "mail_feedback_can_arrive",
         REGISTRATION,
-        lambda t: _resource(t, "MailFeedbackPolicy")["PolicyDocument"]["Statement"].pop(0),
+        lambda t: _resource(t, "MailFeedback")["Parameters"].pop("PublishingService"),
     ),
     *(
         ("a_role_that_mails_may_mail_anyone_as_one_address", REGISTRATION, change)
@@ -316,8 +323,8 @@ MISTAKES: list[tuple[str, Path, Change]] = [
             lambda t: _send_mail(t).pop("Condition"),
         )
     ),
-    ("topics_and_queues_are_encrypted", TEAM_EVENTS, lambda t: _resource(t, "TeamEvents").pop("KmsMasterKeyId")),
-    ("topics_and_queues_are_encrypted", INBOX, lambda t: _resource(t, "Queue").pop("SqsManagedSseEnabled")),
+    ("topics_and_queues_are_encrypted", TOPIC, lambda t: _resource(t, "Topic").pop("KmsMasterKeyId")),
+    ("topics_and_queues_are_encrypted", SUBSCRIBER, lambda t: _resource(t, "Queue").pop("SqsManagedSseEnabled")),
     (
         "stored_data_is_encrypted_with_our_key",
         TEAM_EVENTS,
@@ -347,17 +354,17 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     ),
     (
         "a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own",
-        AUDIT,
-        lambda t: _resource(t, "AuditLogs").pop("TopicName"),
+        TOPIC,
+        lambda t: _resource(t, "Topic").pop("TopicName"),
     ),
     (
         "only_what_must_have_a_name_of_ours_has_one",
-        AUDIT,
-        lambda t: _resource(t, "AuditLogs").update(TopicName="audit.fifo"),
+        TOPIC,
+        lambda t: _resource(t, "Topic").update(TopicName="audit.fifo"),
     ),
     (
         "a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own",
-        INBOX,
+        SUBSCRIBER,
         lambda t: _resource(t, "Queue").pop("FifoThroughputLimit"),
     ),
     *(
@@ -372,18 +379,18 @@ MISTAKES: list[tuple[str, Path, Change]] = [
             lambda t: _resource(t, "TrailBucketPolicy")["PolicyDocument"]["Statement"].pop(1),
             lambda t: _resource(t, "TrailBucketPolicy")["PolicyDocument"]["Statement"].pop(2),
             lambda t: _resource(t, "TrailBucketPolicy")["PolicyDocument"]["Statement"][1]["Condition"].pop("Null"),
-            lambda t: _resource(t, "PreserveRole")["Policies"][0]["PolicyDocument"]["Statement"][0]["Action"].append(
+            lambda t: _resource(t, "PreservePolicy")["PolicyDocument"]["Statement"][0]["Action"].append(
                 "s3:BypassGovernanceRetention"
             ),
         )
     ),
-    ("a_topic_has_a_policy_of_its_own", TEAM_EVENTS, lambda t: t["Resources"].pop("TeamEventsPolicy")),
+    ("a_topic_has_a_policy_of_its_own", TOPIC, lambda t: t["Resources"].pop("TopicPolicy")),
     (
         "a_topic_has_a_policy_of_its_own",
-        TEAM_EVENTS,
-        lambda t: _resource(t, "TeamEventsPolicy")["PolicyDocument"]["Statement"][0].update(Principal="*"),
+        TOPIC,
+        lambda t: _resource(t, "TopicPolicy")["PolicyDocument"]["Statement"][0]["Fn::If"][2].update(Principal="*"),
     ),
-    ("plain_http_is_refused_on_aws", TEAM_EVENTS, lambda t: t["Resources"].pop("TeamEventsPolicy")),
+    ("plain_http_is_refused_on_aws", TOPIC, lambda t: t["Resources"].pop("TopicPolicy")),
     ("a_function_has_a_role_of_its_own", TEAM_EVENTS, lambda t: _resource(t, "TeamAFunction").pop("Role")),
     (
         "a_function_has_a_role_of_its_own",
@@ -393,19 +400,19 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_statement_says_what_it_is_for",
         TEAM_EVENTS,
-        lambda t: _resource(t, "FeedWriterPolicy")["PolicyDocument"]["Statement"][0].update(
-            Resource={"Fn::Sub": "${FeedTable.Arn}/index/*"}
+        lambda t: _resource(t, "TeamASubscriber")["Parameters"].update(
+            TableArn={"Fn::Sub": "${FeedTable.Arn}/index/*"}
         ),
     ),
     (
         "a_statement_says_what_it_is_for",
         TEAM_EVENTS,
-        lambda t: _resource(t, "FeedWriterPolicy")["PolicyDocument"]["Statement"][0].update(Action="dynamodb:*"),
+        lambda t: _resource(t, "TeamASubscriber")["Parameters"].update(TableActions="dynamodb:*"),
     ),
     (
         "a_grant_on_the_key_is_for_one_service",
-        TEAM_EVENTS,
-        lambda t: _resource(t, "FeedWriterPolicy")["PolicyDocument"]["Statement"][1].pop("Condition"),
+        PERMISSIONS,
+        lambda t: _resource(t, "TableKeyPolicy")["PolicyDocument"]["Statement"][0].pop("Condition"),
     ),
     (
         "a_subscriber_reads_its_own_inbox",
@@ -417,7 +424,7 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     (
         "a_subscriber_reads_its_own_inbox",
         TEAM_EVENTS,
-        lambda t: _resource(t, "TeamARole").update(ManagedPolicyArns=_resource(t, "TeamBRole")["ManagedPolicyArns"]),
+        lambda t: _resource(t, "TeamAFunction").update(Role=_resource(t, "TeamBFunction")["Role"]),
     ),
     *(
         ("a_function_has_exactly_the_common_layer_of_its_stack", TEAM_EVENTS, change)
@@ -443,7 +450,7 @@ MISTAKES: list[tuple[str, Path, Change]] = [
     ),
     (
         "everything_a_person_sets_or_reads_is_described",
-        INBOX,
+        SUBSCRIBER,
         lambda t: t["Parameters"]["Fifo"].pop("Description"),
     ),
     (
