@@ -165,7 +165,7 @@ class _Stack:
     def topic_name(self, holder: "_Stack", logical_id: str, arn: str) -> str:
         """Return what a topic of this stack, or of one nested in it, is called.
 
-        It is the name of the output with its ARN, else the logical id of the topic, or of the nested stack that holds it.
+        It is the name of the output with its ARN, else the logical id of the topic, or of the nested stack with it.
         """
         names = [key.removesuffix("Arn") for key, value in self.outputs.items() if value == arn]
         nested = holder.path.removeprefix(self.path).rstrip("/").rpartition("/")[2]

@@ -1,7 +1,7 @@
 """One stack of one deployment: parameters handed down, conditions decided, outputs passed up.
 
-What a reference points to is written as text that names it wherever it is used: `<TeamEvents/TeamASubscriber/Queue.Arn>` is
-the ARN of that queue both inside the subscriber and in the use case that nests it. So a rule compares plain values.
+What a reference points to is written as text that names it everywhere: `<TeamEvents/TeamASubscriber/Queue.Arn>`
+is the ARN of that queue both inside the subscriber and in the use case that nests it. So a rule compares plain values.
 What cannot be told is text too, `<unresolved: ...>`, and a problem of the deployment.
 """
 
