@@ -1,14 +1,20 @@
 """The wiring rules, for cfn-lint."""
 
-from fanout_wiring._alarms import AlarmThatNobodyHears, AlarmThatTheTopicRefuses
-from fanout_wiring._consumption import FewAttempts, NoPartialBatchResponse, NoRoomForThrottling, ShortVisibilityTimeout
+from fanout_wiring._alarms import AlarmThatTheTopicRefuses, AlarmWithoutAction
+from fanout_wiring._consumption import (
+    FewAttempts,
+    LargeBatchWithoutWindow,
+    NoPartialBatchResponse,
+    NoRoomForThrottling,
+    ShortVisibilityTimeout,
+)
 from fanout_wiring._dead_letters import DeadLettersKeptTooShort, DeadLettersWithoutAlarm
 from fanout_wiring._delivery import QueuePolicyOfAnotherTopic, SubscriptionWithoutRedrive
 from fanout_wiring._fifo import FifoMismatch, FifoQueueWithoutName
 from fanout_wiring._filters import FilterOnNothing, FilterThatSnsRefuses
 from fanout_wiring._permissions import PublisherWithoutKey, WildcardResource
 from fanout_wiring._queue_policies import QueuePolicyOfTwoQueues
-from fanout_wiring._resolution import Outside, Unresolved
+from fanout_wiring._resolution import ExternalResource, Unresolved
 from fanout_wiring._rule import WiringRule
 from fanout_wiring._suppressions import SuppressionWithoutReason
 from fanout_wiring._versions import UnpublishedChange
@@ -23,16 +29,17 @@ RULES: tuple[type[WiringRule], ...] = (
     FewAttempts,
     DeadLettersWithoutAlarm,
     DeadLettersKeptTooShort,
-    AlarmThatNobodyHears,
+    AlarmWithoutAction,
     AlarmThatTheTopicRefuses,
     PublisherWithoutKey,
     WildcardResource,
     FifoMismatch,
     FilterOnNothing,
     SuppressionWithoutReason,
-    Outside,
+    ExternalResource,
     QueuePolicyOfTwoQueues,
     FifoQueueWithoutName,
     UnpublishedChange,
     FilterThatSnsRefuses,
+    LargeBatchWithoutWindow,
 )

@@ -88,6 +88,7 @@ MISTAKES = [
         '${MaxAttempts} tries"\n      Role: !GetAtt DeadlinesRole.Arn',
         '${OrderDeadlineSeconds} s, ${MaxAttempts} tries"\n      Role: !GetAtt DeadlinesRole.Arn',
     ),
+    ("E9122", LOGS, "      MaximumBatchingWindowInSeconds: !Ref ArchiveBatchWindow\n", ""),
     ("E9115", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: [WARN, ERROR, CRITICAL]"),
     ("E9121", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: WARNING"),
 ]
