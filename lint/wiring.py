@@ -13,7 +13,7 @@ FOLDER = str(Path(__file__).resolve().parent)
 if FOLDER not in sys.path:
     sys.path.append(FOLDER)
 
-from fanout_wiring import RULES  # noqa: E402 - importable only now
+from fanout_wiring._rules import RULES  # noqa: E402 - importable only now
 
 # cfn-lint takes as rules the classes that it finds among the names of a module.
 globals().update({rule.__name__: rule for rule in RULES})

@@ -44,7 +44,7 @@ class ExpandedResource:
     """One resource, as its service receives it."""
 
     path: str
-    """`TeamEvents/TeamAInbox/Queue`"""
+    """`TeamEvents/TeamASubscriber/Queue`"""
     type: str
     properties: dict[str, Any]
     name: str

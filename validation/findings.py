@@ -17,7 +17,7 @@ class Finding:
     check: str
     """the judge's own id for what it checked"""
     path: str
-    """the resource: `TeamEvents/TeamAInbox/Queue`"""
+    """the resource: `TeamEvents/TeamASubscriber/Queue`"""
     type: str
     """the resource's type; empty if it is not about a resource"""
     message: str

@@ -20,7 +20,7 @@ from fanout import contracts, testing
 from fanout.event import decode, decode_data, encode
 from fanout.publisher import message_group
 from fanout_cli.service_payloads import service_payloads
-from fanout_cli.wiring import Wire, wires
+from fanout_wiring import Wire, Wiring
 from local_engine.filter_policy import PartialBody, admits
 
 # Some sample is as large as its topic allows. What it would show here, a smaller one shows as well.
@@ -44,7 +44,7 @@ def payloads(root: Path, use_case: str) -> dict[str, str]:
     ]
     delivered = {
         f"{wire.subscriber.partition('/')[2]}-{sample.name}": testing.lambda_event([_record(wire, sample)])
-        for wire in wires(root, use_case)
+        for wire in Wiring(root, use_case).wires
         for sample in samples
         if wire.topic == sample.topic and _passes(wire, sample) and len(sample.text.encode()) <= _LARGEST_BYTES
     }

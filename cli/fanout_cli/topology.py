@@ -103,31 +103,32 @@ def discover(client: Callable[[str], Any], stack_name: str) -> Topology:
         functions = [(stack, name) for stack in stacks for name in stack.functions.values()]
         configurations = _gather(pool, lambda pair: _configuration(client("lambda"), pair[1]), functions)
         subscribers: dict[str, Subscriber] = {}
-        use_case_of_stack: dict[str, str] = {}
+        use_cases: dict[str, _Stack] = {}
         for (stack, _), configuration in zip(functions, configurations, strict=True):
             subscriber = _subscriber(configuration)
             if subscriber is not None:
                 subscribers[subscriber.name] = subscriber
-                use_case_of_stack[stack.arn] = subscriber.use_case
+                use_cases[subscriber.use_case] = stack
         if not subscribers:
             raise UserError(
                 f"stack {stack_name} has no subscriber", "Deploy a use case: fanout up locally, sam deploy on AWS."
             )
         topics = [
-            (stack, logical_id, arn)
+            (use_case, composing.topic_name(stack, logical_id, arn), arn)
+            for use_case, composing in use_cases.items()
             for stack in stacks
-            if stack.arn in use_case_of_stack
+            if stack.path.startswith(composing.path)
             for logical_id, arn in stack.topics
         ]
         subscriptions = _gather(pool, lambda topic: _subscriptions(client("sns"), topic[2], subscribers), topics)
     return Topology(
         stack_name,
         tuple(
-            Topic(stack.topic_name(logical_id, arn), arn, use_case_of_stack[stack.arn], tuple(found))
-            for (stack, logical_id, arn), found in zip(topics, subscriptions, strict=True)
+            Topic(name, arn, use_case, tuple(found))
+            for (use_case, name, arn), found in zip(topics, subscriptions, strict=True)
         ),
         subscribers,
-        {use_case_of_stack[stack.arn]: stack.outputs for stack in stacks if stack.arn in use_case_of_stack},
+        {use_case: stack.outputs for use_case, stack in use_cases.items()},
     )
 
 
@@ -161,10 +162,14 @@ class _Stack:
     nested: Mapping[str, str]
     """{logical id: ARN}"""
 
-    def topic_name(self, logical_id: str, arn: str) -> str:
-        """The name under which the stack gives out the topic, else its logical id."""
+    def topic_name(self, holder: "_Stack", logical_id: str, arn: str) -> str:
+        """Return what a topic of this stack, or of one nested in it, is called.
+
+        It is the name of the output with its ARN, else the logical id of the topic, or of the nested stack with it.
+        """
         names = [key.removesuffix("Arn") for key, value in self.outputs.items() if value == arn]
-        return names[0] if names else logical_id
+        nested = holder.path.removeprefix(self.path).rstrip("/").rpartition("/")[2]
+        return names[0] if names else nested or logical_id
 
 
 def _stacks(cloudformation: Any, name: str, pool: ThreadPoolExecutor) -> list[_Stack]:

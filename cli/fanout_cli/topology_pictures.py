@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fanout_cli.wiring import Exit, Publication, Wire, exits, publications, wires
+from fanout_wiring import Exit, Publication, Wire, Wiring
 
 BEGIN = "<!-- topology, drawn from template.yaml by make generate -->"
 END = "<!-- end of topology -->"
@@ -18,8 +18,12 @@ _BETWEEN = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 
 
 def picture(root: Path, use_case: str) -> str:
-    """Return the Markdown between the marks, both included. Raises OSError if the use case has no template."""
-    ways_in, ways_out, back = wires(root, use_case), exits(root, use_case), publications(root, use_case)
+    """Return the Markdown between the marks, both included.
+
+    Raises UnreadableTemplateError if the use case has no template.
+    """
+    wiring = Wiring(root, use_case)
+    ways_in, ways_out, back = wiring.wires, wiring.exits, wiring.publications
     topics = sorted(
         {each.topic for each in ways_in} | {each.topic for each in ways_out} | {each.topic for each in back}
     )
@@ -30,7 +34,7 @@ def picture(root: Path, use_case: str) -> str:
         lines += _exit(each)
     for publication in back:
         lines += _publication(publication)
-    once = dict.fromkeys(lines)  # a function with two subscriptions has one inbox
+    once = dict.fromkeys(lines)  # a function with two subscriptions has one queue
     return "\n".join([BEGIN, "```mermaid", *once, "```", END])
 
 

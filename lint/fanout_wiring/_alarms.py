@@ -12,7 +12,7 @@ _CLOUDWATCH = "cloudwatch.amazonaws.com"
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 
-class AlarmThatNobodyHears(WiringRule):
+class AlarmWithoutAction(WiringRule):
     """In no deployment at all: an operator who switches mail off knows what they do."""
 
     id = "E9110"

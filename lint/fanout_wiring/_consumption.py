@@ -9,6 +9,7 @@ from fanout_wiring._values import as_dict, as_list
 
 FEWEST_ATTEMPTS = 5
 LEAST_THROTTLING = 600
+_SMALL_BATCH = 10
 
 
 class ShortVisibilityTimeout(WiringRule):
@@ -60,6 +61,25 @@ class NoPartialBatchResponse(WiringRule):
                 if not mapping.complete:
                     fix = "SqsSubscription has no FunctionResponseTypes; declare a queue and an SQS event that has it"
                 message = f"one failed message fails its whole batch; {fix}; let the function return batchItemFailures"
+                yield Finding(mapping.resource, mapping.keys, message)
+
+
+class LargeBatchWithoutWindow(WiringRule):
+    """Lambda answers `InvalidParameterValueException`, and the stack rolls back."""
+
+    id = "E9122"
+    shortdesc = "A mapping with batches of more than ten messages has a batching window"
+    description = "Lambda refuses a BatchSize above 10 without a MaximumBatchingWindowInSeconds of at least 1"
+    page = source_url = f"{PAGE}lambda/latest/api/API_CreateEventSourceMapping.html"
+
+    def findings(self, graph: Graph) -> Iterator[Finding]:
+        for mapping in graph.mappings:
+            size = number(mapping.settings.get("BatchSize", _SMALL_BATCH))
+            window = number(mapping.settings.get("MaximumBatchingWindowInSeconds", 0))
+            if size is None or window is None:
+                continue  # a parameter without a default or bounds
+            if highest(size) > _SMALL_BATCH and lowest(window) < 1:
+                message = f"batches of {highest(size)} messages need a window; set MaximumBatchingWindowInSeconds"
                 yield Finding(mapping.resource, mapping.keys, message)
 
 

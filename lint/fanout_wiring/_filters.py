@@ -7,6 +7,7 @@ from typing import Any
 from fanout_wiring._contracts import Contract, admits, literals, read, search
 from fanout_wiring._filter_grammar import InvalidFilterPolicyError, validate
 from fanout_wiring._graph import TOPIC, Graph, Subscription
+from fanout_wiring._parameters import is_open
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._values import as_dict, as_list
 
@@ -68,11 +69,12 @@ class FilterThatSnsRefuses(WiringRule):
 def _mistakes(graph: Graph, subscription: Subscription, contracts: tuple[Contract, ...]) -> Iterator[str]:
     topic = graph.find(subscription.topic, TOPIC)
     # A topic without contracts of its own, or one that is a parameter, may carry any of them.
-    published = [each for each in contracts if topic is not None and each.channel == topic.logical_id] or [*contracts]
+    names = (topic.logical_id, graph.name_of(topic)) if topic is not None else ()
+    published = [each for each in contracts if each.channel in names] or [*contracts]
     leaves = [*_leaves(as_dict(subscription.settings.get("FilterPolicy")), ())]
     types = {each.type for each in published}
     for value in (value for path, asked in leaves if path == ("type",) for value in _values(asked)):
-        if isinstance(value, str) and value not in types:
+        if isinstance(value, str) and value not in types and not is_open(value):
             yield f"no contract has the type {value!r}; there are {', '.join(sorted(types))}"
     asked_types = {value for path, asked in leaves if path == ("type",) for value in asked if isinstance(value, str)}
     candidates = [each for each in published if each.type in asked_types] or published

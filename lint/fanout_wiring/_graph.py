@@ -141,6 +141,12 @@ class Graph:
         resource = self._found[value]
         return resource if resource is not None and (not types or resource.type in types) else None
 
+    def name_of(self, topic: Resource) -> str:
+        """Return what a topic is called: its logical id, or that of the nested stack of which it is the only topic."""
+        stack = topic.stack
+        alone = sum(other.stack is stack for other in self.of(TOPIC)) == 1
+        return stack.path.rpartition("/")[2] if alone and stack.parent is not None else topic.logical_id
+
     def queue_named(self, name: Any) -> Resource | None:
         """Return the queue with that name, as an alarm's dimension gives it."""
         return self.find(name, QUEUE) or self._by_name.get(("sqs", str(name)))

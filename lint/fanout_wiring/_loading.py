@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from cfnlint.helpers import TRANSFORM_LANGUAGE_EXTENSION
-from cfnlint.template import Template as CfnLintTemplate
 
 from fanout_wiring._values import as_list
 
 Template = dict[str, Any]
+_LANGUAGE_EXTENSIONS = "AWS::LanguageExtensions"
 
 # libyaml is ten times as fast, and not every installation of PyYAML has it.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -70,7 +69,10 @@ def _read(file: Path, _stamp: tuple[int, int]) -> Any:
         raise UnreadableTemplateError(f"{file} is neither YAML nor JSON: {error}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         raise UnreadableTemplateError(f"{file} has no Resources")
-    if TRANSFORM_LANGUAGE_EXTENSION in as_list(template.get("Transform")):
+    if _LANGUAGE_EXTENSIONS in as_list(template.get("Transform")):
+        # Slow to import, and only needed here.
+        from cfnlint.template import Template as CfnLintTemplate  # noqa: PLC0415
+
         expanded = CfnLintTemplate(str(file), template)
         if matches := expanded.transform():  # cfn-lint does this for the template that it lints
             raise UnreadableTemplateError(f"{file}: {matches[0].message}")

@@ -60,7 +60,7 @@ class Unresolved(WiringRule):
                 yield Finding(resource, keys, f"{message}; hand it down as a parameter or output of a local template")
 
 
-class Outside(WiringRule):
+class ExternalResource(WiringRule):
     """For information: where the templates end."""
 
     id = "I9117"

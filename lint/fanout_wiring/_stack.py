@@ -1,7 +1,7 @@
 """One stack of one deployment: parameters handed down, conditions decided, outputs passed up.
 
-What a reference points to is written as text that names it wherever it is used: `<TeamEvents/TeamAInbox/Queue.Arn>` is
-the ARN of that queue both inside the inbox and in the stack that subscribes it. So a rule compares plain values.
+What a reference points to is written as text that names it everywhere: `<TeamEvents/TeamASubscriber/Queue.Arn>`
+is the ARN of that queue both inside the subscriber and in the use case that nests it. So a rule compares plain values.
 What cannot be told is text too, `<unresolved: ...>`, and a problem of the deployment.
 """
 
@@ -134,7 +134,7 @@ class Stack:
         return f"{self.parent.stack_name}-{self.path.rsplit('/', 1)[-1]}-{random_suffix(self.path)}"
 
     def name(self, logical_id: str) -> str:
-        """The path of a resource of this stack: `TeamEvents/TeamAInbox/Queue`."""
+        """The path of a resource of this stack: `TeamEvents/TeamASubscriber/Queue`."""
         return f"{self.path}/{logical_id}" if self.path else logical_id
 
     def child(self, logical_id: str) -> "Stack | None":

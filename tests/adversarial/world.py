@@ -20,7 +20,7 @@ import pytest
 from fanout import contracts
 from fanout.observability import logger
 from fanout.testing import REGION, LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
-from fanout_cli.wiring import Wire, wires
+from fanout_wiring import Wire, Wiring
 
 ROOT = Path(__file__).parents[2]
 TABLE, BUCKET, CLAIMS = "store", "files", "claims"
@@ -72,7 +72,7 @@ def subjects() -> list[Subject]:
     """Every subscriber once, by name."""
     found: dict[str, Wire] = {}
     for use_case in contracts.use_cases():
-        for wire in wires(ROOT, use_case):
+        for wire in Wiring(ROOT, use_case).wires:
             found[wire.subscriber] = wire
     return [Subject(name, wire) for name, wire in sorted(found.items())]
 

@@ -20,8 +20,7 @@ import pytest
 from fanout import contracts
 from fanout.event import InvalidEvent, decode, decode_data
 from fanout.testing import REGION, LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
-from fanout_cli.wiring import Wire, wires
-from fanout_wiring import Composition, Resource
+from fanout_wiring import Composition, Resource, Wire, Wiring
 from tests.unit.conftest import Queues
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +81,7 @@ def record(wire: Wire, text: str) -> dict[str, Any]:
 
 def receivers(event: dict[str, Any], use_case: str) -> list[Wire]:
     topic = contracts.contract_of(contracts.load(use_case)[event["type"]]).topic
-    return [wire for wire in wires(ROOT, use_case) if wire.topic == topic]
+    return [wire for wire in Wiring(ROOT, use_case).wires if wire.topic == topic]
 
 
 def provide(resource: Resource) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout_cli.wiring import Wire, wires
+from fanout_wiring import Wire, Wiring
 
 ROOT = Path(__file__).parents[2]
 USE_CASES = sorted(file.parent.name for file in ROOT.glob("usecases/*/template.yaml"))
@@ -23,7 +23,7 @@ def test_every_use_case_has_a_row_and_every_row_a_use_case() -> None:
 
 @pytest.mark.parametrize("use_case", USE_CASES)
 def test_a_row_names_the_topic_and_every_subscriber_with_its_delivery(use_case: str) -> None:
-    row, found = ROWS[use_case], wires(ROOT, use_case)
+    row, found = ROWS[use_case], Wiring(ROOT, use_case).wires
     said = {
         name: kind.replace("inboxes", "inbox")
         for names, kind in GROUP.findall(row["subscribers"])

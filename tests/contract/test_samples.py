@@ -24,7 +24,7 @@ from fanout.publisher import MAX_BYTES
 from fanout.testing import LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
 from fanout_cli.lambda_payloads import payloads
 from fanout_cli.service_payloads import service_payloads
-from fanout_cli.wiring import Wire, wires
+from fanout_wiring import Wire, Wiring
 from tests.unit.conftest import Queues
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ def test_every_use_case_has_ordinary_unicode_largest_and_oldest_samples(use_case
 
 @pytest.mark.parametrize("use_case", USE_CASES)
 def test_every_event_type_of_a_use_case_that_it_handles_has_an_ordinary_sample(use_case: str) -> None:
-    topics = {wire.topic for wire in wires(ROOT, use_case)}
+    topics = {wire.topic for wire in Wiring(ROOT, use_case).wires}
     handled = {
         name for name, schema in contracts.load(use_case).items() if contracts.contract_of(schema).topic in topics
     }
@@ -140,7 +140,7 @@ def test_every_function_on_its_topic_understands_a_valid_sample(path: Path, func
     topic = contracts.contract_of(type(event.data)).topic
     found = [
         admitted(function_module(use_case_of(path), wire.subscriber.partition("/")[2]), wire, path.read_text("utf-8"))
-        for wire in wires(ROOT, use_case_of(path))
+        for wire in Wiring(ROOT, use_case_of(path)).wires
         if wire.topic == topic
     ]
     assert [each.data for each in found if each] == [event.data for each in found if each]
@@ -151,7 +151,7 @@ def test_every_function_on_its_topic_understands_a_valid_sample(path: Path, func
 def test_every_function_on_its_topic_understands_what_others_publish_there(
     path: Path, function_module: Modules
 ) -> None:
-    on_topic = [wire for wire in wires(ROOT, use_case_of(path)) if wire.topic == path.parent.name]
+    on_topic = [wire for wire in Wiring(ROOT, use_case_of(path)).wires if wire.topic == path.parent.name]
     assert on_topic
     for wire in on_topic:
         module = function_module(use_case_of(path), wire.subscriber.partition("/")[2])
@@ -166,7 +166,7 @@ def test_an_invalid_sample_is_rejected_for_the_reason_it_states(
     sample = json.loads(path.read_bytes())
     expected = sample["expect"]
     text = sample["body"] if "body" in sample else json.dumps(sample["event"])
-    receivers = [wire for wire in wires(ROOT, use_case_of(path)) if receives(wire, sample, use_case_of(path))]
+    receivers = [wire for wire in Wiring(ROOT, use_case_of(path)).wires if receives(wire, sample, use_case_of(path))]
     assert receivers
     for wire in receivers:
         monkeypatch.setenv("FANOUT_SUBSCRIBER", wire.subscriber)
@@ -197,7 +197,7 @@ def test_the_payloads_for_sam_local_invoke_are_those_of_the_samples(use_case: st
     assert {path.name: path.read_text("utf-8") for path in folder.iterdir()} == made, (
         "samples, contracts or templates have changed: run `make generate` and commit events/"
     )
-    subscribers = {wire.subscriber.partition("/")[2] for wire in wires(ROOT, use_case)}
+    subscribers = {wire.subscriber.partition("/")[2] for wire in Wiring(ROOT, use_case).wires}
     assert {name.partition("-ordinary")[0] for name in made if "-ordinary" in name} == subscribers
 
 
@@ -219,6 +219,8 @@ def test_a_payload_holds_its_sample_as_the_function_will_read_it(path: Path) -> 
     [delivered] = json.loads(path.read_bytes())["Records"]
     delivery = read(delivered)
     assert json.loads(delivery.notification.text) == json.loads(sample.read_bytes())
-    [wire] = {wire.delivery for wire in wires(ROOT, use_case_of(path)) if wire.subscriber.endswith(f"/{subscriber}")}
+    [wire] = {
+        wire.delivery for wire in Wiring(ROOT, use_case_of(path)).wires if wire.subscriber.endswith(f"/{subscriber}")
+    }
     assert delivery.is_direct == (wire == "direct")
     assert (delivery.notification.topic_arn is None) == (wire == "raw")

@@ -91,7 +91,7 @@ def appended(path: Path, text: str) -> None:
 
 
 def edit_code(folder: Path) -> None:
-    for code in ("team_events/team_a.py", "user_interactions/likes.py"):
+    for code in ("team_events/team_events/handlers/team_a.py", "user_interactions/user_interactions/handlers/likes.py"):
         appended(folder / "functions" / code, "\n\nCHANGED_BY_A_TEST = True\n")
 
 

@@ -7,7 +7,7 @@ from cfnlint.match import Match
 from cfnlint.rules import Rules
 from cfnlint.runner.template import run_template_by_file_path
 
-from fanout_wiring import RULES
+from fanout_wiring._rules import RULES
 
 
 def judged(file: Path, *options: str, only: str = "") -> list[Match]:

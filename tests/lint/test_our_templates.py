@@ -13,7 +13,9 @@ import pytest
 from tests.lint.judging import judged
 from tests.template.application import ROOT, templates
 
-INBOX = "platform/inbox.yaml"
+SUBSCRIBER = "platform/subscriber.yaml"
+TOPIC = "platform/topic.yaml"
+DEAD_LETTERS = "platform/dead_letter_queue.yaml"
 TEAM_EVENTS = "usecases/team_events/template.yaml"
 LOGS = "usecases/application_logs/template.yaml"
 ORDERS = "usecases/order_workflow/template.yaml"
@@ -32,17 +34,22 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 MISTAKES = [
-    ("E9101", TEAM_EVENTS, "        TopicArn: !Ref TeamEvents\n        VisibilityTimeout", "        VisibilityTimeout"),
-    ("E9101", INBOX, "  DeadLetterQueueArn:\n    Description", "  DeadLettersArn:\n    Description"),
+    (
+        "E9101",
+        TEAM_EVENTS,
+        "        TopicArn: !GetAtt TeamEvents.Outputs.TopicArn\n        Delivery",
+        "        Delivery",
+    ),
+    ("E9101", SUBSCRIBER, "  DeadLetterQueueArn:\n    Description", "  DeadLettersArn:\n    Description"),
     (
         "E9102",
-        TEAM_EVENTS,
-        "      RedrivePolicy: {deadLetterTargetArn: !GetAtt TeamAInbox.Outputs.DeadLetterQueueArn}\n",
+        SUBSCRIBER,
+        "      RedrivePolicy: {deadLetterTargetArn: !GetAtt DeadLetterQueue.Arn}\n",
         "",
     ),
-    ("E9103", INBOX, "Queues: [!Ref DeadLetterQueue]", "Queues: [!Ref Queue]"),
-    ("E9103", INBOX, '            Condition: {ArnEquals: {"aws:SourceArn": !Ref TopicArn}}\n', ""),
-    ("E9103", ALERTS, "        OtherTopicArn: !Ref OperatorTopicArn\n", ""),
+    ("E9103", SUBSCRIBER, "Queues: [!Ref DeadLetterQueue]", "Queues: [!Ref Queue]"),
+    ("E9103", SUBSCRIBER, '            Condition: {ArnEquals: {"aws:SourceArn": !Ref TopicArn}}\n', ""),
+    ("E9103", ALERTS, "        OtherTopicArn: !Ref AlarmTopicArn\n", ""),
     ("E9104", TEAM_EVENTS, "Timeout: 20", "Timeout: 21"),
     ("E9104", LOGS, "MaxValue: 300", "MaxValue: 301"),
     ("E9105", TEAM_EVENTS, "      FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
@@ -53,27 +60,27 @@ MISTAKES = [
         "usecases/team_events/template.yaml\n      Parameters:\n",
         "usecases/team_events/template.yaml\n      Parameters:\n        MaxAttempts: 4\n",
     ),
-    ("E9108", INBOX, "MAX(ApproximateNumberOfMessagesVisible)", "MAX(NumberOfMessagesSent)"),
-    ("E9108", LOGS, "  IngestFailuresAlarm:\n", "  IngestFailuresAlarm:\n    Condition: OwnKey\n"),
-    ("E9109", INBOX, "MessageRetentionPeriod: 604800", "MessageRetentionPeriod: 1209600"),
-    ("E9110", INBOX, '      AlarmActions: !If [HasOperator, [!Ref OperatorTopicArn], !Ref "AWS::NoValue"]\n', ""),
+    ("E9108", SUBSCRIBER, "MAX(ApproximateNumberOfMessagesVisible)", "MAX(NumberOfMessagesSent)"),
+    ("E9108", DEAD_LETTERS, "  Alarm:\n", "  Alarm:\n    Condition: HasTopic\n"),
+    ("E9109", SUBSCRIBER, "MessageRetentionPeriod: 604800", "MessageRetentionPeriod: 1209600"),
+    ("E9110", SUBSCRIBER, '      AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref "AWS::NoValue"]\n', ""),
     ("E9111", "platform/encryption_key.yaml", "                - cloudwatch.amazonaws.com\n", ""),
-    ("E9112", "platform/permissions.yaml", "                  - !Sub sns.${AWS::Region}.amazonaws.com\n", ""),
-    ("E9113", TEAM_EVENTS, "Resource: !GetAtt FeedTable.Arn", 'Resource: "*"'),
-    ("E9114", INBOX, 'FifoQueue: !If [IsFifo, true, !Ref "AWS::NoValue"]', "FifoQueue: true"),
+    ("E9112", TOPIC, "                  - !Sub sns.${AWS::Region}.amazonaws.com\n", ""),
+    ("E9113", TEAM_EVENTS, "TableArn: !GetAtt FeedTable.Arn", 'TableArn: "*"'),
+    ("E9114", SUBSCRIBER, 'FifoQueue: !If [IsFifo, true, !Ref "AWS::NoValue"]', "FifoQueue: true"),
     (
         "E9118",
-        INBOX,
+        SUBSCRIBER,
         "Resource: !GetAtt Queue.Arn\n            Condition",
         "Resource: [!GetAtt Queue.Arn, !GetAtt DeadLetterQueue.Arn]\n            Condition",
     ),
     (
         "E9118",
-        INBOX,
+        SUBSCRIBER,
         "Resource: !GetAtt DeadLetterQueue.Arn\n            Condition",
         "Resource: !GetAtt Queue.Arn\n            Condition",
     ),
-    ("E9119", INBOX, "${Name}Dlq-${Id}.fifo", "${Name}Dlq-${Id}"),
+    ("E9119", SUBSCRIBER, "${Name}Dlq-${Id}.fifo", "${Name}Dlq-${Id}"),
     ("E9120", TEAM_EVENTS, "${Runtime} ${Architecture}, ", ""),
     (
         "E9120",
@@ -81,6 +88,7 @@ MISTAKES = [
         '${MaxAttempts} tries"\n      Role: !GetAtt DeadlinesRole.Arn',
         '${OrderDeadlineSeconds} s, ${MaxAttempts} tries"\n      Role: !GetAtt DeadlinesRole.Arn',
     ),
+    ("E9122", LOGS, "      MaximumBatchingWindowInSeconds: !Ref ArchiveBatchWindow\n", ""),
     ("E9115", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: [WARN, ERROR, CRITICAL]"),
     ("E9121", LOGS, "level: [WARNING, ERROR, CRITICAL]", "level: WARNING"),
 ]
@@ -90,7 +98,7 @@ MISTAKES = [
 def test_a_mistake_is_found(rule: str, name: str, right: str, wrong: str, application: Path) -> None:
     file = application / name
     before = file.read_text()
-    from_root = name == ALERTS or rule in ("E9101", "E9105", "E9111", "E9119")
+    from_root = name in (ALERTS, DEAD_LETTERS) or rule in ("E9101", "E9105", "E9111", "E9119")
     composing = "template.yaml" if from_root else TEAM_EVENTS if name.startswith("platform") else name
     assert right in before, "the template no longer says what this test makes wrong"
     file.write_text(before.replace(right, wrong, 1))

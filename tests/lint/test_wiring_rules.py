@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout_wiring import RULES
+from fanout_wiring._rules import RULES
 from tests.lint.judging import judged
 from tests.template.application import ROOT
 

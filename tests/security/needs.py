@@ -1,97 +1,99 @@
 """What each function needs, written down apart from the templates: all else must be refused.
 
 Read from the handlers, not from the policies: a test that took its expectation from the policy it tests would find any
-policy right. A function's own inbox, and the claim checks that a subscriber reads, are the same for all: see `of`.
+policy right. A function's own queue, and the claim checks that a subscriber reads, are the same for all: see `of`.
 """
 
 from collections.abc import Iterator
 
 # {role: {resource: actions}}. Paths are logical ids from the root template downwards. S3: `bucket:prefix`.
 NEEDS: dict[str, dict[str, str]] = {
-    "TeamEvents/TeamARole": {"TeamEvents/FeedTable": "PutItem"},
-    "TeamEvents/TeamBRole": {"TeamEvents/FeedTable": "PutItem"},
-    "TeamEvents/BroadcastRole": {"TeamEvents/FeedTable": "PutItem"},
-    "UserRegistration/NotifyServiceRole": {
+    "TeamEvents/TeamASubscriber/Role": {"TeamEvents/FeedTable": "PutItem"},
+    "TeamEvents/TeamBSubscriber/Role": {"TeamEvents/FeedTable": "PutItem"},
+    "TeamEvents/BroadcastSubscriber/Role": {"TeamEvents/FeedTable": "PutItem"},
+    "UserRegistration/NotifyServiceSubscriber/Role": {
         "UserRegistration/MailTable": "GetItem PutItem UpdateItem",
         "UserRegistration/EmailHashKey": "GetSecretValue",
     },
-    "UserRegistration/AnalyticsServiceRole": {
+    "UserRegistration/AnalyticsServiceSubscriber/Role": {
         "UserRegistration/AnalyticsTable": "PutItem UpdateItem",
         "UserRegistration/EmailHashKey": "GetSecretValue",
     },
-    "UserRegistration/MailFeedbackRole": {
+    "UserRegistration/MailFeedbackSubscriber/Role": {
         "UserRegistration/MailTable": "PutItem UpdateItem",
         "UserRegistration/EmailHashKey": "GetSecretValue",
     },
-    "UserInteractions/LikesRole": {"UserInteractions/InteractionsTable": "GetItem PutItem UpdateItem"},
-    "UserInteractions/SharesRole": {"UserInteractions/InteractionsTable": "PutItem UpdateItem"},
-    "UserInteractions/CommentsRole": {"UserInteractions/InteractionsTable": "PutItem UpdateItem"},
+    "UserInteractions/LikesSubscriber/Role": {"UserInteractions/InteractionsTable": "GetItem PutItem UpdateItem"},
+    "UserInteractions/SharesSubscriber/Role": {"UserInteractions/InteractionsTable": "PutItem UpdateItem"},
+    "UserInteractions/CommentsSubscriber/Role": {"UserInteractions/InteractionsTable": "PutItem UpdateItem"},
     "UserInteractions/PostsRole": {"UserInteractions/InteractionsTable": "GetItem Query"},
     "UserInteractions/ReviewRole": {
         "UserInteractions/InteractionsTable": "DeleteItem GetItem PutItem Query UpdateItem"
     },
-    "ApplicationLogs/MonitorRole": {
+    "ApplicationLogs/MonitorSubscriber/Role": {
         "ApplicationLogs/MonitorTable": "GetItem PutItem UpdateItem",
-        "SystemAlerts/SystemAlerts": "Publish",
+        "SystemAlerts/SystemAlerts/Topic": "Publish",
     },
-    "ApplicationLogs/ArchiveRole": {"ApplicationLogs/ArchiveBucket:logs": "PutObject"},
+    "ApplicationLogs/ArchiveSubscriber/Role": {"ApplicationLogs/ArchiveBucket:logs": "PutObject"},
     "ApplicationLogs/IngestRole": {
-        "ApplicationLogs/ApplicationLogs": "Publish",
-        "ApplicationLogs/IngestFailures": "SendMessage",
+        "ApplicationLogs/ApplicationLogs/Topic": "Publish",
+        "ApplicationLogs/IngestFailures/Queue": "SendMessage",
         "ClaimChecks/Bucket:application_logs": "PutObject",
     },
-    "OrderWorkflow/PaymentRole": {
+    "OrderWorkflow/PaymentSubscriber/Role": {
         "OrderWorkflow/PaymentTable": "GetItem PutItem",
-        "OrderWorkflow/NewOrder": "Publish",
+        "OrderWorkflow/NewOrder/Topic": "Publish",
         "ClaimChecks/Bucket:order_workflow": "PutObject",
     },
-    "OrderWorkflow/InventoryRole": {
+    "OrderWorkflow/InventorySubscriber/Role": {
         "OrderWorkflow/StockTable": "GetItem PutItem UpdateItem",
-        "OrderWorkflow/NewOrder": "Publish",
+        "OrderWorkflow/NewOrder/Topic": "Publish",
         "ClaimChecks/Bucket:order_workflow": "PutObject",
     },
-    "OrderWorkflow/WorkflowRole": {
+    "OrderWorkflow/WorkflowSubscriber/Role": {
         "OrderWorkflow/OrderTable": "GetItem PutItem",
-        "OrderWorkflow/NewOrder": "Publish",
+        "OrderWorkflow/NewOrder/Topic": "Publish",
         "ClaimChecks/Bucket:order_workflow": "PutObject",
     },
     "OrderWorkflow/DeadlinesRole": {
         "OrderWorkflow/OrderTable": "GetItem PutItem",  # and Query of its index `due`
-        "OrderWorkflow/NewOrder": "Publish",
+        "OrderWorkflow/NewOrder/Topic": "Publish",
         "ClaimChecks/Bucket:order_workflow": "PutObject",
     },
-    "OrderWorkflow/NotificationRole": {"OrderWorkflow/NotificationTable": "GetItem PutItem UpdateItem"},
+    "OrderWorkflow/NotificationSubscriber/Role": {"OrderWorkflow/NotificationTable": "GetItem PutItem UpdateItem"},
     "DatabaseChanges/CaptureRole": {
-        "DatabaseChanges/DatabaseChanges": "Publish",
+        "DatabaseChanges/DatabaseChanges/Topic": "Publish",
         "DatabaseChanges/UnpublishedBucket:changes": "PutObject",
         "DatabaseChanges/UnpublishedBucket:aws/lambda": "PutObject",
         "ClaimChecks/Bucket:database_changes": "PutObject",
     },
-    "DatabaseChanges/ReplicateToDynamodbRole": {"DatabaseChanges/ReplicaTable": "PutItem"},
-    "DatabaseChanges/ReplicateToSqlRole": {"DatabaseChanges/SqlSecret": "GetSecretValue"},
-    "OrderProcessing/PaymentRole": {"OrderProcessing/PaymentTable": "GetItem PutItem UpdateItem"},
-    "OrderProcessing/ShippingRole": {"OrderProcessing/LabelTable": "GetItem PutItem"},
-    "OrderProcessing/CustomerNotificationRole": {"OrderProcessing/NotificationTable": "GetItem PutItem UpdateItem"},
-    "DataAggregation/WebRole": {"DataAggregation/AggregatesTable": "PutItem UpdateItem"},
-    "DataAggregation/MobileRole": {"DataAggregation/AggregatesTable": "PutItem UpdateItem"},
-    "DataAggregation/StoreRole": {"DataAggregation/AggregatesTable": "PutItem UpdateItem"},
-    # Firehose hands it the events; no inbox, but claim checks.
-    "DataAggregation/LakeRole": {"ClaimChecks/Bucket:data_aggregation": "GetObject"},
-    "SystemAlerts/DispatchRole": {
-        "SystemAlerts/AlertTable": "GetItem PutItem Query UpdateItem",
-        "SystemAlerts/AlertNotifications": "Publish",
+    "DatabaseChanges/ReplicateToDynamodbSubscriber/Role": {"DatabaseChanges/ReplicaTable": "PutItem"},
+    "DatabaseChanges/ReplicateToSqlSubscriber/Role": {"DatabaseChanges/SqlSecret": "GetSecretValue"},
+    "OrderProcessing/PaymentSubscriber/Role": {"OrderProcessing/PaymentTable": "GetItem PutItem UpdateItem"},
+    "OrderProcessing/ShippingSubscriber/Role": {"OrderProcessing/LabelTable": "GetItem PutItem"},
+    "OrderProcessing/CustomerNotificationSubscriber/Role": {
+        "OrderProcessing/NotificationTable": "GetItem PutItem UpdateItem"
     },
-    "SystemAlerts/ChatRole": {
+    "DataAggregation/WebSubscriber/Role": {"DataAggregation/AggregatesTable": "PutItem UpdateItem"},
+    "DataAggregation/MobileSubscriber/Role": {"DataAggregation/AggregatesTable": "PutItem UpdateItem"},
+    "DataAggregation/StoreSubscriber/Role": {"DataAggregation/AggregatesTable": "PutItem UpdateItem"},
+    # Firehose hands it the events; no queue, but claim checks.
+    "DataAggregation/LakeRole": {"ClaimChecks/Bucket:data_aggregation": "GetObject"},
+    "SystemAlerts/DispatchSubscriber/Role": {
+        "SystemAlerts/AlertTable": "GetItem PutItem Query UpdateItem",
+        "SystemAlerts/AlertNotifications/Topic": "Publish",
+    },
+    "SystemAlerts/ChatSubscriber/Role": {
         "SystemAlerts/ChannelTable": "GetItem PutItem UpdateItem",
         "SystemAlerts/ChatWebhook": "GetSecretValue",
     },
-    "SystemAlerts/PagerRole": {
+    "SystemAlerts/PagerSubscriber/Role": {
         "SystemAlerts/ChannelTable": "GetItem PutItem",
         "SystemAlerts/PagerWebhook": "GetSecretValue",
     },
-    "BatchJobs/StartJobRole": {
+    "BatchJobs/StartJobSubscriber/Role": {
         "BatchJobs/JobTable": "GetItem PutItem UpdateItem",
-        "BatchJobs/JobOutcomes": "Publish",
+        "BatchJobs/JobOutcomes/Topic": "Publish",
         "BatchJobs/JobMachine": "StartExecution",
     },
     "BatchJobs/PlanJobRole": {
@@ -110,10 +112,10 @@ NEEDS: dict[str, dict[str, str]] = {
         "BatchJobs/ImportTable": "PutItem",
         "BatchJobs/JobBucket:work": "GetObject",
         "BatchJobs/JobBucket:results": "PutObject",
-        "BatchJobs/JobOutcomes": "Publish",
+        "BatchJobs/JobOutcomes/Topic": "Publish",
     },
-    "AuditLogs/RecordRole": {"AuditLogs/AuditTable": "GetItem PutItem"},
-    "AuditLogs/PreserveRole": {"AuditLogs/TrailBucket:documents": "GetObject PutObject"},
+    "AuditLogs/RecordSubscriber/Role": {"AuditLogs/AuditTable": "GetItem PutItem"},
+    "AuditLogs/PreserveSubscriber/Role": {"AuditLogs/TrailBucket:documents": "GetObject PutObject"},
 }
 
 
@@ -128,12 +130,12 @@ def of(role: str, deployed: set[str]) -> Iterator[tuple[str, str]]:
     for resource, actions in NEEDS[role].items():
         for action in actions.split():
             yield resource, action
-    inbox = role.removesuffix("Role") + "Inbox"
-    if f"{inbox}/Queue" in deployed:
+    subscriber = role.removesuffix("/Role")
+    if f"{subscriber}/Queue" in deployed:
         for action in ("ReceiveMessage", "DeleteMessage", "SendMessage"):
-            yield f"{inbox}/Queue", action
-        yield f"{inbox}/DeadLetterQueue", "SendMessage"
+            yield f"{subscriber}/Queue", action
+        yield f"{subscriber}/DeadLetterQueue", "SendMessage"
         yield f"ClaimChecks/Bucket:{use_case(role)}", "GetObject"
-    if f"{inbox}/AttemptsTable" in deployed:
+    if f"{subscriber}/AttemptsTable" in deployed:
         for action in ("DeleteItem", "UpdateItem"):
-            yield f"{inbox}/AttemptsTable", action
+            yield f"{subscriber}/AttemptsTable", action

@@ -20,11 +20,11 @@ def deployed(application: Application) -> Deployed:
 def test_a_producer_may_publish_to_its_topic_and_park_payloads_and_read_nothing(
     use_case: str, deployed: Deployed
 ) -> None:
-    policy = deployed.resources[f"{use_case}/Permissions/PublisherPolicy"][1]
-    producer = Principal.user(deployed.application, f"producer-{uuid.uuid4()}", policy)
     topic = _TOPICS.get(use_case, use_case)
+    policy = deployed.resources[f"{use_case}/{topic}/PublisherPolicy"][1]
+    producer = Principal.user(deployed.application, f"producer-{uuid.uuid4()}", policy)
     assert producer.allowed(attempts(deployed, use_case)) == {
-        (f"{use_case}/{topic}", "Publish"),
+        (f"{use_case}/{topic}/Topic", "Publish"),
         (f"ClaimChecks/Bucket:{needs.use_case(use_case)}", "PutObject"),
     }
 

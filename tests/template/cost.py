@@ -166,7 +166,7 @@ def _deliveries(deployed: Composition) -> list[tuple[str, str, Delivery]]:
         delivery = Delivery(
             direct=function.path in direct,
             fifo=queue is not None and _is_fifo(queue),
-            batch=int(mapping.settings["BatchSize"]),
+            batch=int(mapping.settings.get("BatchSize", 10)),
             gigabytes=int(function.properties["MemorySize"]) / 1024,
         )
         subscriber = function.properties["Environment"]["Variables"]["FANOUT_SUBSCRIBER"]

@@ -188,7 +188,7 @@ def operator_is_confirmed(client: Client, plan: Plan) -> list[Finding]:
     """Whether alarms reach an operator."""
     if not plan.parameters["OperatorEmail"]:
         return [Finding("OperatorEmail is not set: alarms reach nobody", "Name one in samconfig.toml.", "operator")]
-    topic = outputs(client, plan.stack_name)["OperatorTopicArn"]
+    topic = outputs(client, plan.stack_name)["AlarmTopicArn"]
     pages = client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     if any(each["SubscriptionArn"].startswith("arn:") for page in pages for each in page["Subscriptions"]):
         return []

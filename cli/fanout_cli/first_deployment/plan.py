@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fanout_cli.deploy import configuration, parameter_overrides, switchable
 from fanout_cli.errors import UsageError
-from fanout_cli.wiring import parameter_defaults
+from fanout_wiring import load
 
 Client = Callable[[str], Any]
 
@@ -42,12 +42,14 @@ class Plan:
 
 def read(root: Path, config_env: str, region: str) -> Plan:
     """Return what samconfig.toml deploys in an environment. Raises UserError if the file does not say it."""
+    declared = load(root / "template.yaml")["Parameters"]
+    defaults = {name: str(about["Default"]) for name, about in declared.items() if "Default" in about}
     return Plan(
         root,
         config_env,
         stack_name=configuration(root, config_env, "stack_name"),
         artifacts=configuration(root, config_env, "s3_prefix"),
-        parameters={**parameter_defaults(root), **parameter_overrides(root, config_env)},
+        parameters={**defaults, **parameter_overrides(root, config_env)},
         region=region,
     )
 

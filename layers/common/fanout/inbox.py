@@ -20,7 +20,7 @@ _LONGEST_BACKOFF = 3_600.0
 
 
 class InboxSettings(msgspec.Struct, frozen=True):
-    """The environment that `platform/inbox.yaml` and the use case's template give a subscriber."""
+    """The environment that `platform/subscriber.yaml` and the use case's template give a subscriber."""
 
     fanout_subscriber: str
     fanout_inbox_url: str

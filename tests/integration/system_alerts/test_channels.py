@@ -164,7 +164,7 @@ def test_a_notification_in_aws_s_own_words_is_understood_on_the_operator_s_topic
     name = f"theirs-{uuid.uuid4().hex[:12]}"
     document |= {"AlarmName": name, "AlarmArn": f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}"}
     message_id = application.client("sns").publish(
-        TopicArn=application.output("OperatorTopicArn"), Message=json.dumps(document), Subject=f'ALARM: "{name}"'
+        TopicArn=application.output("AlarmTopicArn"), Message=json.dumps(document), Subject=f'ALARM: "{name}"'
     )["MessageId"]
     until(lambda: channels.posts(name), f"the chat has {message_id}", seconds=60)
     assert channels.posts(name)[0].startswith("*[CRITICAL] AWS/Lambda: More than ten failed checkouts in a minute*")

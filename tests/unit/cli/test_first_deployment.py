@@ -321,7 +321,7 @@ def test_a_secret_without_a_postgresql_is_found_and_never_shown(account: Account
 
 @pytest.mark.parametrize(("arn", "is_found"), [("PendingConfirmation", True), ("arn:aws:sns:r:a:t:1", False)])
 def test_an_operator_who_has_not_confirmed_is_found(account: Account, arn: str, is_found: bool) -> None:
-    account.has_stack(OperatorTopicArn="arn:topic:operator:1234")
+    account.has_stack(AlarmTopicArn="arn:topic:operator:1234")
     account.answers("sns", "list_subscriptions_by_topic", {"Subscriptions": [{"SubscriptionArn": arn}]})
     found = checks.operator_is_confirmed(account.client, with_parameters(OperatorEmail="oncall@example.com"))
     assert [each.name for each in found] == (["operator"] if is_found else [])
@@ -460,7 +460,7 @@ def resources(account: Account) -> None:
 
 
 def operator(account: Account) -> None:
-    account.has_stack(OperatorTopicArn="arn:topic:operator:1234")
+    account.has_stack(AlarmTopicArn="arn:topic:operator:1234")
     account.answers("sns", "list_subscriptions_by_topic", {"Subscriptions": []})
 
 

@@ -96,16 +96,17 @@ def account() -> Account:
     made.add_stack(
         "logs-stack",
         [
-            (TOPIC, "LogsTopic", PREFIX + "logs"),
+            (STACK, "LogsTopic", "topic-stack"),
             (FUNCTION, "MonitorFunction", "monitor"),
             (FUNCTION, "ArchiveFunction", "archive"),
             (FUNCTION, "SweepFunction", "sweep"),
             (FUNCTION, "Gone", "gone"),
-            (STACK, "MonitorInbox", "inbox-stack"),
+            (STACK, "MonitorSubscriber", "subscriber-stack"),
         ],
         ApplicationLogsArn=PREFIX + "logs",
     )
-    made.add_stack("inbox-stack", [])
+    made.add_stack("topic-stack", [(TOPIC, "Topic", PREFIX + "logs")])
+    made.add_stack("subscriber-stack", [])
     made.add_function("monitor", "application_logs/monitor", LogGroup="shared-group")
     made.add_function("archive", "application_logs/archive")
     made.add_function("sweep")
@@ -139,6 +140,11 @@ def test_a_topic_has_the_name_of_its_output_and_the_roots_own_topics_are_left_ou
     assert [(topic.name, topic.arn, topic.use_case) for topic in found(account).topics] == [
         ("ApplicationLogs", PREFIX + "logs", "application_logs")
     ]
+
+
+def test_a_topic_without_an_output_has_the_name_of_its_nested_stack(account: Account) -> None:
+    account.stacks["logs-stack"]["outputs"] = {}
+    assert [topic.name for topic in found(account).topics] == ["LogsTopic"]
 
 
 def test_subscriptions_lead_to_their_subscribers_whether_by_queue_or_by_alias(account: Account) -> None:
@@ -188,8 +194,8 @@ def test_there_are_no_environments_without_a_function(account: Account, stack: s
 
 
 def test_a_stack_without_subscribers_is_none_of_ours(account: Account) -> None:
-    with pytest.raises(UserError, match="stack inbox-stack has no subscriber"):
-        found(account, "inbox-stack")
+    with pytest.raises(UserError, match="stack subscriber-stack has no subscriber"):
+        found(account, "subscriber-stack")
 
 
 def test_a_refusal_by_aws_is_not_taken_for_a_missing_stack(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from fanout import aws
 from fanout.contracts.order_workflow import Line, OrderPlaced
 from fanout.event import Event, encode
 from fanout.testing import LambdaContext
-from fanout_cli.wiring import wires
+from fanout_wiring import Wiring
 from local_engine.filter_policy import PartialBody, admits
 from tests.payment_provider import Provider
 from tests.unit.conftest import ROOT
@@ -38,7 +38,7 @@ class Bus:
     def __init__(self, account: Account, chance: random.Random) -> None:
         self._account = account
         self._chance = chance
-        self._wires = wires(ROOT, "order_workflow")
+        self._wires = Wiring(ROOT, "order_workflow").wires
         self._waiting: list[tuple[str, Event[Any]]] = []
         self.terminal: Counter[tuple[str, str, str]] = Counter()
         """(order, type, id) of every confirmation and cancellation, however often published"""

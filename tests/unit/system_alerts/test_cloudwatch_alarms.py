@@ -15,7 +15,7 @@ Lines = Callable[[str], list[dict[str, Any]]]
 
 def alarm(**changes: Any) -> str:
     """A notification of an alarm on a metric, every field that AWS sends included."""
-    name = changes.get("AlarmName", "fanout-TeamEvents-9XYZ-TeamAInbox-8XYZ-DeadLetterAlarm-7XYZ")
+    name = changes.get("AlarmName", "fanout-TeamEvents-9XYZ-TeamASubscriber-8XYZ-DeadLetterAlarm-7XYZ")
     notification = {
         "AlarmName": name,
         "AlarmDescription": "team_events/team_a: an event could not be handled and waits in the dead-letter queue",
@@ -54,7 +54,7 @@ def verdicts(lines: Lines) -> list[tuple[str, str | None]]:
 
 
 def test_an_alarm_is_told_with_what_it_says_of_itself(dispatch: ModuleType, listener: Listener) -> None:
-    deliver(dispatch, alarm(), topic="OperatorAlerts")
+    deliver(dispatch, alarm(), topic="AlarmTopic")
     [published] = listener.heard()
     data = published["data"]
     assert data["kind"] == "opened"
@@ -65,7 +65,7 @@ def test_an_alarm_is_told_with_what_it_says_of_itself(dispatch: ModuleType, list
     assert "2026-11-22T12:00:30.123000Z" in data["text"]
     assert data["runbook_url"] == (
         "https://us-east-1.console.aws.amazon.com/cloudwatch/deeplink.js?region=us-east-1"
-        "#alarmsV2:alarm/fanout-TeamEvents-9XYZ-TeamAInbox-8XYZ-DeadLetterAlarm-7XYZ"
+        "#alarmsV2:alarm/fanout-TeamEvents-9XYZ-TeamASubscriber-8XYZ-DeadLetterAlarm-7XYZ"
     )
 
 
@@ -77,7 +77,7 @@ def test_an_alarm_that_is_ok_again_resolves_what_it_raised(dispatch: ModuleType,
 
 
 def test_an_alarm_that_notifies_two_topics_alerts_once(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
-    deliver(dispatch, alarm(), topic="OperatorAlerts")
+    deliver(dispatch, alarm(), topic="AlarmTopic")
     deliver(dispatch, alarm(), topic="SystemAlerts")
     assert listener.kinds() == ["opened"]
     assert [outcome for outcome, _ in verdicts(lines)] == ["processed", "duplicate"]
@@ -204,8 +204,8 @@ def test_an_alarm_without_an_arn_is_the_same_as_with_it(dispatch: ModuleType, li
 def test_the_alarms_of_this_stack_are_left_to_the_operator_s_own_ways(
     dispatch: ModuleType, listener: Listener, lines: Lines, queues: Queues
 ) -> None:
-    own = alarm(AlarmName="fanout-SystemAlerts-1ABC-DispatchInbox-2DEF-DeadLetterAlarm-3GHI")
-    deliver(dispatch, own, topic="OperatorAlerts")
+    own = alarm(AlarmName="fanout-SystemAlerts-1ABC-DispatchSubscriber-2DEF-DeadLetterAlarm-3GHI")
+    deliver(dispatch, own, topic="AlarmTopic")
     assert listener.kinds() == []
     [(outcome, reason)] = verdicts(lines)
     assert outcome == "discarded"
