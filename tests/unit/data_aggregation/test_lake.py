@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from data_aggregation.handlers import lake
 from fanout import aws
 from fanout.claim_check import ClaimChecks
 from fanout.contracts import data_aggregation
@@ -18,14 +19,13 @@ from fanout.testing import REGION, LambdaContext
 from fanout_wiring import Composition
 from tests.template.application import ROOT
 
-from ..conftest import sample_payload
-from .conftest import Function
+from ..conftest import Deployed, sample_payload
 from .test_aggregates import SALE, SESSION, VIEW
 
 
-@pytest.fixture
-def lake(function: Function) -> ModuleType:
-    return function("lake")
+@pytest.fixture(name="lake")
+def lake_fixture(deployed: Deployed) -> ModuleType:
+    return deployed(lake)
 
 
 def event(kind: str = "web.pageview.v1", data: Any = None, **attributes: Any) -> dict[str, Any]:

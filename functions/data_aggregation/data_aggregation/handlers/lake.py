@@ -1,10 +1,9 @@
-"""Makes lines of the lake out of the events that Firehose has collected. Firehose invokes it before it writes.
+"""Converts the events that Firehose has collected to lines of the lake. Firehose invokes it before it writes.
 
-A line is what the table `raw_events` says: the event as its contract knows it, `occurred_at` in UTC, and in `raw` the
-body as it was published. So a line break within a body, fields that differ in nothing but capitals, or a type that
-nobody knows make no line that Athena stumbles over. What is no valid event goes to `rejected/` in the bucket, and so
-does one whose claim check cannot be read for as long as the invocation has time: Firehose would come again with the
-whole batch, and give up all of it in the end.
+A line has the columns of the table `raw_events`: the event with the fields of its contract, `occurred_at` in UTC, and
+in `raw` the body as published. Line breaks in a body, fields that differ only in case, and unknown types never reach
+Athena. An invalid event goes to `rejected/` in the bucket, and so does an event whose claim check cannot be read
+within the invocation's time: otherwise Firehose would retry the whole batch and finally drop it.
 
 https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html
 """
@@ -34,13 +33,13 @@ _SCHEMAS = {
 }
 
 
-# Seconds to wait at most before each further attempt at reading a claim check, for all of a batch together: when S3 is
-# away for minutes, waiting for each would leave no time to try the others at all.
+# Maximum seconds before each further attempt to read a claim check, shared by the whole batch: during an outage of S3,
+# waiting for every record would leave no time to try the others.
 _WAITS = (1.0, 2.0, 4.0, 8.0)
 
 
 def handler(batch: dict[str, Any], context: Any) -> dict[str, list[dict[str, Any]]]:
-    """Answer for each record of a batch: Ok with its line and its day, or ProcessingFailed. No record harms another."""
+    """Return a result per record: Ok with its line and its day, or ProcessingFailed. Records are independent."""
     deadline = Deadline(context)
     waits = iter(_WAITS)
     answers = [_answer(record, deadline, waits) for record in batch["records"]]
@@ -56,7 +55,7 @@ def _answer(record: dict[str, Any], deadline: Deadline, waits: Iterator[float]) 
         return _line(record, deadline, waits)
     except (UnicodeDecodeError, InvalidEvent, Reject) as error:
         reason = str(error)[:1000]
-    except (Exception, DeadlineReached) as error:  # whatever it is, it is about this record
+    except (Exception, DeadlineReached) as error:  # concerns this record only
         reason = describe(error)
     logger.warning("not taken into the lake", reason=reason, record_id=record["recordId"])
     return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": record["data"]}
