@@ -1,4 +1,4 @@
-"""Requests of whoever invokes a function itself, without a topic: read, checked, and answered in words."""
+"""Requests to functions that a caller invokes directly, without a topic: validation and response."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 
 
-def answer(request: Any, kinds: Any, act: Callable[[Any], Mapping[str, Any]]) -> dict[str, Any]:
-    """Return {"ok": True, ...} with what `act` makes of the request, or {"ok": False, "error": what is wrong with it}.
+def respond(request: Any, request_types: Any, act: Callable[[Any], Mapping[str, Any]]) -> dict[str, Any]:
+    """Return {"ok": True, ...} with the result of `act`, or {"ok": False, "error": why the request is invalid}.
 
-    kinds: the union of Structs, told apart by the field `action`, that a request may be.
+    request_types: the union of Structs that a request may be; the field `action` selects one.
     """
     try:
-        understood = msgspec.convert(request, kinds)
+        valid = msgspec.convert(request, request_types)
     except msgspec.ValidationError as error:
         return {"ok": False, "error": f"the request is not understood: {error}"}
-    return {"ok": True, **act(understood)}
+    return {"ok": True, **act(valid)}

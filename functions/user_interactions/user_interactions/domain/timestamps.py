@@ -1,4 +1,4 @@
-"""When something was done, by the clock of whoever says so."""
+"""Times of interactions, as their producers' clocks give them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,30 +12,30 @@ _SKEW = timedelta(minutes=5)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def moment_of(interaction: Interaction) -> datetime:
-    """Return when it was done, in UTC.
+def time_of(interaction: Interaction) -> datetime:
+    """Return when the interaction happened, in UTC.
 
-    Raises Reject for a time that is yet to come: as the latest wins, such a like could not be taken back until then.
-    Also for one before 1970, which no clock shows.
+    Raises Reject for a time in the future: the latest interaction wins, so such a like could not be undone until then.
+    Also for a time before 1970, which is a producer's error.
     """
-    moment = interaction.occurred_at
-    if moment > datetime.now(UTC) + _SKEW:
-        raise Reject("from-the-future: occurred_at is yet to come; redrive it when it has, or mend the clock")
-    if moment < _EARLIEST:
+    time = interaction.occurred_at
+    if time > datetime.now(UTC) + _SKEW:
+        raise Reject("from-the-future: occurred_at is yet to come; redrive it when it has, or correct the clock")
+    if time < _EARLIEST:
         raise Reject("before-1970: occurred_at is no time that a clock shows")
-    return moment.astimezone(UTC)
+    return time.astimezone(UTC)
 
 
-def text_of(moment: datetime) -> str:
-    """Return a moment as text of fixed width, so that texts are in the order of the moments."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def to_text(time: datetime) -> str:
+    """Return the time as text of fixed width, which sorts by time."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def moment_from(text: str) -> datetime:
-    """Return the moment that `text_of` made the text of."""
+def from_text(text: str) -> datetime:
+    """Return the time that `to_text` has formatted."""
     return datetime.fromisoformat(text)
 
 
-def minute_of(moment: datetime) -> datetime:
+def start_of_minute(time: datetime) -> datetime:
     """Return the beginning of the minute."""
-    return moment.replace(second=0, microsecond=0)
+    return time.replace(second=0, microsecond=0)
