@@ -42,7 +42,7 @@ lint: setup
 	@cfn-lint --append-rules lint -t template.yaml platform/*.yaml usecases/*/template.yaml
 
 types: setup
-	@mypy layers/common/fanout cli/fanout_cli local_engine/local_engine lint validation functions
+	@mypy layers/common/fanout cli/fanout_cli local_engine/local_engine lint validation functions usecases
 
 # pytest-xdist compares what its workers collect, so a test id that holds a time or a hash breaks a run now and then.
 same-tests: setup ## Collect the tests twice, seconds apart and with another hash seed: the ids must be the same

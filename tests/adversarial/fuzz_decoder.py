@@ -30,7 +30,7 @@ with atheris.instrument_imports():
     from fanout.failures import Discard, Reject
     from system_alerts import cloudwatch_alarms
     from team_events import plain_text
-    from user_registration import ses_feedback
+    from user_registration.domain import ses_feedback
 
 SCHEMAS = [schema for use_case in contracts.use_cases() for schema in contracts.load(use_case).values()]
 TRANSLATORS = (cloudwatch_alarms.from_cloudwatch, plain_text.from_plain_text, ses_feedback.from_ses)

@@ -32,7 +32,7 @@ class Stores:
 
 
 class Ledger(ABC):
-    """The effects of one use case. The class of its module in `ledgers` must be called `Ledger`."""
+    """The effects of one use case: the class `Ledger` of `tests/integration/<use_case>/chaos_ledger.py`."""
 
     def __init__(self, demo: UseCaseDemo, stores: Stores) -> None:
         self.demo = demo
@@ -60,6 +60,6 @@ class Ledger(ABC):
 
 def load(use_case: str, demo: UseCaseDemo, stores: Stores) -> Ledger:
     """Return the ledger of a use case."""
-    module = importlib.import_module(f"tests.chaos.ledgers.{use_case}")
+    module = importlib.import_module(f"tests.integration.{use_case}.chaos_ledger")
     ledger: Ledger = module.Ledger(demo, stores)
     return ledger

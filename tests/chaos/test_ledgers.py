@@ -10,18 +10,16 @@ import pytest
 
 from fanout.identity import identity
 from tests.chaos import ledger
-from tests.chaos.ledgers import (
-    application_logs,
-    audit_logs,
-    batch_jobs,
-    data_aggregation,
-    order_processing,
-    order_workflow,
-    system_alerts,
-    team_events,
-    user_interactions,
-    user_registration,
-)
+from tests.integration.application_logs import chaos_ledger as application_logs
+from tests.integration.audit_logs import chaos_ledger as audit_logs
+from tests.integration.batch_jobs import chaos_ledger as batch_jobs
+from tests.integration.data_aggregation import chaos_ledger as data_aggregation
+from tests.integration.order_processing import chaos_ledger as order_processing
+from tests.integration.order_workflow import chaos_ledger as order_workflow
+from tests.integration.system_alerts import chaos_ledger as system_alerts
+from tests.integration.team_events import chaos_ledger as team_events
+from tests.integration.user_interactions import chaos_ledger as user_interactions
+from tests.integration.user_registration import chaos_ledger as user_registration
 
 Tables = Mapping[str, list[dict[str, Any]]]
 

@@ -67,7 +67,7 @@ class Workload:
             contracts.load(use_case)
         topology = application.topology
         self.demos: Mapping[str, UseCaseDemo] = {
-            use_case: load(use_case, application.client, topology) for use_case in SHARES
+            use_case: load(ROOT, use_case, application.client, topology) for use_case in SHARES
         }
         found = {
             use_case: [each for each in samples(ROOT, use_case) if each["type"] not in _NOT_PUBLISHED]

@@ -87,7 +87,7 @@ class Stack(Application):
 
     def demo(self, use_case: str) -> UseCaseDemo:
         """What the use case tells `fanout demo` about itself."""
-        return load(use_case, self.client, self.topology)
+        return load(ROOT, use_case, self.client, self.topology)
 
     def sample(self, use_case: str, event_type: str) -> Document:
         """An ordinary sample of this type, as an event that nobody has seen before."""

@@ -20,10 +20,12 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from fanout import aws
+from fanout.subscriber import Subscriber
 from fanout.testing import REGION
 
 ROOT = Path(__file__).parents[2]
 USE_CASES = {path.name for path in (ROOT / "functions").iterdir()}
+Deployed = Callable[[ModuleType], ModuleType]
 
 
 @cache
@@ -232,12 +234,34 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[dict[str, 
     return read
 
 
-@pytest.fixture
-def function_module() -> Iterator[Callable[[str, str], ModuleType]]:
-    """Import a module of a use case by its name: a handler, or what handlers use.
+@pytest.fixture(autouse=True)
+def fresh_settings() -> Iterator[None]:
+    """Clear, after each test, what the modules of use cases keep between invocations: settings and clients."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in USE_CASES:
+            for value in vars(module).values():
+                if isinstance(value, Subscriber):
+                    value._settings = None
+                elif hasattr(value, "cache_clear"):
+                    value.cache_clear()
 
-    What the modules keep from one invocation to the next (settings, clients) is forgotten afterwards.
-    """
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Deployed:
+    """Return a handler's module as it is deployed: its environment holds the name of its subscriber."""
+
+    def deploy(module: ModuleType) -> ModuleType:
+        use_case, _, name = module.__name__.split(".")
+        monkeypatch.setenv("FANOUT_SUBSCRIBER", f"{use_case}/{name}")
+        return module
+
+    return deploy
+
+
+@pytest.fixture
+def function_module(fresh_settings: None) -> Callable[[str, str], ModuleType]:
+    """Import a module of a use case by its name, for tests that are given the name: a handler, or what handlers use."""
 
     def load(use_case: str, module: str) -> ModuleType:
         for name in (f"{use_case}.handlers.{module}", f"{use_case}.{module}"):
@@ -245,9 +269,4 @@ def function_module() -> Iterator[Callable[[str, str], ModuleType]]:
                 return importlib.import_module(name)
         raise ModuleNotFoundError(f"{use_case} has no module {module}")
 
-    yield load
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in USE_CASES:
-            for value in vars(module).values():
-                if hasattr(value, "cache_clear"):
-                    value.cache_clear()
+    return load

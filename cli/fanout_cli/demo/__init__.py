@@ -1,8 +1,8 @@
 """The demo: every ordinary sample goes through the deployed application, and every effect is looked up in its store.
 
-Adding a use case takes one module here, named like the use case, with one class:
+Each use case has its part beside its template, in `usecases/<use_case>/demo.py`, with one class:
 
-    # cli/fanout_cli/demo/user_registration.py
+    # usecases/user_registration/demo.py
     from fanout_cli.demo.definition import Event, UseCaseDemo
 
     class Demo(UseCaseDemo):

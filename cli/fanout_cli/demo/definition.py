@@ -1,6 +1,6 @@
-"""What a use case tells the demo about itself. See the package's docstring for an example."""
+"""The base class of a use case's demo, and its helpers. See the package's docstring for an example."""
 
-import importlib
+import importlib.util
 import json
 import time
 from abc import ABC, abstractmethod
@@ -107,18 +107,17 @@ class UseCaseDemo(ABC):
         return from_item(answer["Item"]) if "Item" in answer else None
 
 
-def load(use_case: str, client: Callable[[str], Any], topology: Topology) -> UseCaseDemo:
-    """Return the use case's definition. Raises UserError if it has none."""
-    name = f"fanout_cli.demo.{use_case}"
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
+def load(root: Path, use_case: str, client: Callable[[str], Any], topology: Topology) -> UseCaseDemo:
+    """Return the demo of a use case of the checkout at `root`. Raises UserError if it has none."""
+    file = root / "usecases" / use_case / "demo.py"
+    spec = importlib.util.spec_from_file_location(f"usecases.{use_case}.demo", file)
+    if not file.exists() or spec is None or spec.loader is None:
         raise UserError(
-            f"{use_case} has no demo: cli/fanout_cli/demo/{use_case}.py is missing",
-            "See fanout_cli.demo for how to add it.",
-        ) from None
+            f"{use_case} has no demo: {file.relative_to(root)} is missing",
+            "See cli/fanout_cli/demo/__init__.py for how to add it.",
+        )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     demo: UseCaseDemo = module.Demo(use_case, client, topology)
     return demo
 

@@ -93,7 +93,7 @@ def run(client: Callable[[str], Any], topology: Topology, journal: Journal, root
 
     Raises UserError if a use case has no demo or no sample.
     """
-    demos = {use_case: load(use_case, client, topology) for use_case in topology.use_cases}
+    demos = {use_case: load(root, use_case, client, topology) for use_case in topology.use_cases}
     for use_case in contracts.use_cases():
         contracts.load(use_case)
     with ExitStack() as needed:

@@ -1,21 +1,19 @@
-"""The aggregates: one number per measure, dimension and window, whichever source it comes from.
+"""The aggregates: one number per measure, dimension and window, over all sources.
 
     pk                               sk                    total
     views#channel=web                hour#2026-11-22T14    1204
     views#channel=web                day#2026-11-22        20511
     revenue_EUR#country=DE           hour#2026-11-22T14    88450
 
-A batch's events are written in as few transactions as DynamoDB allows. Each holds a marker per event, so that an event
-counts once however often it comes, and one update per distinct key, so that writes grow with keys and not with events.
+The events of a batch are written in as few transactions as DynamoDB allows. Each has an idempotency record per event,
+so that an event counts once, and one update per distinct key, so that writes grow with keys and not with events.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from typing import Any, TypeVar
 
-import msgspec
-
+from data_aggregation.domain.observation import Key, Observation
 from fanout.effects import to_item, transact_batch_once
 from fanout.event import Event
 from fanout.failures import Retry
@@ -23,46 +21,18 @@ from fanout.observability import describe, log_failure
 from fanout.subscriber import Answer
 
 D = TypeVar("D")
-Key = tuple[str, str]
-"""pk and sk of an aggregate."""
-
 MOST_ACTIONS = 100
-"""What a transaction has room for, markers included.
+"""Actions in one transaction, idempotency records included.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
-
-
-class Observation(msgspec.Struct, frozen=True):
-    """What one event means, in words that all sources share."""
-
-    moment: datetime
-    """In UTC."""
-    measures: dict[str, int]
-    dimensions: dict[str, str | None]
-    """None: the source does not say."""
-
-    def amounts(self) -> Counter[Key]:
-        """Return what it adds to which aggregates: every measure by every dimension, in its hour and in its day."""
-        instant = self.moment.isoformat()
-        windows = (f"hour#{instant[:13]}", f"day#{instant[:10]}")
-        return Counter(
-            {
-                (f"{measure}#{dimension}={value}", window): amount
-                for measure, amount in self.measures.items()
-                if amount
-                for dimension, value in self.dimensions.items()
-                if value is not None
-                for window in windows
-            }
-        )
 
 
 Observe = Callable[[D], Observation]
 
 
 def add(table: str, events: Sequence[Event[D]], observe: Observe[D]) -> list[Answer]:
-    """Add what the events mean to the aggregates, each event once. Returns an answer for each, in order.
+    """Add the events to the aggregates, each event once. Return one answer per event, in order.
 
-    observe: maps a source's data to an observation. Trouble with one transaction holds up no event of another.
+    observe: maps a source's data to an observation. A failed transaction does not affect the events of the others.
     """
     answers: dict[str, Answer] = {}
     for chunk in _chunks(events, observe):
@@ -71,10 +41,10 @@ def add(table: str, events: Sequence[Event[D]], observe: Observe[D]) -> list[Ans
 
 
 def _chunks(events: Sequence[Event[D]], observe: Observe[D]) -> Iterator[list[Event[D]]]:
-    """Split events into what fits a transaction each: their markers and their distinct keys together.
+    """Split events so that the idempotency records and distinct keys of each part fit one transaction.
 
-    The order is that of time and identity, whatever that of the batch: events of one hour, which share keys, stay
-    together, and a batch that comes again is split as before. No event has more keys than fit beside its marker.
+    Events are sorted by time and identity: events of one hour, which share keys, stay together, and a redelivered batch
+    is split in the same way. A single event always fits.
     """
     chunk: list[Event[D]] = []
     keys: set[Key] = set()
@@ -92,14 +62,14 @@ def _chunks(events: Sequence[Event[D]], observe: Observe[D]) -> Iterator[list[Ev
 def _write(table: str, events: list[Event[D]], observe: Observe[D]) -> dict[str, Answer]:
     try:
         outcomes = transact_batch_once(events, table, lambda fresh: _updates(table, fresh, observe))
-    except Exception as error:  # whatever it is, the other transactions' answers stand
+    except Exception as error:  # the answers of the other transactions stay valid
         log_failure(error, None)
         return {event.identity: Retry(describe(error)) for event in events}
     return {event.identity: outcome for event, outcome in zip(events, outcomes, strict=True)}
 
 
 def _updates(table: str, events: list[Event[D]], observe: Observe[D]) -> list[dict[str, Any]]:
-    """One update per distinct key, always in the same order."""
+    """Return one update per distinct key, sorted by key."""
     totals: Counter[Key] = Counter()
     for event in events:
         totals.update(observe(event.data).amounts())

@@ -1,9 +1,19 @@
-"""What the template gives the functions of data_aggregation."""
+"""Settings of web, mobile and store."""
+
+from functools import cache
 
 import msgspec
 
+from fanout import settings
 
-class AggregateSettings(msgspec.Struct, frozen=True):
-    """Environment variables of web, mobile and store."""
+
+class Settings(msgspec.Struct, frozen=True):
+    """Environment variables."""
 
     aggregates_table: str
+
+
+@cache
+def load() -> Settings:
+    """Return the settings; raises SettingsError naming what is missing."""
+    return settings.load(Settings)

@@ -1,11 +1,11 @@
-"""What has become of each order's payment: one record per order. No call to a provider here.
+"""The state of each order's payment: one record per order. The provider is called elsewhere.
 
     pk              sk        attributes
     order#<order>   payment   order_id, customer_id, amount, currency, provider, state, begun_at
                               and once it is settled: settled_at, reference or code
 
-`capturing` says that a request is, or may be, on its way: only the provider knows how it ended, and says so when it is
-asked again under the same key, for as long as it remembers keys. `captured` and `declined` are final.
+`capturing`: a request may be in flight. The provider returns its outcome when the request is repeated under the same
+idempotency key, as long as it keeps keys. `captured` and `declined` are final.
 """
 
 from datetime import UTC, datetime
@@ -39,25 +39,25 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_settled(self) -> bool:
-        """Tell whether the provider's answer is known."""
+        """Return whether the provider's answer is known."""
         return self.state != "capturing"
 
     @property
     def key(self) -> str:
-        """The idempotency key for the provider: one per order, for ever."""
+        """The idempotency key for the provider: one per order, forever."""
         who = identity.subscriber_name()
         return identity.derived_id(f"urn:fanout:{who}", self.order_id, who, "capture", 0)
 
     def request(self) -> dict[str, Any]:
-        """Return what the provider is asked for."""
+        """Return the request to the provider."""
         return {"order_id": self.order_id, **{name: getattr(self, name) for name in _CHARGE}}
 
 
 def begin(event: Event[OrderSubmitted], provider: str) -> Capture:
     """Record that the order's payment is under way, and return the record: an earlier one if there is one.
 
-    Raises Reject if that one is about another sum or customer or began with another provider, or so long ago that the
-    provider may have forgotten it.
+    Raises Reject if the earlier record has another amount or customer, was begun with another provider, or is so old
+    that the provider may have forgotten its key.
     """
     order = event.data
     new = Capture(
@@ -83,22 +83,22 @@ def begin(event: Event[OrderSubmitted], provider: str) -> Capture:
 
 
 def settle(capture: Capture, answer: Accepted | Refused) -> bool:
-    """Record the provider's answer. False if another delivery has recorded it, which is the same answer."""
-    told = {"reference": answer.reference} if isinstance(answer, Accepted) else {"code": answer.word}
-    [(name, value)] = told.items()
+    """Record the provider's answer. Return False if another delivery has recorded it, which got the same answer."""
+    result = {"reference": answer.reference} if isinstance(answer, Accepted) else {"code": answer.word}
+    [(name, value)] = result.items()
     state = "captured" if isinstance(answer, Accepted) else "declined"
     try:
         aws.client("dynamodb").update_item(
             TableName=settings.payment().payment_table,
             Key=to_item(_key(capture.order_id)),
-            UpdateExpression="SET #state = :state, settled_at = :now, #told = :told",
+            UpdateExpression="SET #state = :state, settled_at = :now, #result = :result",
             ConditionExpression="#state = :capturing",
-            ExpressionAttributeNames={"#state": "state", "#told": name},
+            ExpressionAttributeNames={"#state": "state", "#result": name},
             ExpressionAttributeValues=to_item(
                 {
                     ":state": state,
                     ":now": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                    ":told": value,
+                    ":result": value,
                     ":capturing": "capturing",
                 }
             ),
@@ -121,9 +121,9 @@ def _earlier(new: Capture) -> Capture:
     if found.is_settled:
         return found
     if found.provider != new.provider:
-        raise Reject(f"provider-changed: this payment was begun with {found.provider}; find out what became of it")
+        raise Reject(f"provider-changed: this payment was begun with {found.provider}; check its outcome there")
     if new.begun_at - found.begun_at > KEY_LIFETIME:
-        raise Reject("outcome-unknown: the provider was first asked more than a day ago; find out what became of it")
+        raise Reject("outcome-unknown: the provider was first asked more than a day ago; check the outcome with it")
     return found
 
 

@@ -4,8 +4,8 @@
     order#<order>       label      order_id, zone, address, parcels: [{tracking_number, service, weight_grams}], made_at
     tracking#<number>   parcel     order_id, parcel: the number of the parcel in the order, from 1
 
-The label and all its tracking numbers are written in one transaction, so an order has one label, and a number one
-parcel. The second kind of item finds the order of a parcel that somebody holds in their hands.
+The label and all its tracking numbers are written in one transaction, so an order has one label and a number has one
+parcel. The second kind of item finds the order of a parcel by its tracking number.
 """
 
 import hashlib
@@ -22,28 +22,11 @@ from fanout.event import Event
 from fanout.failures import Reject, Retry
 from fanout.subscriber import Outcome
 from order_processing import settings
-from order_processing.tariffs import Service
+from order_processing.domain.tariffs import Service
+from order_processing.domain.tracking_numbers import tracking_number
 
-_DIGITS = 18
-# A number that is taken by another order's parcel is one in a billion billion; then the next one will do.
+# A number taken by another order's parcel is extremely unlikely; the next series is used then.
 _SERIES = 3
-
-
-def tracking_number(order_id: str, parcel: int, series: int = 0) -> str:
-    """Return the tracking number of an order's parcel (from 1): the same one at every attempt.
-
-    `FO`, 18 digits, and a check digit by GS1's rule, so that a misread number is noticed:
-    https://www.gs1.org/services/how-calculate-check-digit-manually
-    """
-    digest = hashlib.sha256(f"{series} {parcel} {order_id}".encode()).digest()
-    digits = f"{int.from_bytes(digest) % 10**_DIGITS:0{_DIGITS}}"
-    return f"FO{digits}{check_digit(digits)}"
-
-
-def check_digit(digits: str) -> int:
-    """Return GS1's check digit: what lacks to a multiple of ten, the digits counting 3 and 1 by turns from the end."""
-    weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(digits)))
-    return -weighted % 10
 
 
 def make(event: Event[OrderSubmitted], services: Sequence[Service]) -> Outcome:
@@ -58,7 +41,7 @@ def make(event: Event[OrderSubmitted], services: Sequence[Service]) -> Outcome:
                 return _compare(order)
         else:
             return Outcome.PROCESSED
-    raise Retry("tracking-numbers: those of this order are taken")
+    raise Retry("tracking-numbers: those of this order are already taken")
 
 
 def _label(order: OrderSubmitted, services: Sequence[Service], numbers: Sequence[str]) -> list[dict[str, Any]]:
@@ -97,14 +80,14 @@ def _compare(order: OrderSubmitted) -> Outcome:
     )
     found = from_item(answer.get("Item", {}))
     if not found:
-        raise Retry("label: it was deleted in this moment")
+        raise Retry("label: it was deleted concurrently")
     if found["consignment"] != _consignment(order):
         raise Reject("conflict: an earlier order under the same id had another address or other parcels")
     return Outcome.DUPLICATE
 
 
 def _consignment(order: OrderSubmitted) -> str:
-    """A digest of what the label follows from, to tell a duplicate from another order under the same id."""
+    """Return a digest of address and parcels, which distinguishes a duplicate from another order under the same id."""
     return hashlib.sha256(msgspec.json.encode([order.shipping_address, order.parcels], order="sorted")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The mail that acknowledges an order: its words by locale, filled in so that what a customer typed stays text."""
+"""The mail that acknowledges an order: its texts by locale; customer input is always escaped."""
 
 from pathlib import Path
 

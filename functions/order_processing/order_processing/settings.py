@@ -1,4 +1,4 @@
-"""What the template gives the functions of order_processing, to each what it needs."""
+"""Environment variables of the functions of order_processing, one class per group of settings."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""Feeds: what each audience has been told, newest last. Every subscriber of team_events writes to one of them."""
+"""Feeds: the messages for each audience, newest last. Every subscriber of team_events writes to one feed."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from fanout.failures import Reject
 from fanout.subscriber import Outcome
 from team_events.settings import load
 
-# What a claim check brings may be larger than a DynamoDB item, 400 KB with everything in it.
+# A message retrieved by claim check may exceed the 400 KB limit of a DynamoDB item.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _LONGEST_TEXT = 390_000
 
@@ -20,10 +20,10 @@ def _table() -> str:
 
 
 def add(feed: str, event: Event[TeamMessagePosted]) -> Outcome:
-    """Store the message in a feed ("team_a", "team_b", "everyone"), once however often it is delivered.
+    """Store the message in a feed ("team_a", "team_b", "everyone"), once per event.
 
-    The sort key starts with the event's time, so that a feed reads in order, and ends with its identity. Raises Reject
-    for a text that no item can hold.
+    The sort key starts with the event's time, so that a feed is in order, and ends with its identity. Raises Reject
+    for a text that exceeds an item's size.
     """
     if len(event.data.text.encode()) > _LONGEST_TEXT:
         raise Reject(f"too-large: a feed takes texts of up to {_LONGEST_TEXT} bytes")

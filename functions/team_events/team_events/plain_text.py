@@ -1,4 +1,4 @@
-"""A plain text published by hand, say in the SNS console, is a message to everyone."""
+"""Plain text as a message to everyone: what a person publishes in the SNS console, for example."""
 
 import msgspec
 
@@ -7,15 +7,15 @@ from fanout.delivery import Notification
 from fanout.event import Event
 from fanout.failures import Reject
 
-# White space as JSON has it, and the byte order mark that some editors begin a file with.
+# JSON's white space, and the byte order mark that some editors write.
 _BEFORE_JSON = " \t\r\n\ufeff"
 
 
 def from_plain_text(notification: Notification) -> Event[TeamMessagePosted] | None:
-    """Return the event that a text not starting with `{` stands for; None for anything else.
+    """Return the event for a text that does not start with `{`; None for any other body.
 
-    Its identity is SNS's: id = MessageId, source = TopicArn, time = Timestamp. A queue with raw delivery has lost them,
-    so there plain text stays what it is: not an event. Raises Reject for what programs publish in a JSON array.
+    Its id is SNS's MessageId, its source the TopicArn, its time the Timestamp. Raw delivery drops them: plain text in a
+    queue with raw delivery is not an event. Raises Reject for JSON arrays that programs publish.
     """
     text = notification.text.lstrip(_BEFORE_JSON)
     if notification.topic_arn is None or text.startswith("{"):

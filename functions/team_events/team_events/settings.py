@@ -1,4 +1,4 @@
-"""What the template gives the subscribers of team_events."""
+"""Settings of the subscribers of team_events."""
 
 import msgspec
 

@@ -1,11 +1,11 @@
-"""Comments: those published, newest first, and those that wait for a person to decide.
+"""Comments: published ones, newest first, and those held for review.
 
     pk                sk                          attributes
     comments#<post>   <time left>#<source>#<id>   comment_id, source, post_id, user_id, text, occurred_at
     review            <time>#<source>#<id>        the same, and words: the blocked words it contains
 
-`<time left>` falls as time goes on, so a post's comments stand in the table with the newest first. A comment that waits
-is counted nowhere; it is when it is approved, in the minute it was written in.
+`<time left>` falls as time goes on, so a post's comments are sorted newest first. A held comment is not counted;
+an approved one counts in the minute it was written in.
 """
 
 from collections.abc import Sequence
@@ -21,18 +21,18 @@ from fanout.event import Event
 from fanout.subscriber import Outcome
 from user_interactions import settings
 from user_interactions.counters import Changes
-from user_interactions.moments import moment_from, moment_of, text_of
+from user_interactions.domain.timestamps import from_text, time_of, to_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MICROSECOND = 10**16 - 1  # in the year 2286
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Some comments, and where to go on."""
+    """Some comments, and the position of the next page."""
 
     comments: list[dict[str, Any]]
     next: str | None
-    """Give it back to get the following ones; None at the end."""
+    """Pass it as `after` to get the next page; None on the last page."""
 
 
 def publish(event: Event[PostCommented]) -> Outcome:
@@ -42,14 +42,14 @@ def publish(event: Event[PostCommented]) -> Outcome:
 
 
 def hold(event: Event[PostCommented], words: Sequence[str]) -> Outcome:
-    """Put the comment where it waits for a decision, once: it does not come back when it was decided."""
-    held = {
+    """Store the comment for review, once: a redelivery does not restore a comment that was decided on."""
+    item = {
         **_item(event),
         "pk": "review",
-        "sk": f"{text_of(moment_of(event.data))}#{event.identity}",
+        "sk": f"{to_text(time_of(event.data))}#{event.identity}",
         "words": list(words),
     }
-    return transact_once(event, settings.load().interactions_table, [_put(held)])
+    return transact_once(event, settings.load().interactions_table, [_put(item)])
 
 
 def newest(post_id: str, limit: int, after: str | None = None) -> Page:
@@ -57,30 +57,30 @@ def newest(post_id: str, limit: int, after: str | None = None) -> Page:
     return _page(f"comments#{post_id}", limit, after)
 
 
-def waiting(limit: int, after: str | None = None) -> Page:
-    """Return the comments that wait for a decision, the oldest first. Each has `entry`, by which it is decided."""
+def held(limit: int, after: str | None = None) -> Page:
+    """Return the held comments, the oldest first. Each has `entry`, which `approve` and `refuse` take."""
     page = _page("review", limit, after)
     return Page([{"entry": comment.pop("key"), **comment} for comment in page.comments], page.next)
 
 
 def approve(entry: str) -> bool:
-    """Publish a comment that waits. False if it does not wait (any more)."""
+    """Publish a held comment. Return False if it is not held (any more)."""
     table, key = settings.load().interactions_table, to_item({"pk": "review", "sk": entry})
     answer = aws.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)
     if "Item" not in answer:
         return False
-    held = from_item(answer["Item"])
-    item = {name: value for name, value in held.items() if name != "words"} | _published_key(held)
+    stored = from_item(answer["Item"])
+    item = {name: value for name, value in stored.items() if name != "words"} | _published_key(stored)
     remove = {"TableName": table, "Key": key, "ConditionExpression": "attribute_exists(pk)"}
     try:
         transact([{"Delete": remove}, *_publication(item)])
-    except ConditionFailedError:  # somebody else has decided in this moment
+    except ConditionFailedError:  # another moderator decided at the same time
         return False
     return True
 
 
 def refuse(entry: str) -> bool:
-    """Delete a comment that waits. False if it does not wait (any more)."""
+    """Delete a held comment. Return False if it is not held (any more)."""
     answer = aws.client("dynamodb").delete_item(
         TableName=settings.load().interactions_table,
         Key=to_item({"pk": "review", "sk": entry}),
@@ -97,13 +97,13 @@ def _item(event: Event[PostCommented]) -> dict[str, Any]:
         "post_id": event.data.post_id,
         "user_id": event.data.user_id,
         "text": event.data.text,
-        "occurred_at": text_of(moment_of(event.data)),
+        "occurred_at": to_text(time_of(event.data)),
     }
     return {**comment, **_published_key(comment)}
 
 
 def _published_key(comment: dict[str, Any]) -> dict[str, str]:
-    microseconds = (moment_from(comment["occurred_at"]) - _EPOCH) // timedelta(microseconds=1)
+    microseconds = (from_text(comment["occurred_at"]) - _EPOCH) // timedelta(microseconds=1)
     return {
         "pk": f"comments#{comment['post_id']}",
         "sk": f"{_LAST_MICROSECOND - microseconds:016}#{comment['identity']}",
@@ -113,7 +113,7 @@ def _published_key(comment: dict[str, Any]) -> dict[str, str]:
 def _publication(item: dict[str, Any]) -> list[dict[str, Any]]:
     changes = Changes(item["post_id"], item["user_id"])
     changes.count("comments", 1)
-    changes.score("comments", moment_from(item["occurred_at"]))
+    changes.score("comments", from_text(item["occurred_at"]))
     return [_put(item), *changes.actions()]
 
 

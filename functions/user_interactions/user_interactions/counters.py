@@ -1,17 +1,17 @@
-"""Counters per post, and its trending score per minute, spread over shards so that a hot post does not melt them.
+"""Counters per post, and its trending score per minute, sharded to sustain a hot post.
 
     pk                       sk                attributes
     totals#<shard>#<post>    -                 likes, shares, comments, channel:<channel>
     trending#<shard>         <minute>#<post>   score, expires_at
-    shards                   -                 shards: the most shards that were ever written to
+    shards                   -                 shards: the largest number of shards ever used
 
-Every change of a counter is part of a transaction, and two transactions cannot have one item at the same time; nor can
-one partition of a table take more than 1,000 writes a second. So what concerns one user and post goes to one of many
-shards, and who reads adds them up: shards hold parts of a sum, and the sum is right however they are spread. That is
-why their number may be changed at any time, up or down: it is only a matter of reading all that were ever used.
+Every change of a counter is part of a transaction, concurrent transactions on one item conflict, and a partition takes
+at most 1,000 writes per second. The user and the post therefore select one of many shards, and readers add the shards
+up. Since every shard holds a part of the sum, their number may be changed at any time, up or down: readers read all
+that were ever used.
 
-A score is made of what still stands: see `WEIGHTS`. A like counts in the minute of the user's latest like, as long as
-the user does not take it back, so liking and unliking by turns moves a post up no further than one like does.
+`WEIGHTS` defines the score. A like counts in the minute of the user's latest like until the user removes it, so liking
+and unliking in turn raises a post no further than one like.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ from typing import Any
 from fanout import aws
 from fanout.effects import from_item, to_item
 from user_interactions import settings
-from user_interactions.moments import minute_of, text_of
+from user_interactions.domain.timestamps import start_of_minute, to_text
 
 WEIGHTS = {"likes": 1, "comments": 3, "shares": 5}
-"""What one of each adds to the score of its minute: the more an act costs its user, the more it says."""
+"""What one of each adds to the score of its minute: the more effort an interaction takes, the more it weighs."""
 
 _REGISTER = {"pk": "shards", "sk": "-"}
 # Keys in one BatchGetItem: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
@@ -45,13 +45,13 @@ class Changes:
         self._expiries: dict[str, int] = {}
 
     def count(self, name: str, number: int) -> None:
-        """Add a number, also a negative one, to a total."""
+        """Add a number, which may be negative, to a total."""
         self._totals[name] = self._totals.get(name, 0) + number
 
     def score(self, name: str, moment: datetime, sign: int = 1) -> None:
-        """Add the weight of a like, share or comment of that moment to its minute, or with sign -1 take it away.
+        """Add the weight of a like, share or comment to the score of its minute, or with sign -1 subtract it.
 
-        Nothing happens for a minute whose time to live is over: its item is gone or about to go.
+        A minute whose time to live is over is ignored: its item is deleted or about to be.
         """
         expires_at = _expiry(moment)
         if expires_at <= time.time():
@@ -61,7 +61,7 @@ class Changes:
         self._expiries[minute] = expires_at
 
     def actions(self) -> list[dict[str, Any]]:
-        """Return the updates; none for what adds up to nothing. Makes the number of shards known first."""
+        """Return the updates, without those that add zero. Registers the number of shards first."""
         _register(settings.load().interactions_table, settings.load().counter_shards)
         totals = {name: number for name, number in self._totals.items() if number}
         actions = [_add({"pk": f"totals#{self._shard}#{self._post_id}", "sk": "-"}, totals)] if totals else []
@@ -72,10 +72,10 @@ class Changes:
         return actions
 
 
-def _add(key: Mapping[str, str], numbers: Mapping[str, int], **settled: int) -> dict[str, Any]:
-    """The update that adds numbers to an item's attributes, and sets others."""
-    names = {f"#n{position}": name for position, name in enumerate([*numbers, *settled])}
-    values = {f":n{position}": value for position, value in enumerate([*numbers.values(), *settled.values()])}
+def _add(key: Mapping[str, str], numbers: Mapping[str, int], **fixed: int) -> dict[str, Any]:
+    """Return the update that adds to some attributes of an item and sets others."""
+    names = {f"#n{position}": name for position, name in enumerate([*numbers, *fixed])}
+    values = {f":n{position}": value for position, value in enumerate([*numbers.values(), *fixed.values()])}
     added = ", ".join(f"#n{position} :n{position}" for position in range(len(numbers)))
     put = ", ".join(f"#n{position} = :n{position}" for position in range(len(numbers), len(names)))
     return {
@@ -132,9 +132,9 @@ def scores(since: datetime) -> dict[str, dict[str, int]]:
                 minute, _, post_id = item["sk"].partition("#")
                 minutes = found.setdefault(post_id, {})
                 minutes[minute] = minutes.get(minute, 0) + int(item["score"])
-    # What was counted under another number of shards, and taken away under this one, leaves parts that cancel out.
-    standing = {post: {minute: score for minute, score in each.items() if score} for post, each in found.items()}
-    return {post: each for post, each in standing.items() if each}
+    # An amount added under one number of shards and subtracted under another leaves parts that cancel out.
+    nonzero = {post: {minute: score for minute, score in each.items() if score} for post, each in found.items()}
+    return {post: each for post, each in nonzero.items() if each}
 
 
 def _shard_of(post_id: str, user_id: str) -> int:
@@ -143,11 +143,11 @@ def _shard_of(post_id: str, user_id: str) -> int:
 
 
 def _minute_text(moment: datetime) -> str:
-    return f"{text_of(minute_of(moment))[:16]}Z"
+    return f"{to_text(start_of_minute(moment))[:16]}Z"
 
 
 def _expiry(moment: datetime) -> int:
-    return int((minute_of(moment) + timedelta(hours=settings.load().trending_hours)).timestamp())
+    return int((start_of_minute(moment) + timedelta(hours=settings.load().trending_hours)).timestamp())
 
 
 @cache

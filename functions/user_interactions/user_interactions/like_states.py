@@ -1,12 +1,12 @@
-"""Whether a user likes a post, and what that makes of the post's counters.
+"""Whether a user likes a post, and the post's counters that follow from it.
 
     pk            sk            attributes
     user#<user>   like#<post>   liked, occurred_at, event_id, source
 
-A state per user and post: the latest interaction, by (occurred_at, id), wins. So it is the same in whatever order and
-however often events come, and with it everything that is made of it: the post's likes are the users whose state says
-`liked`, and its scores count each of them in the minute of that state. Written with the state in one transaction, the
-counters cannot part from it. No marker is needed: an event that has had its turn is no later than the state.
+One state per user and post: the latest interaction, by (occurred_at, id), wins. So the state and the counters are
+independent of the order and number of deliveries: a post's likes are the users whose state is `liked`, and each of them
+counts in the score of that state's minute. State and counters are written in one transaction, so they stay consistent.
+No idempotency record is needed: an event that was applied before is not later than the state.
 """
 
 from typing import Any
@@ -19,17 +19,17 @@ from fanout.failures import Discard, Retry
 from fanout.subscriber import Outcome
 from user_interactions import settings
 from user_interactions.counters import Changes
-from user_interactions.moments import moment_from, moment_of, text_of
+from user_interactions.domain.timestamps import from_text, time_of, to_text
 
-# Only events of one user about one post can take a state from each other.
+# Only events of one user about one post compete for a state.
 _ATTEMPTS = 5
 
 
 def apply(event: Event[PostLiked | PostUnliked]) -> Outcome:
     """Make the event the user's state if it is the latest, and keep the counters in step.
 
-    Raises Discard if a later event has been applied already; Reject, see `moments`; Retry if others changed the state
-    in between, again and again.
+    Raises Discard if a later event was applied before; Reject for an invalid time (see `timestamps`); Retry if
+    concurrent events changed the state at every attempt.
     """
     after = _state(event)
     for _ in range(_ATTEMPTS):
@@ -51,15 +51,14 @@ def _state(event: Event[PostLiked | PostUnliked]) -> dict[str, Any]:
         "pk": f"user#{event.data.user_id}",
         "sk": f"like#{event.data.post_id}",
         "liked": isinstance(event.data, PostLiked),
-        "occurred_at": text_of(moment_of(event.data)),
+        "occurred_at": to_text(time_of(event.data)),
         "event_id": event.id,
         "source": event.source,
     }
 
 
 def _version(state: dict[str, Any]) -> tuple[str, str, str]:
-    """What decides which of two is the later. Two sources may use one id; then anything will do that is always the
-    same."""
+    """Return the value that orders states. The source is part of it because two sources may use the same id."""
     return state["occurred_at"], state["event_id"], state["source"]
 
 
@@ -72,7 +71,7 @@ def _read(event: Event[PostLiked | PostUnliked]) -> dict[str, Any] | None:
 
 
 def _put(after: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
-    """Write the state, if it still is what was read."""
+    """Return the write of the state, conditional on the state that was read."""
     put: dict[str, Any] = {"TableName": settings.load().interactions_table, "Item": to_item(after)}
     if before is None:
         put["ConditionExpression"] = "attribute_not_exists(pk)"
@@ -85,10 +84,10 @@ def _put(after: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]
 
 
 def _changes(event: Event[PostLiked | PostUnliked], before: dict[str, Any] | None, after: dict[str, Any]) -> Changes:
-    """Take away what the state before had counted, and count the state after."""
+    """Return the changes that remove the counts of the state before and add those of the state after."""
     changes = Changes(event.data.post_id, event.data.user_id)
     for state, sign in ((before, -1), (after, 1)):
         if state is not None and state["liked"]:
             changes.count("likes", sign)
-            changes.score("likes", moment_from(state["occurred_at"]), sign)
+            changes.score("likes", from_text(state["occurred_at"]), sign)
     return changes

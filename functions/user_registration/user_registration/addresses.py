@@ -1,4 +1,4 @@
-"""E-mail addresses: the keyed hashes that stand for them wherever they are stored."""
+"""Keyed hashes of e-mail addresses: stores hold no address in plain text."""
 
 import hashlib
 import hmac
@@ -13,17 +13,17 @@ _SHORTEST_KEY = 32
 
 
 def keyed_hash(address: str, purpose: Literal["analytics", "suppression"]) -> str:
-    """Return what stands for the address in a store: HMAC-SHA256 in hexadecimal.
+    """Return the address's HMAC-SHA256 in hexadecimal.
 
-    The same address gives the same hash however it is written (`fanout.mail.canonical`), and another one for each
-    purpose, so that one store's hashes cannot be looked up in another's.
+    All spellings of an address have the same hash (`fanout.mail.canonical`). The hash differs by purpose, so that the
+    hashes of one store cannot be looked up in another.
     """
     return hmac.new(_key(), f"{purpose}\0{canonical(address)}".encode(), hashlib.sha256).hexdigest()
 
 
 @cache
 def _key() -> bytes:
-    """The key, read once per process: it never changes, for with it every hash would."""
+    """Return the key, read once per process. It never changes, because every stored hash depends on it."""
     secret = aws.client("secretsmanager").get_secret_value(SecretId=settings.hashing().email_hash_key_secret_arn)
     key: bytes = secret["SecretString"].encode()
     if len(key) < _SHORTEST_KEY:

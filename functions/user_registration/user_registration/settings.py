@@ -1,4 +1,4 @@
-"""What the template gives the subscribers of user_registration, to each what it needs."""
+"""Environment variables of the subscribers of user_registration, one class per group of functions."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ class HashSettings(msgspec.Struct, frozen=True):
 
 
 class MailSettings(msgspec.Struct, frozen=True):
-    """Environment variables of whoever reads or writes what is known about mail."""
+    """Environment variables of the functions that use the mail table."""
 
     mail_table: str
 
@@ -26,7 +26,7 @@ class SenderSettings(msgspec.Struct, frozen=True):
     configuration_set: str = ""
     """SES's configuration set; without one, SES reports no bounces and complaints."""
     product_name: str = "Fanout"
-    """What users are welcomed to."""
+    """The product that the mail welcomes users to."""
 
 
 class AnalyticsSettings(msgspec.Struct, frozen=True):

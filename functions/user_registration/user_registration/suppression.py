@@ -1,4 +1,4 @@
-"""Addresses that get no more mail, because mail to them bounced or its reader complained. Stored as hashes."""
+"""Suppressed addresses: mail to them bounced or their recipient complained. Stored as hashes."""
 
 from fanout import aws
 from fanout.contracts.user_registration import MailFeedback
@@ -14,7 +14,7 @@ def _key(address: str) -> dict[str, str]:
 
 
 def is_suppressed(address: str) -> bool:
-    """Tell whether the address gets no more mail."""
+    """Return whether mail to the address is suppressed."""
     answer = aws.client("dynamodb").get_item(
         TableName=settings.mail().mail_table,
         Key=to_item(_key(address)),
@@ -25,9 +25,9 @@ def is_suppressed(address: str) -> bool:
 
 
 def suppress(event: Event[MailFeedback]) -> Outcome:
-    """Let the addresses that the feedback is about get no more mail.
+    """Suppress mail to the addresses of the feedback, once per feedback event.
 
-    They do until a person deletes their items; the feedback's marker keeps it from suppressing them again then.
+    An operator lifts a suppression by deleting its item. A redelivery of the feedback does not restore it.
     """
     table = settings.mail().mail_table
     keys = {key["pk"]: key for key in map(_key, event.data.addresses)}  # a transaction may name an item only once

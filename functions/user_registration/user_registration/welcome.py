@@ -1,4 +1,4 @@
-"""The welcome mail: its words by locale, filled in so that nothing a user typed can become anything but text."""
+"""The welcome mail: its texts by locale; user input is always escaped."""
 
 import re
 import unicodedata
@@ -9,12 +9,12 @@ import msgspec
 from fanout.mail import Mail
 from fanout.mail_templates import MailTemplates, filled
 
-# Mail programs make links of what looks like one, also in plain text. Whoever registers a stranger's address with such
-# a name would have us deliver his link.
+# Mail clients turn text that looks like a link into one, also in plain text. A name that contains a link would let an
+# attacker who registers another person's address send that link through us.
 _LINK = re.compile(r"://|[@\\/]|\w\.\w{2,}")
 _LONGEST_NAME = 100
 
-# Control characters, what turns the direction of writing, private characters. Joiners belong to scripts and emoji.
+# Control characters, direction overrides, private-use characters. Joiners are part of scripts and emoji.
 _INVISIBLE = {"Cc", "Cf", "Co", "Cs"}
 _JOINERS = "\u200c\u200d"
 
@@ -35,7 +35,7 @@ _TEMPLATES = MailTemplates(Path(__file__).parent / "mail_templates", _Words)
 def render(*, locale: str | None, name: str, plan: str, product: str) -> Mail:
     """Return the welcome mail for a user.
 
-    locale: as in the contract. The words are in the closest language that there is a file for, else in English.
+    locale: as in the contract. The text is in the closest language that has a file, else in English.
     """
     written_in, words = _TEMPLATES.words(locale)
     addressee = presentable(name)
@@ -46,7 +46,7 @@ def render(*, locale: str | None, name: str, plan: str, product: str) -> Mail:
 
 
 def presentable(name: str) -> str:
-    """Return the name as a greeting may contain it, on one line; "" if it had better not: a link, or very long."""
+    """Return the name on one line for the greeting; "" if it contains a link or is too long."""
     visible = "".join(
         " " if char.isspace() else char
         for char in name

@@ -13,12 +13,12 @@ from fanout import contracts, identity
 from fanout_cli.demo import run as demo_run
 from fanout_cli.demo.definition import Check, Event, UseCaseDemo, load, samples
 from fanout_cli.demo.run import Report, Row, _by_subscriber, _expected, _fresh
-from fanout_cli.demo.team_events import Demo
-from fanout_cli.demo.user_registration import Demo as UserRegistration
 from fanout_cli.errors import UserError
 from fanout_cli.journal import Journal
 from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
 from fanout_cli.tracing import Delivery, Trace
+from usecases.team_events.demo import Demo
+from usecases.user_registration.demo import Demo as UserRegistration
 
 ROOT = Path(__file__).parents[3]
 TYPE = "team.message.posted.v1"
@@ -142,8 +142,8 @@ def test_a_delivery_is_found_by_its_event_and_subscriber() -> None:
 
 
 def test_a_use_case_without_a_demo_is_named_with_the_file_to_write() -> None:
-    with pytest.raises(UserError, match=r"cli/fanout_cli/demo/no_such_use_case\.py is missing"):
-        load("no_such_use_case", lambda _: None, topology(*TEAMS))
+    with pytest.raises(UserError, match=r"usecases/no_such_use_case/demo\.py is missing"):
+        load(ROOT, "no_such_use_case", lambda _: None, topology(*TEAMS))
 
 
 def test_a_use_case_without_samples_is_named(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_use_case_without_samples_is_named(tmp_path: Path) -> None:
 def test_every_use_case_that_can_be_deployed_has_a_demo_and_samples(use_case: str) -> None:
     if not (ROOT / "usecases" / use_case / "template.yaml").exists():
         pytest.skip(f"{use_case} has contracts, and no template yet")
-    assert isinstance(load(use_case, lambda _: None, topology(*TEAMS)), UseCaseDemo)
+    assert isinstance(load(ROOT, use_case, lambda _: None, topology(*TEAMS)), UseCaseDemo)
     assert samples(ROOT, use_case)
 
 
@@ -235,7 +235,9 @@ def deployed_with(use_case: str, **environments: dict[str, str]) -> Topology:
 @pytest.mark.parametrize("use_case", ["user_registration", "order_processing", "order_workflow"])
 def test_a_demo_mails_nobody_but_the_mailbox_simulator(use_case: str) -> None:
     """On AWS mail to example.org bounces and counts against the account's reputation."""
-    demo = load(use_case, lambda _: Stock(), deployed_with(use_case, payment={}, inventory={"STOCK_TABLE": "stock"}))
+    demo = load(
+        ROOT, use_case, lambda _: Stock(), deployed_with(use_case, payment={}, inventory={"STOCK_TABLE": "stock"})
+    )
     # Feedback is about an address and mails none.
     fresh = [each for each in _fresh(demo, samples(ROOT, use_case)) if each["type"] != "mail.feedback.v1"]
     addresses = re.findall(r'"([^" ]+@[^" ]+)"', json.dumps(fresh))
@@ -271,7 +273,7 @@ class Suppressions:
 def test_the_demo_registers_an_address_that_bounces_and_finds_it_suppressed_for_that(
     monkeypatch: pytest.MonkeyPatch, cause: str, found: bool
 ) -> None:
-    monkeypatch.setattr("fanout_cli.demo.user_registration._BOUNCE_SECONDS", 0)
+    monkeypatch.setattr("usecases.user_registration.demo._BOUNCE_SECONDS", 0)
     account = Suppressions(cause)
     deployed = deployed_with(
         "user_registration",

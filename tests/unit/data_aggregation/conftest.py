@@ -11,14 +11,14 @@ import pytest
 from moto.dynamodb import models
 from moto.dynamodb.models import DynamoDBBackend, Table
 
+from data_aggregation.handlers import mobile, store, web
 from fanout.testing import LambdaContext, lambda_event, sqs_record
 from tests.three_sources import Amounts, Told
 
 from ..conftest import Queues
 
 TABLE = "aggregates"
-FUNCTIONS = {"web.pageview.v1": "web", "mobile.session.v1": "mobile", "store.sale.v1": "store"}
-Function = Callable[[str], ModuleType]
+FUNCTIONS = {"web.pageview.v1": web, "mobile.session.v1": mobile, "store.sale.v1": store}
 
 
 @pytest.fixture(autouse=True)
@@ -50,19 +50,8 @@ def one_backup_per_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def function(function_module: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> Function:
-    """Import one of the functions ("web"), with the name it is deployed under in the environment."""
-
-    def load(name: str) -> ModuleType:
-        monkeypatch.setenv("FANOUT_SUBSCRIBER", f"data_aggregation/{name}")
-        return function_module("data_aggregation", name)
-
-    return load
-
-
-@pytest.fixture
 def totals(items: Callable[[str], list[dict[str, Any]]]) -> Callable[[], Amounts]:
-    """Read all aggregates, without the markers."""
+    """Read all aggregates, without the idempotency records."""
     return lambda: Counter({(item["pk"], item["sk"]): int(item["total"]) for item in items(TABLE) if "total" in item})
 
 

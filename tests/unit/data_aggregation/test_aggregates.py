@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from data_aggregation import settings
+from data_aggregation.handlers import mobile, store, web
 from fanout import aws, contracts
 from fanout.contracts import data_aggregation
 from fanout.event import decode, decode_data
 from tests.three_sources import Amounts, Sources, Told, expected
 
-from ..conftest import Queues, spy
-from .conftest import FUNCTIONS, Function, deliver
+from ..conftest import Deployed, Queues, spy
+from .conftest import FUNCTIONS, deliver
 
 Totals = Callable[[], Amounts]
 Lines = Callable[[str], list[dict[str, Any]]]
@@ -49,8 +51,8 @@ def transactions(calls: list[dict[str, Any]]) -> list[Counter[str]]:
     return [Counter(next(iter(action)) for action in call["TransactItems"]) for call in calls]
 
 
-def test_a_pageview_is_a_contact_and_a_view_with_the_attention_it_got(function: Function, totals: Totals) -> None:
-    deliver(function("web"), event("web.pageview.v1", {**VIEW, "visible_ms": 1500, "country": "DE"}))
+def test_a_pageview_is_a_contact_and_a_view_with_the_attention_it_got(deployed: Deployed, totals: Totals) -> None:
+    deliver(deployed(web), event("web.pageview.v1", {**VIEW, "visible_ms": 1500, "country": "DE"}))
     assert totals() == sum(
         (
             in_hour_and_day(measure, where, total)
@@ -62,9 +64,9 @@ def test_a_pageview_is_a_contact_and_a_view_with_the_attention_it_got(function: 
 
 
 def test_a_session_has_as_many_views_as_screens_and_belongs_to_the_hour_it_began_in(
-    function: Function, totals: Totals
+    deployed: Deployed, totals: Totals
 ) -> None:
-    deliver(function("mobile"), event("mobile.session.v1", {**SESSION, "screens": 4, "end_ms": 1791470000000}))
+    deliver(deployed(mobile), event("mobile.session.v1", {**SESSION, "screens": 4, "end_ms": 1791470000000}))
     assert totals() == sum(
         (
             in_hour_and_day(measure, where, total)
@@ -75,9 +77,9 @@ def test_a_session_has_as_many_views_as_screens_and_belongs_to_the_hour_it_began
     )
 
 
-def test_a_sale_counts_items_and_its_currency_s_revenue(function: Function, totals: Totals) -> None:
+def test_a_sale_counts_items_and_its_currency_s_revenue(deployed: Deployed, totals: Totals) -> None:
     swiss = {**SALE, "currency": "CHF"}
-    deliver(function("store"), event("store.sale.v1", SALE), event("store.sale.v1", swiss, "e2"))
+    deliver(deployed(store), event("store.sale.v1", SALE), event("store.sale.v1", swiss, "e2"))
     found = totals()
     assert found["items_sold#store=vienna-01", "day#2026-10-08"] == 6
     assert found["revenue_EUR#country=AT", "hour#2026-10-08T12"] == 1250
@@ -95,23 +97,24 @@ def test_a_sale_counts_items_and_its_currency_s_revenue(function: Function, tota
     ],
 )
 def test_an_event_belongs_to_the_window_of_its_own_clock_in_utc_however_late_it_comes(
-    function: Function, totals: Totals, viewed_at: str, hour: str, day: str
+    deployed: Deployed, totals: Totals, viewed_at: str, hour: str, day: str
 ) -> None:
-    deliver(function("web"), event("web.pageview.v1", {**VIEW, "viewed_at": viewed_at}, time="2026-11-22T08:00:00Z"))
+    deliver(deployed(web), event("web.pageview.v1", {**VIEW, "viewed_at": viewed_at}, time="2026-11-22T08:00:00Z"))
     assert {window for _, window in totals()} == {hour, day}
 
 
-def test_what_is_zero_or_unknown_makes_no_aggregate(function: Function, totals: Totals) -> None:
-    deliver(function("web"), event("web.pageview.v1", VIEW))
+def test_what_is_zero_or_unknown_makes_no_aggregate(deployed: Deployed, totals: Totals) -> None:
+    deliver(deployed(web), event("web.pageview.v1", VIEW))
     assert {pk for pk, _ in totals()} == {
         "contacts#channel=web", "contacts#site=shop", "views#channel=web", "views#site=shop"
     }  # fmt: skip
 
 
 def test_an_event_counts_once_however_often_and_with_whatever_envelope_it_comes(
-    function: Function, totals: Totals, lines: Lines
+    deployed: Deployed, totals: Totals, lines: Lines
 ) -> None:
-    web, first, second = function("web"), event("web.pageview.v1", VIEW), event("web.pageview.v1", VIEW, "e2")
+    deployed(web)
+    first, second = event("web.pageview.v1", VIEW), event("web.pageview.v1", VIEW, "e2")
     deliver(web, first, first)
     deliver(web, event("web.pageview.v1", VIEW, time="2026-11-22T08:00:00Z"), second)
     assert outcomes(lines) == ["processed", "duplicate", "duplicate", "processed"]
@@ -128,25 +131,25 @@ def test_an_event_counts_once_however_often_and_with_whatever_envelope_it_comes(
     ],
 )
 def test_an_event_is_as_many_updates_as_the_readme_says(
-    function: Function, kind: str, data: dict[str, Any], updates: int
+    deployed: Deployed, kind: str, data: dict[str, Any], updates: int
 ) -> None:
-    module = function(FUNCTIONS[kind])
+    module = deployed(FUNCTIONS[kind])
     calls = spy("dynamodb", "TransactWriteItems")
     deliver(module, event(kind, data))
     assert [each["Update"] for each in transactions(calls)] == [updates]
 
 
-def test_the_same_id_of_another_source_is_another_event(function: Function, totals: Totals) -> None:
-    deliver(function("web"), event("web.pageview.v1", VIEW), event("web.pageview.v1", VIEW, source="urn:other"))
+def test_the_same_id_of_another_source_is_another_event(deployed: Deployed, totals: Totals) -> None:
+    deliver(deployed(web), event("web.pageview.v1", VIEW), event("web.pageview.v1", VIEW, source="urn:other"))
     assert totals()["views#channel=web", "day#2026-10-08"] == 2
 
 
 def test_poison_between_good_events_takes_nothing_from_them(
-    function: Function, totals: Totals, queues: Queues, lines: Lines
+    deployed: Deployed, totals: Totals, queues: Queues, lines: Lines
 ) -> None:
     bad = event("web.pageview.v1", {**VIEW, "country": "Germany"}, "bad")
     good = [event("web.pageview.v1", VIEW, f"e{number}") for number in range(3)]
-    assert deliver(function("web"), good[0], bad, good[1], "{broken", good[2]) == []
+    assert deliver(deployed(web), good[0], bad, good[1], "{broken", good[2]) == []
     assert totals()["views#channel=web", "day#2026-10-08"] == 3
     assert Counter(outcomes(lines)) == {"processed": 3, "rejected": 2}
     assert len(queues.dead()) == 2
@@ -155,14 +158,14 @@ def test_poison_between_good_events_takes_nothing_from_them(
 @pytest.mark.parametrize("kind", FUNCTIONS)
 @pytest.mark.parametrize("seed", range(2))
 def test_any_mixture_of_batches_duplicates_and_orders_gives_the_plain_reference(
-    function: Function, totals: Totals, kind: str, seed: int
+    deployed: Deployed, totals: Totals, kind: str, seed: int
 ) -> None:
     chance, sources = random.Random(seed), Sources(seed, NOON, hours=30)
-    tell = {"web": sources.pageview, "mobile": sources.session, "store": sources.sale}[FUNCTIONS[kind]]
+    tell = {web: sources.pageview, mobile: sources.session, store: sources.sale}[FUNCTIONS[kind]]
     told = [tell() for _ in range(50)]
     deliveries = told + chance.sample(told, 15)
     chance.shuffle(deliveries)
-    module = function(FUNCTIONS[kind])
+    module = deployed(FUNCTIONS[kind])
     while deliveries:
         size = chance.choice([3, 17, 40])
         assert deliver(module, *deliveries[:size]) == []
@@ -174,8 +177,9 @@ def same_hour(number: int) -> list[Told]:
     return [event("web.pageview.v1", {**VIEW, "visible_ms": 5}, f"e{n}") for n in range(number)]
 
 
-def test_updates_grow_with_the_keys_of_a_batch_and_not_with_its_events(function: Function, lines: Lines) -> None:
-    web, calls = function("web"), spy("dynamodb", "TransactWriteItems")
+def test_updates_grow_with_the_keys_of_a_batch_and_not_with_its_events(deployed: Deployed, lines: Lines) -> None:
+    deployed(web)
+    calls = spy("dynamodb", "TransactWriteItems")
     deliver(web, *same_hour(1))
     deliver(web, *[event("web.pageview.v1", VIEW | {"visible_ms": 5}, f"f{n}") for n in range(80)])
     one, eighty = transactions(calls)
@@ -188,9 +192,10 @@ def test_updates_grow_with_the_keys_of_a_batch_and_not_with_its_events(function:
 
 
 def test_a_batch_too_large_for_one_transaction_is_split_and_each_stays_within_the_limit(
-    function: Function, totals: Totals
+    deployed: Deployed, totals: Totals
 ) -> None:
-    web, calls = function("web"), spy("dynamodb", "TransactWriteItems")
+    deployed(web)
+    calls = spy("dynamodb", "TransactWriteItems")
     told = same_hour(400)
     random.Random(1).shuffle(told)
     assert deliver(web, *told) == []
@@ -201,8 +206,9 @@ def test_a_batch_too_large_for_one_transaction_is_split_and_each_stays_within_th
     assert totals()["engaged_ms#site=shop", "day#2026-10-08"] == 2000
 
 
-def test_events_that_share_no_key_are_split_too(function: Function, totals: Totals) -> None:
-    store, calls = function("store"), spy("dynamodb", "TransactWriteItems")
+def test_events_that_share_no_key_are_split_too(deployed: Deployed, totals: Totals) -> None:
+    deployed(store)
+    calls = spy("dynamodb", "TransactWriteItems")
     sources = Sources(7, datetime(2026, 1, 1, tzinfo=UTC), hours=24 * 300)
     told = [sources.sale() for _ in range(40)]
     assert deliver(store, *told) == []
@@ -212,17 +218,18 @@ def test_events_that_share_no_key_are_split_too(function: Function, totals: Tota
 
 
 def test_a_batch_is_split_in_the_same_way_whatever_its_order(
-    function: Function, monkeypatch: pytest.MonkeyPatch, make_table: Callable[[str], str]
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, make_table: Callable[[str], str]
 ) -> None:
-    store, calls = function("store"), spy("dynamodb", "TransactWriteItems")
+    deployed(store)
+    calls = spy("dynamodb", "TransactWriteItems")
     told = [Sources(3, NOON, hours=20).sale() for _ in range(1)] + [
         Sources(s, NOON, hours=20).sale() for s in range(60)
     ]
     deliver(store, *told)
     written = [call["TransactItems"] for call in calls]
     calls.clear()
-    empty = make_table("again")
-    monkeypatch.setattr(store, "_table", lambda: empty)
+    monkeypatch.setenv("AGGREGATES_TABLE", make_table("again"))
+    settings.load.cache_clear()
     deliver(store, *reversed(told))
     assert [keys(call["TransactItems"]) for call in calls] == [keys(items) for items in written]
 
@@ -237,9 +244,9 @@ def keys(items: list[dict[str, Any]]) -> list[str]:
 
 
 def test_a_transaction_that_fails_holds_up_no_other(
-    function: Function, totals: Totals, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployed, totals: Totals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    web = function("web")
+    deployed(web)
     client = aws.client("dynamodb")
     write, calls = client.transact_write_items, []
 
@@ -259,9 +266,10 @@ def test_a_transaction_that_fails_holds_up_no_other(
 
 
 def test_a_batch_that_comes_again_because_its_answer_was_lost_changes_nothing(
-    function: Function, totals: Totals, lines: Lines
+    deployed: Deployed, totals: Totals, lines: Lines
 ) -> None:
-    web, told = function("web"), same_hour(30)
+    deployed(web)
+    told = same_hour(30)
     deliver(web, *told)
     before = totals()
     lines("receipt")
@@ -271,8 +279,8 @@ def test_a_batch_that_comes_again_because_its_answer_was_lost_changes_nothing(
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
-def test_no_event_has_more_keys_than_fit_a_transaction_beside_its_marker(function: Function, kind: str) -> None:
-    module = function(FUNCTIONS[kind])
+def test_no_event_has_more_keys_than_fit_a_transaction_beside_its_marker(deployed: Deployed, kind: str) -> None:
+    module = deployed(FUNCTIONS[kind])
     everything: dict[str, dict[str, Any]] = {
         "web.pageview.v1": {**VIEW, "visible_ms": 1, "country": "DE"},
         "mobile.session.v1": {**SESSION, "screens": 1, "geo": {"country": "DE"}},
@@ -288,14 +296,14 @@ def _schema(kind: str) -> Any:
     return next(schema for schema in schemas if contracts.contract_of(schema).type == kind)
 
 
-def test_a_type_of_another_source_is_discarded(function: Function, totals: Totals, lines: Lines) -> None:
-    deliver(function("web"), event("store.sale.v1", SALE))
+def test_a_type_of_another_source_is_discarded(deployed: Deployed, totals: Totals, lines: Lines) -> None:
+    deliver(deployed(web), event("store.sale.v1", SALE))
     assert outcomes(lines) == ["discarded"]
     assert totals() == Counter()
 
 
-def test_receipts_show_no_pseudonym_and_no_path(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
-    deliver(function("web"), event("web.pageview.v1", {**VIEW, "visitor": "v_secret", "path": "/me"}))
+def test_receipts_show_no_pseudonym_and_no_path(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    deliver(deployed(web), event("web.pageview.v1", {**VIEW, "visitor": "v_secret", "path": "/me"}))
     shown = capsys.readouterr().out
     assert '"site":"shop"' in shown
     assert "v_secret" not in shown

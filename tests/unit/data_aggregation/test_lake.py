@@ -10,6 +10,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from data_aggregation import lake_lines
+from data_aggregation.handlers import lake
 from fanout import aws
 from fanout.claim_check import ClaimChecks
 from fanout.contracts import data_aggregation
@@ -18,14 +20,13 @@ from fanout.testing import REGION, LambdaContext
 from fanout_wiring import Composition
 from tests.template.application import ROOT
 
-from ..conftest import sample_payload
-from .conftest import Function
+from ..conftest import Deployed, sample_payload
 from .test_aggregates import SALE, SESSION, VIEW
 
 
-@pytest.fixture
-def lake(function: Function) -> ModuleType:
-    return function("lake")
+@pytest.fixture(name="lake")
+def lake_fixture(deployed: Deployed) -> ModuleType:
+    return deployed(lake)
 
 
 def event(kind: str = "web.pageview.v1", data: Any = None, **attributes: Any) -> dict[str, Any]:
@@ -191,7 +192,7 @@ class TestClaimChecks:
         def away(**_: Any) -> None:
             raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
 
-        monkeypatch.setattr(lake, "_WAITS", (0.0, 0.0))
+        monkeypatch.setattr(lake_lines, "_WAITS", (0.0, 0.0))
         monkeypatch.setattr(aws.client("s3"), "get_object", away)
         before, bad, after = put(lake, json.dumps(event()), json.dumps(parked), json.dumps(event()))
         assert (bad["result"], json.loads(bad["data"])) == ("ProcessingFailed", parked)
@@ -211,7 +212,7 @@ class TestClaimChecks:
                 raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
             return read(**asked)
 
-        monkeypatch.setattr(lake, "_WAITS", (0.0,))
+        monkeypatch.setattr(lake_lines, "_WAITS", (0.0,))
         monkeypatch.setattr(s3, "get_object", once_away)
         assert line(put(lake, json.dumps(parked))[0])["data"]["lines"] == SALE["lines"]
 
@@ -225,11 +226,11 @@ class TestClaimChecks:
             raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
 
         waited: list[float] = []
-        monkeypatch.setattr(lake.time, "sleep", waited.append)
+        monkeypatch.setattr(lake_lines.time, "sleep", waited.append)
         monkeypatch.setattr(aws.client("s3"), "get_object", away)
         answers = put(lake, *[json.dumps(parked)] * 5)
         assert {each["result"] for each in answers} == {"ProcessingFailed"}
-        assert len(waited) == len(lake._WAITS)
+        assert len(waited) == len(lake_lines._WAITS)
         assert len(calls) == len(waited) + 5
 
     def test_one_that_hangs_is_given_up_in_time_for_its_neighbours(

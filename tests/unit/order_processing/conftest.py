@@ -13,7 +13,7 @@ from moto.ses.models import ses_backends
 from fanout.event import Event, encode
 from fanout.testing import REGION, LambdaContext, lambda_event
 from tests.payment_provider import API_KEY, Provider, payment_provider
-from tests.unit.conftest import Queues
+from tests.unit.conftest import Deployed, Queues
 
 SENDER = "orders@example.com"
 
@@ -24,30 +24,23 @@ class Account:
     def __init__(
         self,
         queues: Queues,
-        function_module: Callable[[str, str], ModuleType],
-        monkeypatch: pytest.MonkeyPatch,
+        deployed: Deployed,
         lines: Callable[[str], list[dict[str, Any]]],
     ) -> None:
         self.queues = queues
-        self._function_module = function_module
-        self._monkeypatch = monkeypatch
+        self._deployed = deployed
         self._lines = lines
 
-    def module(self, name: str) -> ModuleType:
-        """A module of the use case, imported as the function of that name would."""
-        self._monkeypatch.setenv("FANOUT_SUBSCRIBER", f"order_processing/{name}")
-        return self._function_module("order_processing", name)
-
-    def receipts(self, name: str, *events: Event[Any] | str) -> list[tuple[str, str]]:
+    def receipts(self, module: ModuleType, *events: Event[Any] | str) -> list[tuple[str, str]]:
         """Deliver events in one batch; return (outcome, reason) of each receipt, in order."""
         bodies = [event if isinstance(event, str) else encode(event).decode() for event in events]
         records = [self.queues.put(body) for body in bodies]
-        self.module(name).handler(lambda_event(records), LambdaContext())
+        self._deployed(module).handler(lambda_event(records), LambdaContext())
         return [(receipt["outcome"], receipt["reason"] or "") for receipt in self._lines("receipt")]
 
-    def deliver(self, name: str, *events: Event[Any] | str) -> list[str]:
+    def deliver(self, module: ModuleType, *events: Event[Any] | str) -> list[str]:
         """The same, but the outcomes only."""
-        return [outcome for outcome, _ in self.receipts(name, *events)]
+        return [outcome for outcome, _ in self.receipts(module, *events)]
 
     @property
     def mails(self) -> list[Any]:
@@ -60,7 +53,7 @@ class Account:
 def account(
     queues: Queues,
     make_table: Callable[[str], str],
-    function_module: Callable[[str, str], ModuleType],
+    deployed: Deployed,
     monkeypatch: pytest.MonkeyPatch,
     lines: Callable[[str], list[dict[str, Any]]],
 ) -> Account:
@@ -68,7 +61,7 @@ def account(
         monkeypatch.setenv(f"{name.upper()}_TABLE", make_table(name))
     monkeypatch.setenv("SENDER_ADDRESS", SENDER)
     boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress=SENDER)
-    return Account(queues, function_module, monkeypatch, lines)
+    return Account(queues, deployed, lines)
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ from botocore.exceptions import ReadTimeoutError
 from fanout.contracts.order_processing import Line
 from fanout.event import Event, encode
 from fanout.testing import LambdaContext, lambda_event
+from order_processing import order_mail
+from order_processing.handlers import customer_notification, payment, shipping
 from tests.submitted_orders import submitted
 
-from ..conftest import mail_fails
+from ..conftest import Deployed, mail_fails
 from .conftest import SENDER, Account
 
 Items = Callable[[str], list[dict[str, Any]]]
@@ -23,7 +25,7 @@ def recipients(account: Account) -> list[str]:
 
 def test_an_order_is_acknowledged_once_however_often_it_comes(account: Account, items: Items) -> None:
     event = submitted()
-    assert account.deliver("customer_notification", event, event, submitted(event_id="another event")) == [
+    assert account.deliver(customer_notification, event, event, submitted(event_id="another event")) == [
         "processed",
         "duplicate",
         "duplicate",
@@ -36,7 +38,7 @@ def test_an_order_is_acknowledged_once_however_often_it_comes(account: Account, 
 
 
 def test_the_mail_says_what_was_ordered_in_the_customer_s_language(account: Account) -> None:
-    mail = account.module("order_mail")
+    mail = order_mail
     english = mail.render(submitted(locale="en-GB", weights=(1, 2)).data)
     assert english.subject == "We have received your order o-1"
     assert english.text.splitlines()[4:] == [
@@ -55,14 +57,14 @@ def test_the_mail_says_what_was_ordered_in_the_customer_s_language(account: Acco
 
 def test_what_a_customer_or_a_producer_typed_stays_text(account: Account) -> None:
     lines = (Line(sku="X", quantity=1, unit_price=5, description="<b>$order</b>\r\n&"),)
-    mail = account.module("order_mail").render(submitted(lines=lines).data)
+    mail = order_mail.render(submitted(lines=lines).data)
     assert "<b>" not in mail.html
     assert "1 × &lt;b&gt;$order&lt;/b&gt; &amp;: 0.05 EUR" in mail.html
     assert "1 × <b>$order</b> &: 0.05 EUR" in mail.text
 
 
 def test_an_address_that_mail_cannot_go_to_is_rejected_without_being_quoted(account: Account) -> None:
-    [(outcome, reason)] = account.receipts("customer_notification", submitted(email="ada@@example.org"))
+    [(outcome, reason)] = account.receipts(customer_notification, submitted(email="ada@@example.org"))
     assert (outcome, reason.split(":")[0]) == ("rejected", "malformed-address")
     assert "ada" not in reason
     assert account.mails == []
@@ -71,17 +73,19 @@ def test_an_address_that_mail_cannot_go_to_is_rejected_without_being_quoted(acco
 def test_a_mail_that_may_have_gone_out_is_never_sent_again(account: Account) -> None:
     event: Event[Any] = submitted()
     with mail_fails(ReadTimeoutError(endpoint_url="https://email.example"), sent=True):
-        [(outcome, reason)] = account.receipts("customer_notification", event)
+        [(outcome, reason)] = account.receipts(customer_notification, event)
     assert (outcome, reason.split(":")[0]) == ("rejected", "outcome-unknown")
-    account.deliver("customer_notification", event)
+    account.deliver(customer_notification, event)
     assert recipients(account) == ["ada@example.org"]
 
 
-def test_no_log_line_says_who_ordered_what(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_log_line_says_who_ordered_what(
+    account: Account, deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
     event = submitted("o-secret", email="ada@example.org")
     records = [account.queues.put(encode(event).decode())]
-    for name in ("payment", "shipping", "customer_notification"):
-        account.module(name).handler(lambda_event(records), LambdaContext())
+    for module in (payment, shipping, customer_notification):
+        deployed(module).handler(lambda_event(records), LambdaContext())
     written = capsys.readouterr()
     assert event.id in written.out
     for secret in ("ada@", "Ada Example", "Beispielweg", "Mug", "customer-of-a-test"):

@@ -10,10 +10,10 @@ import pytest
 from fanout.contracts.team_events import Team, TeamMessagePosted
 from fanout.event import Event
 from fanout.testing import LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
+from team_events.handlers import broadcast, team_a, team_b
 
-from ..conftest import Queues
+from ..conftest import Deployed, Queues
 
-Modules = Callable[[str, str], ModuleType]
 Items = Callable[[str], list[dict[str, Any]]]
 Lines = Callable[[str], list[dict[str, Any]]]
 
@@ -35,17 +35,17 @@ def deliver(module: ModuleType, *records: dict[str, Any]) -> Any:
     return module.handler(lambda_event(records), LambdaContext())
 
 
-def test_a_message_for_one_team_is_in_its_feed_and_everyones_only(function_module: Modules, items: Items) -> None:
+def test_a_message_for_one_team_is_in_its_feed_and_everyones_only(deployed: Deployed, items: Items) -> None:
     sent = message("hi", "team_b")
-    deliver(function_module("team_events", "team_a"), envelope_record(sent))
-    deliver(function_module("team_events", "team_b"), envelope_record(sent))
-    deliver(function_module("team_events", "broadcast"), sns_record(sent))
+    deliver(deployed(team_a), envelope_record(sent))
+    deliver(deployed(team_b), envelope_record(sent))
+    deliver(deployed(broadcast), sns_record(sent))
     assert feeds(items) == [("feed#everyone", "hi"), ("feed#team_b", "hi")]
 
 
-def test_a_duplicate_leaves_one_item(function_module: Modules, items: Items, lines: Lines) -> None:
+def test_a_duplicate_leaves_one_item(deployed: Deployed, items: Items, lines: Lines) -> None:
     sent = message()
-    deliver(function_module("team_events", "team_a"), envelope_record(sent), envelope_record(sent))
+    deliver(deployed(team_a), envelope_record(sent), envelope_record(sent))
     assert feeds(items) == [("feed#team_a", "hi")]
     assert [receipt["outcome"] for receipt in lines("receipt")] == ["processed", "duplicate"]
 
@@ -54,10 +54,10 @@ def test_a_duplicate_leaves_one_item(function_module: Modules, items: Items, lin
     "text", ["hello", "héllo 👋", "[1, 2]", "[]", "[draft] hi", '["a", {}]', '"quoted"', "  spaced", "null"]
 )
 def test_plain_text_published_by_hand_becomes_a_message_with_snss_identity(
-    text: str, function_module: Modules, items: Items, lines: Lines
+    text: str, deployed: Deployed, items: Items, lines: Lines
 ) -> None:
     record = sns_record(text, topic="TeamEvents")
-    deliver(function_module("team_events", "broadcast"), record)
+    deliver(deployed(broadcast), record)
     [item] = items("feeds")
     assert (item["text"], item["event_id"]) == (text, record["Sns"]["MessageId"])
     [receipt] = lines("receipt")
@@ -68,9 +68,9 @@ def test_plain_text_published_by_hand_becomes_a_message_with_snss_identity(
     "text", ["{broken", "{}", '{"text": "hi"}', ' {"specversion": "1.0"}', '\ufeff{"specversion": "1.0"}']
 )
 def test_a_text_that_begins_like_json_and_is_no_event_is_rejected(
-    text: str, function_module: Modules, items: Items, lines: Lines
+    text: str, deployed: Deployed, items: Items, lines: Lines
 ) -> None:
-    deliver(function_module("team_events", "team_b"), envelope_record(text))
+    deliver(deployed(team_b), envelope_record(text))
     assert [receipt["outcome"] for receipt in lines("receipt")] == ["rejected"]
     assert items("feeds") == []
 
@@ -86,9 +86,9 @@ def test_a_text_that_begins_like_json_and_is_no_event_is_rejected(
     ids=["batch", "batch of one", "pointer", "old pointer"],
 )
 def test_a_batch_and_a_pointer_to_s3_are_rejected_with_a_reason_and_shown_to_nobody(
-    text: str, function_module: Modules, items: Items, lines: Lines
+    text: str, deployed: Deployed, items: Items, lines: Lines
 ) -> None:
-    deliver(function_module("team_events", "team_b"), envelope_record(text))
+    deliver(deployed(team_b), envelope_record(text))
     [receipt] = lines("receipt")
     assert receipt["outcome"] == "rejected"
     assert receipt["reason"].startswith(("invalid-event: a batch of CloudEvents", "invalid-event: a pointer"))
@@ -96,34 +96,32 @@ def test_a_batch_and_a_pointer_to_s3_are_rejected_with_a_reason_and_shown_to_nob
 
 
 def test_plain_text_without_the_envelope_is_rejected_because_it_has_no_identity(
-    function_module: Modules, lines: Lines
+    deployed: Deployed, lines: Lines
 ) -> None:
-    deliver(function_module("team_events", "team_a"), sqs_record("hello"))
+    deliver(deployed(team_a), sqs_record("hello"))
     assert [receipt["outcome"] for receipt in lines("receipt")] == ["rejected"]
 
 
-def test_the_event_of_the_source_documents_first_handler_passes_through(function_module: Modules, items: Items) -> None:
+def test_the_event_of_the_source_documents_first_handler_passes_through(deployed: Deployed, items: Items) -> None:
     """`for record in event['Records']: sns_message = record['Sns']['Message']`: SNS invokes the function."""
     event = {"Records": [sns_record("Hello from the console")]}
     assert event["Records"][0]["Sns"]["Message"] == "Hello from the console"
-    function_module("team_events", "broadcast").handler(event, LambdaContext())
+    deployed(broadcast).handler(event, LambdaContext())
     assert feeds(items) == [("feed#everyone", "Hello from the console")]
 
 
-def test_the_event_of_the_source_documents_second_handler_passes_through(
-    function_module: Modules, items: Items
-) -> None:
+def test_the_event_of_the_source_documents_second_handler_passes_through(deployed: Deployed, items: Items) -> None:
     """`print(event['Records'][0]['body'])`: the queue of Team A invokes the function."""
     event = {"Records": [envelope_record("Event for Team A")]}
     assert json.loads(event["Records"][0]["body"])["Message"] == "Event for Team A"
-    function_module("team_events", "team_a").handler(event, LambdaContext())
+    deployed(team_a).handler(event, LambdaContext())
     assert feeds(items) == [("feed#team_a", "Event for Team A")]
 
 
 def test_a_text_that_no_item_can_hold_is_rejected_instead_of_tried_for_two_hours(
-    function_module: Modules, items: Items, lines: Lines
+    deployed: Deployed, items: Items, lines: Lines
 ) -> None:
-    deliver(function_module("team_events", "team_a"), sqs_record(message("é" * 200_000)))
+    deliver(deployed(team_a), sqs_record(message("é" * 200_000)))
     [receipt] = lines("receipt")
     assert (receipt["outcome"], receipt["reason"].partition(":")[0]) == ("rejected", "too-large")
     assert items("feeds") == []

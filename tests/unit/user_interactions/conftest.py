@@ -9,8 +9,9 @@ import pytest
 
 from fanout.event import Event
 from fanout.testing import REGION, LambdaContext, lambda_event, sns_record, sqs_record
+from user_interactions.handlers import posts
 
-from ..conftest import Queues
+from ..conftest import Deployed, Queues
 
 TABLE = "interactions"
 WORDS = "blocked-words"
@@ -27,22 +28,9 @@ def account(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytes
     return queues
 
 
-@pytest.fixture
-def function(
-    function_module: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], ModuleType]:
-    """Import one of the functions ("likes"), with the name it is deployed under in the environment."""
-
-    def load(name: str) -> ModuleType:
-        monkeypatch.setenv("FANOUT_SUBSCRIBER", f"user_interactions/{name}")
-        return function_module("user_interactions", name)
-
-    return load
-
-
-@pytest.fixture
-def posts(function: Callable[[str], ModuleType]) -> ModuleType:
-    return function("posts")
+@pytest.fixture(name="posts")
+def posts_fixture(deployed: Deployed) -> ModuleType:
+    return deployed(posts)
 
 
 @pytest.fixture

@@ -1,14 +1,8 @@
 """Blocked words: found however they are written, and not where they are part of another word."""
 
-from collections.abc import Callable
-from types import ModuleType
-
 import pytest
 
-
-@pytest.fixture
-def blocked_words(function_module: Callable[[str, str], ModuleType]) -> ModuleType:
-    return function_module("user_interactions", "blocked_words")
+from user_interactions.domain import blocked_words
 
 
 @pytest.mark.parametrize(
@@ -38,7 +32,7 @@ def blocked_words(function_module: Callable[[str, str], ModuleType]) -> ModuleTy
         ("हिंसा", "यह हिंसा है"),
     ],
 )
-def test_a_word_is_found_however_it_is_written(blocked_words: ModuleType, word: str, text: str) -> None:
+def test_a_word_is_found_however_it_is_written(word: str, text: str) -> None:
     assert blocked_words.find(text, blocked_words.parse(word)) == [blocked_words.canonical(word)]
 
 
@@ -55,11 +49,11 @@ def test_a_word_is_found_however_it_is_written(blocked_words: ModuleType, word: 
         ("1st", "21st"),
     ],
 )
-def test_part_of_another_word_is_no_match(blocked_words: ModuleType, word: str, text: str) -> None:
+def test_part_of_another_word_is_no_match(word: str, text: str) -> None:
     assert blocked_words.find(text, blocked_words.parse(word)) == []
 
 
-def test_a_list_is_separated_by_commas_and_may_be_empty(blocked_words: ModuleType) -> None:
+def test_a_list_is_separated_by_commas_and_may_be_empty() -> None:
     assert blocked_words.parse(" Casino ,, buy   followers,CASINO, \u200b") == ("casino", "buy followers")
     assert blocked_words.parse("") == ()
     assert blocked_words.find("anything", ()) == []

@@ -19,8 +19,9 @@ from fanout.effects import ConditionFailedError
 from fanout.event import Event, encode
 from tests.interactions import NOW, comment, expected_likes, expected_scores, like, unlike
 from user_interactions import counters
+from user_interactions.handlers import likes
 
-from ..conftest import Queues
+from ..conftest import Deployed, Queues
 from .conftest import TABLE, deliver, deliver_batch
 
 Items = Callable[[str], list[dict[str, Any]]]
@@ -28,9 +29,9 @@ Lines = Callable[[str], list[dict[str, Any]]]
 Totals = Callable[[str], dict[str, int]]
 
 
-@pytest.fixture
-def likes(function: Callable[[str], ModuleType]) -> ModuleType:
-    return function("likes")
+@pytest.fixture(name="likes")
+def likes_fixture(deployed: Deployed) -> ModuleType:
+    return deployed(likes)
 
 
 def outcomes(lines: Lines) -> list[tuple[str, str | None]]:
@@ -161,14 +162,14 @@ def test_likes_of_one_post_are_spread_over_all_shards_and_one_user_s_stay_in_one
 
 @pytest.mark.parametrize("shards", ["1", "9", "100"])
 def test_totals_stay_right_when_the_number_of_shards_changes_up_or_down(
-    function: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, shards: str
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, shards: str
 ) -> None:
-    deliver(function("likes"), *(like(f"u-{number}") for number in range(12)))
+    deliver(deployed(likes), *(like(f"u-{number}") for number in range(12)))
 
     for cache in (counters.settings.load, counters._register):
         cache.cache_clear()  # a new process
     monkeypatch.setenv("COUNTER_SHARDS", shards)
-    deliver(function("likes"), *(unlike(f"u-{number}", at=1) for number in range(5)), like("u-20"))
+    deliver(deployed(likes), *(unlike(f"u-{number}", at=1) for number in range(5)), like("u-20"))
     assert counters.totals("p-1")["likes"] == 8
     assert scores() == {"p-1": {NOW.strftime("%Y-%m-%dT%H:%MZ"): 8}}
 

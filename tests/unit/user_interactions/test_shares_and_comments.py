@@ -17,8 +17,9 @@ from fanout.identity import new_id
 from fanout.testing import REGION, LambdaContext
 from tests.interactions import NOW, comment, expected_likes, expected_scores, like, share
 from user_interactions import comment_store, counters
+from user_interactions.handlers import comments, likes, review, shares
 
-from ..conftest import Queues, sample_payload
+from ..conftest import Deployed, Queues, sample_payload
 from .conftest import TABLE, WORDS, deliver, deliver_batch
 
 Items = Callable[[str], list[dict[str, Any]]]
@@ -27,19 +28,19 @@ Totals = Callable[[str], dict[str, int]]
 FIRST_MINUTE = NOW.strftime("%Y-%m-%dT%H:%MZ")
 
 
-@pytest.fixture
-def shares(function: Callable[[str], ModuleType]) -> ModuleType:
-    return function("shares")
+@pytest.fixture(name="shares")
+def shares_fixture(deployed: Deployed) -> ModuleType:
+    return deployed(shares)
 
 
-@pytest.fixture
-def comments(function: Callable[[str], ModuleType]) -> ModuleType:
-    return function("comments")
+@pytest.fixture(name="comments")
+def comments_fixture(deployed: Deployed) -> ModuleType:
+    return deployed(comments)
 
 
-@pytest.fixture
-def review(function: Callable[[str], ModuleType]) -> ModuleType:
-    return function("review")
+@pytest.fixture(name="review")
+def review_fixture(deployed: Deployed) -> ModuleType:
+    return deployed(review)
 
 
 def texts(posts: ModuleType, post_id: str = "p-1", **request: Any) -> list[str]:
@@ -156,8 +157,8 @@ def test_words_that_are_added_to_the_list_hold_comments_without_a_deployment(
 ) -> None:
     deliver(comments, comment("tulips"))
     boto3.client("ssm", region_name=REGION).put_parameter(Name=WORDS, Value="tulips", Type="String", Overwrite=True)
-    monkeypatch.setattr(comments.blocked_words, "_SECONDS", 0)
-    comments.blocked_words._parameters.cache_clear()
+    monkeypatch.setattr(comments.word_list, "_SECONDS", 0)
+    comments.word_list._parameters.cache_clear()
     deliver(comments, comment("tulips", at=1), comment("casino", at=2))
     assert texts(posts) == ["casino", "tulips"]
 
@@ -258,14 +259,12 @@ def test_no_log_line_holds_what_was_said_or_who_said_it(
     assert "secret" not in written.out + written.err
 
 
-def test_what_is_hot_is_ranked_by_the_weights_of_what_stands(
-    function: Callable[[str], ModuleType], posts: ModuleType
-) -> None:
+def test_what_is_hot_is_ranked_by_the_weights_of_what_stands(deployed: Deployed, posts: ModuleType) -> None:
     now = (datetime.now(UTC) - NOW).total_seconds()
-    deliver(function("likes"), *(like(f"u-{number}", "p-likes", at=now) for number in range(4)))
-    deliver(function("likes"), like("ada", "p-old", at=now - 7 * 60), *(like("ada", "p-2", at=now),))
-    deliver(function("shares"), share(post="p-share", at=now), share(post="p-2", at=now))
-    deliver(function("comments"), comment(post="p-comment", at=now))
+    deliver(deployed(likes), *(like(f"u-{number}", "p-likes", at=now) for number in range(4)))
+    deliver(deployed(likes), like("ada", "p-old", at=now - 7 * 60), *(like("ada", "p-2", at=now),))
+    deliver(deployed(shares), share(post="p-share", at=now), share(post="p-2", at=now))
+    deliver(deployed(comments), comment(post="p-comment", at=now))
     answer = posts.handler({"action": "trending", "minutes": 5, "limit": 3}, None)
     assert answer["posts"] == [
         {"post_id": "p-2", "score": 6},
@@ -284,7 +283,7 @@ def test_what_is_hot_is_ranked_by_the_weights_of_what_stands(
 @given(data=st.data())
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_and_any_number_of_copies_of_all_interactions_give_the_same_post(
-    function: Callable[[str], ModuleType], posts: ModuleType, totals: Totals, data: st.DataObject
+    deployed: Deployed, posts: ModuleType, totals: Totals, data: st.DataObject
 ) -> None:
     post = f"p-{new_id()}"
     makers: dict[str, Callable[..., Event[Any]]] = {"likes": like, "shares": share, "comments": comment}
@@ -295,9 +294,10 @@ def test_any_order_and_any_number_of_copies_of_all_interactions_give_the_same_po
         who = data.draw(st.sampled_from(["ada", "bob"]))
         event = comment(f"{number}", who, post, at=at) if name == "comments" else makers[name](who, post, at=at)
         events.append((name, event))
+    modules = {"likes": likes, "shares": shares, "comments": comments}
     copies = data.draw(st.lists(st.sampled_from(events), max_size=6))
     for name, event in data.draw(st.permutations(events + copies)):
-        deliver(function(name), event)
+        deliver(deployed(modules[name]), event)
     of = {name: [event for each, event in events if each == name] for name in makers}
     found = totals(post)
     assert (found["shares"], found["comments"]) == (len(of["shares"]), len(of["comments"]))

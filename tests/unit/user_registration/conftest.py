@@ -20,7 +20,7 @@ SENDER = "welcome@example.com"
 KEY = "k" * 64
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def account(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Queues:
     monkeypatch.setenv("MAIL_TABLE", make_table("mail"))
     monkeypatch.setenv("ANALYTICS_TABLE", make_table("analytics"))
@@ -30,19 +30,6 @@ def account(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytes
     monkeypatch.setenv("EMAIL_HASH_KEY_SECRET_ARN", secret["ARN"])
     boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress=SENDER)
     return queues
-
-
-@pytest.fixture
-def function(
-    account: Queues, function_module: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], ModuleType]:
-    """Import one of the functions ("notify_service"), with the name it is deployed under in the environment."""
-
-    def load(name: str) -> ModuleType:
-        monkeypatch.setenv("FANOUT_SUBSCRIBER", f"user_registration/{name}")
-        return function_module("user_registration", name)
-
-    return load
 
 
 class Ses:

@@ -2,8 +2,6 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
-from types import ModuleType
 
 import boto3
 import pytest
@@ -12,19 +10,15 @@ from hypothesis import strategies as st
 
 from fanout.mail import MalformedAddressError, deliverable
 from fanout.testing import REGION
+from user_registration import addresses
 
-from ..conftest import Queues, spy
+from ..conftest import spy
 from .conftest import KEY
-
-
-@pytest.fixture
-def addresses(account: Queues, function_module: Callable[[str, str], ModuleType]) -> ModuleType:
-    return function_module("user_registration", "addresses")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text() | st.builds("{}@{}".format, st.text(), st.text()))
-def test_whatever_passes_is_one_plain_ascii_address(addresses: ModuleType, typed: str) -> None:
+def test_whatever_passes_is_one_plain_ascii_address(typed: str) -> None:
     try:
         taken = deliverable(typed)
     except MalformedAddressError:
@@ -36,7 +30,7 @@ def test_whatever_passes_is_one_plain_ascii_address(addresses: ModuleType, typed
     assert addresses.keyed_hash(taken, "suppression") == addresses.keyed_hash(typed, "suppression")
 
 
-def test_a_hash_is_keyed_and_the_same_however_the_address_is_written(addresses: ModuleType) -> None:
+def test_a_hash_is_keyed_and_the_same_however_the_address_is_written() -> None:
     expected = hmac.new(KEY.encode(), b"analytics\0info@xn--mnchen-3ya.example", hashlib.sha256).hexdigest()
     written = [
         "info@münchen.example",
@@ -48,27 +42,27 @@ def test_a_hash_is_keyed_and_the_same_however_the_address_is_written(addresses: 
     assert {addresses.keyed_hash(address, "analytics") for address in written} == {expected}
 
 
-def test_the_hash_of_a_plain_address_is_that_of_the_address_in_lower_case(addresses: ModuleType) -> None:
+def test_the_hash_of_a_plain_address_is_that_of_the_address_in_lower_case() -> None:
     stored = hmac.new(KEY.encode(), b"suppression\0ada+news@example.org", hashlib.sha256).hexdigest()
     assert addresses.keyed_hash("Ada+News@Example.org", "suppression") == stored
 
 
-def test_hashes_for_one_purpose_cannot_be_looked_up_under_another(addresses: ModuleType) -> None:
+def test_hashes_for_one_purpose_cannot_be_looked_up_under_another() -> None:
     assert addresses.keyed_hash("a@example.org", "analytics") != addresses.keyed_hash("a@example.org", "suppression")
 
 
-def test_a_malformed_address_has_a_hash_too(addresses: ModuleType) -> None:
+def test_a_malformed_address_has_a_hash_too() -> None:
     assert len({addresses.keyed_hash(address, "analytics") for address in ("", "ada", "ada@", "@ada", "é@")}) == 5
 
 
-def test_the_key_is_read_once_per_process(addresses: ModuleType) -> None:
+def test_the_key_is_read_once_per_process() -> None:
     calls = spy("secretsmanager", "GetSecretValue")
     for number in range(3):
         addresses.keyed_hash(f"{number}@example.org", "analytics")
     assert len(calls) == 1
 
 
-def test_a_key_that_could_be_guessed_is_refused(addresses: ModuleType) -> None:
+def test_a_key_that_could_be_guessed_is_refused() -> None:
     boto3.client("secretsmanager", region_name=REGION).put_secret_value(SecretId="hash-key", SecretString="short")
     with pytest.raises(RuntimeError, match="EMAIL_HASH_KEY_SECRET_ARN is shorter than 32"):
         addresses.keyed_hash("ada@example.org", "analytics")

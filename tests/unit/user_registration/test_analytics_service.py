@@ -14,7 +14,10 @@ from fanout import aws
 from fanout.contracts.user_registration import UserRegistered
 from fanout.event import Event
 from fanout.testing import sns_record, sqs_record
+from user_registration.domain import registration_counts
+from user_registration.handlers import analytics_service
 
+from ..conftest import Deployed
 from .conftest import deliver, registration
 
 Items = Callable[[str], list[dict[str, Any]]]
@@ -23,8 +26,8 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def analytics(function: Callable[[str], ModuleType]) -> ModuleType:
-    return function("analytics_service")
+def analytics(deployed: Deployed) -> ModuleType:
+    return deployed(analytics_service)
 
 
 def at(time: datetime, event: Event[UserRegistered]) -> Event[UserRegistered]:
@@ -131,12 +134,9 @@ def test_any_order_and_any_duplicates_give_the_same_counts(analytics: ModuleType
     assert len(users(items)) == 24
 
 
-def test_registrations_of_one_day_spread_over_all_items_that_count_it(
-    function_module: Callable[[str, str], ModuleType],
-) -> None:
-    registrations = function_module("user_registration", "registrations")
-    keys = Counter(registrations.counts_key(date(2026, 11, 20), f"u-{number}")["sk"] for number in range(1600))
-    assert len(keys) == registrations.SHARDS
+def test_registrations_of_one_day_spread_over_all_items_that_count_it() -> None:
+    keys = Counter(registration_counts.counts_key(date(2026, 11, 20), f"u-{number}")["sk"] for number in range(1600))
+    assert len(keys) == registration_counts.SHARDS
     assert max(keys.values()) < 150
 
 

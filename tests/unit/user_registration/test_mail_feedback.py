@@ -11,8 +11,9 @@ import pytest
 from fanout.contracts.user_registration import MailFeedback
 from fanout.event import Event
 from fanout.testing import REGION, envelope_record, sns_record, sqs_record
+from user_registration.handlers import mail_feedback, notify_service
 
-from ..conftest import Queues
+from ..conftest import Deployed, Queues
 from .conftest import Ses, deliver, registration
 
 Items = Callable[[str], list[dict[str, Any]]]
@@ -62,8 +63,8 @@ def complaint(form: str = "eventType", feedback: str | None = "abuse", feedback_
 
 
 @pytest.fixture
-def feedback(function: Callable[[str], ModuleType]) -> ModuleType:
-    return function("mail_feedback")
+def feedback(deployed: Deployed) -> ModuleType:
+    return deployed(mail_feedback)
 
 
 def outcomes(lines: Lines) -> list[tuple[str, str | None]]:
@@ -90,11 +91,11 @@ def test_a_permanent_bounce_or_complaint_suppresses_the_address_by_its_hash_alon
 
 
 def test_a_bounce_then_a_registration_sends_no_mail(
-    feedback: ModuleType, function: Callable[[str], ModuleType], ses: Ses, lines: Lines
+    feedback: ModuleType, deployed: Deployed, ses: Ses, lines: Lines
 ) -> None:
     deliver(feedback, envelope_record(bounce("eventType", "Permanent", "INFO@xn--mnchen-3ya.example")))
     lines("receipt")
-    notify = function("notify_service")
+    notify = deployed(notify_service)
     deliver(notify, sns_record(registration(email="info@münchen.example")))
     deliver(notify, sns_record(registration("u-2", "ada@example.org")))
     [first, second] = outcomes(lines)
@@ -104,13 +105,13 @@ def test_a_bounce_then_a_registration_sends_no_mail(
 
 
 def test_a_mail_that_bounced_after_it_was_sent_stays_a_duplicate(
-    feedback: ModuleType, function: Callable[[str], ModuleType], ses: Ses, lines: Lines
+    feedback: ModuleType, deployed: Deployed, ses: Ses, lines: Lines
 ) -> None:
-    notify = function("notify_service")
+    notify = deployed(notify_service)
     event = registration()
     deliver(notify, sns_record(event))
-    deliver(function("mail_feedback"), envelope_record(bounce()))
-    deliver(function("notify_service"), sns_record(event))
+    deliver(deployed(mail_feedback), envelope_record(bounce()))
+    deliver(deployed(notify_service), sns_record(event))
     assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "processed", "duplicate"]
 
 

@@ -15,8 +15,9 @@ from fanout.deadline import DeadlineReached
 from fanout.effects import to_item
 from fanout.event import Event, encode
 from fanout.testing import LambdaContext, lambda_event, sns_record, sqs_record
+from user_registration.handlers import notify_service
 
-from ..conftest import Queues
+from ..conftest import Deployed, Queues
 from .conftest import SENDER, Ses, deliver, registration
 
 Items = Callable[[str], list[dict[str, Any]]]
@@ -26,8 +27,8 @@ THROTTLED = ("TooManyRequestsException", 429)
 
 
 @pytest.fixture
-def notify(function: Callable[[str], ModuleType]) -> ModuleType:
-    return function("notify_service")
+def notify(deployed: Deployed) -> ModuleType:
+    return deployed(notify_service)
 
 
 def refusal(code: str, status: int = 400, message: str = "ada@example.org said no") -> ClientError:

@@ -1,20 +1,15 @@
 """The welcome mail's words: every locale complete, and no name that becomes more than text."""
 
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
-from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from user_registration import welcome
+
 LOCALES = ["de", "en", "es", "fr", "ja"]
-
-
-@pytest.fixture
-def welcome(function_module: Callable[[str, str], ModuleType]) -> ModuleType:
-    return function_module("user_registration", "welcome")
 
 
 class Reader(HTMLParser):
@@ -35,7 +30,7 @@ class Reader(HTMLParser):
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_every_locale_is_complete_in_text_and_html(welcome: ModuleType, locale: str) -> None:
+def test_every_locale_is_complete_in_text_and_html(locale: str) -> None:
     mail = welcome.render(locale=locale, name="Ada", plan="pro", product="Fanout")
     assert mail.locale == locale
     assert "Fanout" in mail.subject
@@ -50,7 +45,7 @@ def test_every_locale_is_complete_in_text_and_html(welcome: ModuleType, locale: 
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_every_locale_can_greet_without_a_name(welcome: ModuleType, locale: str) -> None:
+def test_every_locale_can_greet_without_a_name(locale: str) -> None:
     mail = welcome.render(locale=locale, name="https://example.org", plan="pro", product="Fanout")
     assert "example.org" not in mail.text + mail.html
     assert re.match(r"\w+", mail.text)
@@ -60,9 +55,7 @@ def test_every_locale_can_greet_without_a_name(welcome: ModuleType, locale: str)
     ("asked", "written_in"),
     [("de", "de"), ("de-AT", "de"), ("fr-CA", "fr"), ("en-GB", "en"), ("zh-Hant-TW", "en"), ("tlh", "en")],
 )
-def test_a_locale_falls_back_to_its_language_and_then_to_english(
-    welcome: ModuleType, asked: str, written_in: str
-) -> None:
+def test_a_locale_falls_back_to_its_language_and_then_to_english(asked: str, written_in: str) -> None:
     assert welcome.render(locale=asked, name="Ada", plan="pro", product="Fanout").locale == written_in
 
 
@@ -86,11 +79,11 @@ def test_a_locale_falls_back_to_its_language_and_then_to_english(
         ("\u200b\u202e", ""),
     ],
 )
-def test_a_name_is_shown_on_one_line_or_not_at_all(welcome: ModuleType, typed: str, shown: str) -> None:
+def test_a_name_is_shown_on_one_line_or_not_at_all(typed: str, shown: str) -> None:
     assert welcome.presentable(typed) == shown
 
 
-def test_markup_in_a_name_is_text(welcome: ModuleType) -> None:
+def test_markup_in_a_name_is_text() -> None:
     mail = welcome.render(locale="en", name='<b onclick="x">&amp;', plan="pro", product="<i>&")
     page = Reader(mail.html)
     assert '<b onclick="x">&amp;' in page.text
@@ -101,7 +94,7 @@ def test_markup_in_a_name_is_text(welcome: ModuleType) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(name=st.text(min_size=1, max_size=200))
-def test_no_name_changes_the_mails_structure(welcome: ModuleType, name: str) -> None:
+def test_no_name_changes_the_mails_structure(name: str) -> None:
     plain = welcome.render(locale="en", name="Ada", plan="pro", product="Fanout")
     mail = welcome.render(locale="en", name=name, plan="pro", product="Fanout")
     assert mail.subject == plain.subject

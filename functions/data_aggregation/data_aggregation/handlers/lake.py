@@ -1,107 +1,20 @@
-"""Makes lines of the lake out of the events that Firehose has collected. Firehose invokes it before it writes.
+"""Converts the events that Firehose has collected to lines of the lake. Firehose invokes it before it writes."""
 
-A line is what the table `raw_events` says: the event as its contract knows it, `occurred_at` in UTC, and in `raw` the
-body as it was published. So a line break within a body, fields that differ in nothing but capitals, or a type that
-nobody knows make no line that Athena stumbles over. What is no valid event goes to `rejected/` in the bucket, and so
-does one whose claim check cannot be read for as long as the invocation has time: Firehose would come again with the
-whole batch, and give up all of it in the end.
-
-https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html
-"""
-
-import base64
-import random
 import time
 from collections import Counter
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from fanout import contracts
-from fanout.claim_check import ClaimChecks
-from fanout.contracts import data_aggregation
-from fanout.deadline import Deadline, DeadlineReached
-from fanout.event import Event, InvalidEvent, decode, decode_data
-from fanout.failures import Reject
+from data_aggregation import lake_lines
+from fanout.deadline import Deadline
 from fanout.identity import subscriber_name
-from fanout.observability import count, describe, logger
-
-_SCHEMAS = {
-    contracts.contract_of(schema).type: schema
-    for schema in (data_aggregation.WebPageview, data_aggregation.MobileSession, data_aggregation.StoreSale)
-}
-
-
-# Seconds to wait at most before each further attempt at reading a claim check, for all of a batch together: when S3 is
-# away for minutes, waiting for each would leave no time to try the others at all.
-_WAITS = (1.0, 2.0, 4.0, 8.0)
+from fanout.observability import count
 
 
 def handler(batch: dict[str, Any], context: Any) -> dict[str, list[dict[str, Any]]]:
-    """Answer for each record of a batch: Ok with its line and its day, or ProcessingFailed. No record harms another."""
-    deadline = Deadline(context)
-    waits = iter(_WAITS)
-    answers = [_answer(record, deadline, waits) for record in batch["records"]]
-    results = Counter(answer["result"] for answer in answers)
+    """Return a result per record, and count how many were converted and how many rejected."""
+    results = lake_lines.convert(batch["records"], Deadline(context))
+    counts = Counter(each["result"] for each in results)
     oldest_ms = min(record["approximateArrivalTimestamp"] for record in batch["records"])
-    outcomes = {"processed": results["Ok"], "rejected": results["ProcessingFailed"]}
+    outcomes = {"processed": counts["Ok"], "rejected": counts["ProcessingFailed"]}
     count(subscriber_name(), outcomes, max(0, int(time.time() * 1000) - oldest_ms))
-    return {"records": answers}
-
-
-def _answer(record: dict[str, Any], deadline: Deadline, waits: Iterator[float]) -> dict[str, Any]:
-    try:
-        return _line(record, deadline, waits)
-    except (UnicodeDecodeError, InvalidEvent, Reject) as error:
-        reason = str(error)[:1000]
-    except (Exception, DeadlineReached) as error:  # whatever it is, it is about this record
-        reason = describe(error)
-    logger.warning("not taken into the lake", reason=reason, record_id=record["recordId"])
-    return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": record["data"]}
-
-
-def _line(record: dict[str, Any], deadline: Deadline, waits: Iterator[float]) -> dict[str, Any]:
-    body = base64.b64decode(record["data"]).decode().removesuffix("\n")
-    event = _event(body, deadline, waits)
-    moment: datetime = event.data.moment
-    line = {
-        "occurred_at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        **msgspec.to_builtins(event),
-        "raw": body,
-    }
-    return {
-        "recordId": record["recordId"],
-        "result": "Ok",
-        "data": base64.b64encode(msgspec.json.encode(line) + b"\n").decode(),
-        "metadata": {"partitionKeys": {"dt": f"{moment:%Y-%m-%d}"}},
-    }
-
-
-def _event(body: str, deadline: Deadline, waits: Iterator[float]) -> Event[Any]:
-    """The event in a body, whole and typed. Raises InvalidEvent, or Reject for a claim check that leads nowhere; what
-    S3 raises, or DeadlineReached, for one that cannot be read.
-    """
-    event = decode(body)
-    if event.type not in _SCHEMAS:
-        raise InvalidEvent(f"no contract is known for {event.type!r}")
-    if event.claimcheck is not None:
-        parked = ClaimChecks.configured()
-        if parked is None:
-            raise InvalidEvent("it is parked under a claim check, and no bucket is configured")
-        with deadline.enforced():
-            event = _redeem(parked, event, waits)
-    return decode_data(event, _SCHEMAS[event.type])
-
-
-def _redeem(parked: ClaimChecks, stub: Event[msgspec.Raw], waits: Iterator[float]) -> Event[msgspec.Raw]:
-    for wait in waits:
-        try:
-            return parked.redeem(stub)
-        except Reject:
-            raise
-        except Exception as error:
-            logger.info("a claim check could not be read, trying again", error=describe(error))
-            time.sleep(random.uniform(0, wait))  # noqa: S311 - jitter keeps no secret
-    return parked.redeem(stub)
+    return {"records": results}

@@ -1,19 +1,10 @@
 """Adds the sessions of apps to the aggregates."""
 
-from functools import cache
-
-from data_aggregation import aggregates
-from data_aggregation.aggregates import Observation
-from data_aggregation.settings import AggregateSettings
-from fanout import settings
+from data_aggregation import aggregates, settings
+from data_aggregation.domain.observation import Observation
 from fanout.contracts.data_aggregation import MobileSession
 from fanout.event import Event
 from fanout.subscriber import Answer, batch_subscriber
-
-
-@cache
-def _table() -> str:
-    return settings.load(AggregateSettings).aggregates_table
 
 
 def observe(session: MobileSession) -> Observation:
@@ -32,5 +23,5 @@ def observe(session: MobileSession) -> Observation:
 
 @batch_subscriber(MobileSession)
 def handler(events: list[Event[MobileSession]]) -> list[Answer]:
-    """Add a batch."""
-    return aggregates.add(_table(), events, observe)
+    """Add a batch to the aggregates."""
+    return aggregates.add(settings.load().aggregates_table, events, observe)

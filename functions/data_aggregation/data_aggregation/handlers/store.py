@@ -1,19 +1,10 @@
 """Adds the sales of stores to the aggregates."""
 
-from functools import cache
-
-from data_aggregation import aggregates
-from data_aggregation.aggregates import Observation
-from data_aggregation.settings import AggregateSettings
-from fanout import settings
+from data_aggregation import aggregates, settings
+from data_aggregation.domain.observation import Observation
 from fanout.contracts.data_aggregation import StoreSale
 from fanout.event import Event
 from fanout.subscriber import Answer, batch_subscriber
-
-
-@cache
-def _table() -> str:
-    return settings.load(AggregateSettings).aggregates_table
 
 
 def observe(sale: StoreSale) -> Observation:
@@ -27,5 +18,5 @@ def observe(sale: StoreSale) -> Observation:
 
 @batch_subscriber(StoreSale)
 def handler(events: list[Event[StoreSale]]) -> list[Answer]:
-    """Add a batch."""
-    return aggregates.add(_table(), events, observe)
+    """Add a batch to the aggregates."""
+    return aggregates.add(settings.load().aggregates_table, events, observe)

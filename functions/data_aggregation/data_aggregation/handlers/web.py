@@ -1,19 +1,10 @@
 """Adds the pageviews of websites to the aggregates."""
 
-from functools import cache
-
-from data_aggregation import aggregates
-from data_aggregation.aggregates import Observation
-from data_aggregation.settings import AggregateSettings
-from fanout import settings
+from data_aggregation import aggregates, settings
+from data_aggregation.domain.observation import Observation
 from fanout.contracts.data_aggregation import WebPageview
 from fanout.event import Event
 from fanout.subscriber import Answer, batch_subscriber
-
-
-@cache
-def _table() -> str:
-    return settings.load(AggregateSettings).aggregates_table
 
 
 def observe(view: WebPageview) -> Observation:
@@ -27,5 +18,5 @@ def observe(view: WebPageview) -> Observation:
 
 @batch_subscriber(WebPageview)
 def handler(events: list[Event[WebPageview]]) -> list[Answer]:
-    """Add a batch."""
-    return aggregates.add(_table(), events, observe)
+    """Add a batch to the aggregates."""
+    return aggregates.add(settings.load().aggregates_table, events, observe)

@@ -1,4 +1,4 @@
-"""Acknowledges the order to the customer: one mail per order, ever."""
+"""Sends the order confirmation mail: at most one per order."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Captures each order's total, once, at the provider too."""
+"""Captures the total of each order at the payment provider, once."""
 
 from functools import cache
 
@@ -11,7 +11,7 @@ from order_processing import captures, settings
 
 @subscriber(OrderSubmitted)
 def handler(event: Event[OrderSubmitted]) -> Outcome:
-    """Record that it is under way, ask the provider, record the answer."""
+    """Record the capture, request it from the provider, record the answer."""
     capture = captures.begin(event, _provider().name)
     if capture.is_settled:
         return Outcome.DUPLICATE

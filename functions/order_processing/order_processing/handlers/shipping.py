@@ -4,12 +4,13 @@ from fanout.contracts.order_processing import OrderSubmitted
 from fanout.event import Event
 from fanout.failures import Reject
 from fanout.subscriber import Outcome, subscriber
-from order_processing import labels, settings, tariffs
+from order_processing import labels, settings
+from order_processing.domain import tariffs
 
 
 @subscriber(OrderSubmitted)
 def handler(event: Event[OrderSubmitted]) -> Outcome:
-    """Write the label, unless nobody carries one of the parcels there."""
+    """Write the label, unless no service carries one of the parcels to the destination."""
     order, origin = event.data, settings.tariff().origin_country
     services = []
     for number, parcel in enumerate(order.parcels, 1):

@@ -1,13 +1,14 @@
-"""What users say about a post. SNS invokes this function directly."""
+"""Comments on posts. SNS invokes this function directly."""
 
 from fanout.contracts.user_interactions import PostCommented
 from fanout.event import Event
 from fanout.subscriber import Outcome, subscriber
-from user_interactions import blocked_words, comment_store
+from user_interactions import comment_store, word_list
+from user_interactions.domain import blocked_words
 
 
 @subscriber(PostCommented)
 def handler(event: Event[PostCommented]) -> Outcome:
     """Publish the comment; hold it for review if it contains a blocked word."""
-    words = blocked_words.find(event.data.text, blocked_words.current())
+    words = blocked_words.find(event.data.text, word_list.current())
     return comment_store.hold(event, words) if words else comment_store.publish(event)

@@ -1,4 +1,4 @@
-"""Who likes which post. SNS invokes this function directly."""
+"""Likes of posts. SNS invokes this function directly."""
 
 from fanout.contracts.user_interactions import PostLiked, PostUnliked
 from fanout.event import Event

@@ -1,7 +1,7 @@
-"""Reads what the subscribers have made of interactions. Whoever shows posts invokes this function; the README has how.
+"""Returns totals, comments and trending posts. The application that shows posts invokes this function; see the README.
 
 {"action": "totals", "post_id": "p-1"}
-{"action": "comments", "post_id": "p-1", "limit": 20, "after": the `next` of the page before}
+{"action": "comments", "post_id": "p-1", "limit": 20, "after": the `next` of the previous page}
 {"action": "trending", "minutes": 5, "limit": 10}
 """
 
@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import msgspec
 
 from fanout.contracts.user_interactions import PostId
-from user_interactions import answering, comment_store, counters
-from user_interactions.moments import minute_of, text_of
+from user_interactions import comment_store, counters, responses
+from user_interactions.domain.timestamps import start_of_minute, to_text
 
 
 class Totals(msgspec.Struct, tag_field="action", tag="totals", forbid_unknown_fields=True):
@@ -38,8 +38,8 @@ class Trending(msgspec.Struct, tag_field="action", tag="trending", forbid_unknow
 
 
 def handler(request: Any, _context: Any) -> dict[str, Any]:
-    """Answer one request. See the module's docstring, and `answering.answer` for what is not understood."""
-    return answering.answer(request, Totals | Comments | Trending, _act)
+    """Answer one request. See the module's docstring, and `responses.respond` for invalid requests."""
+    return responses.respond(request, Totals | Comments | Trending, _act)
 
 
 def _act(request: Totals | Comments | Trending) -> Mapping[str, Any]:
@@ -54,10 +54,10 @@ def _act(request: Totals | Comments | Trending) -> Mapping[str, Any]:
 
 
 def _trending(request: Trending) -> Mapping[str, Any]:
-    since = minute_of(datetime.now(UTC)) - timedelta(minutes=request.minutes - 1)
+    since = start_of_minute(datetime.now(UTC)) - timedelta(minutes=request.minutes - 1)
     scores = {post_id: sum(minutes.values()) for post_id, minutes in counters.scores(since).items()}
     ranked = sorted(scores.items(), key=lambda entry: (-entry[1], entry[0]))
     return {
-        "since": text_of(since),
+        "since": to_text(since),
         "posts": [{"post_id": post_id, "score": score} for post_id, score in ranked[: request.limit]],
     }

@@ -1,6 +1,6 @@
-"""Decides about comments that are held for review. A moderator invokes this function; the README has how.
+"""Approves or refuses comments that are held for review. A moderator invokes this function; see the README.
 
-{"action": "list", "limit": 20, "after": the `next` of the page before}
+{"action": "list", "limit": 20, "after": the `next` of the previous page}
 {"action": "approve", "entry": the `entry` of a comment in the list}
 {"action": "refuse", "entry": the same; the comment is deleted}
 """
@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import msgspec
 
-from user_interactions import answering, comment_store
+from user_interactions import comment_store, responses
 
 Entry = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 
 
 class List(msgspec.Struct, tag_field="action", tag="list", forbid_unknown_fields=True):
-    """What waits, the oldest first."""
+    """Held comments, the oldest first."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
     after: Entry | None = None
@@ -35,14 +35,14 @@ class Refuse(msgspec.Struct, tag_field="action", tag="refuse", forbid_unknown_fi
 
 
 def handler(request: Any, _context: Any) -> dict[str, Any]:
-    """Answer one request. See the module's docstring, and `answering.answer` for what is not understood."""
-    return answering.answer(request, List | Approve | Refuse, _act)
+    """Answer one request. See the module's docstring, and `responses.respond` for invalid requests."""
+    return responses.respond(request, List | Approve | Refuse, _act)
 
 
 def _act(request: List | Approve | Refuse) -> Mapping[str, Any]:
     match request:
         case List():
-            page = comment_store.waiting(request.limit, request.after)
+            page = comment_store.held(request.limit, request.after)
             return {"comments": page.comments, "next": page.next}
         case Approve():
             return {"decided": comment_store.approve(request.entry)}

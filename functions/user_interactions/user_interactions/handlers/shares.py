@@ -1,4 +1,4 @@
-"""How often a post was passed on, and which way. SNS invokes this function directly."""
+"""Shares of posts, counted in total and per channel. SNS invokes this function directly."""
 
 from fanout.contracts.user_interactions import PostShared
 from fanout.effects import transact_once
@@ -6,7 +6,7 @@ from fanout.event import Event
 from fanout.subscriber import Outcome, subscriber
 from user_interactions import settings
 from user_interactions.counters import Changes
-from user_interactions.moments import moment_of
+from user_interactions.domain.timestamps import time_of
 
 
 @subscriber(PostShared)
@@ -16,5 +16,5 @@ def handler(event: Event[PostShared]) -> Outcome:
     changes = Changes(share.post_id, share.user_id)
     changes.count("shares", 1)
     changes.count(f"channel:{share.channel}", 1)
-    changes.score("shares", moment_of(event.data))
+    changes.score("shares", time_of(event.data))
     return transact_once(event, settings.load().interactions_table, changes.actions())

@@ -1,4 +1,4 @@
-"""The record of each user for analysis, and how many registered each day, by plan and by locale."""
+"""Records each user for analysis and counts registrations per day, plan and locale."""
 
 from fanout.contracts.user_registration import UserRegistered
 from fanout.effects import ConditionFailedError, to_item, transact_once
@@ -6,7 +6,7 @@ from fanout.event import Event
 from fanout.subscriber import Outcome, subscriber
 from user_registration import settings
 from user_registration.addresses import keyed_hash
-from user_registration.registrations import counts_key
+from user_registration.domain.registration_counts import counts_key
 
 
 @subscriber(UserRegistered)
@@ -35,5 +35,5 @@ def handler(event: Event[UserRegistered]) -> Outcome:
     }
     try:
         return transact_once(event, table, [{"Put": put}, {"Update": count}])
-    except ConditionFailedError:  # another event told of this registration before
+    except ConditionFailedError:  # another event of this registration was processed before
         return Outcome.DUPLICATE

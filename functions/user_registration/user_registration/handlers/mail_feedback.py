@@ -1,16 +1,16 @@
-"""Mail that bounced or was complained about stops further mail to its address."""
+"""Suppresses mail to addresses after bounces and complaints."""
 
 from fanout.contracts.user_registration import MailFeedback
 from fanout.event import Event
 from fanout.failures import Discard
 from fanout.subscriber import Outcome, subscriber
 from user_registration import suppression
-from user_registration.ses_feedback import from_ses
+from user_registration.domain.ses_feedback import from_ses
 
 
 @subscriber(MailFeedback, translate=from_ses)
 def handler(event: Event[MailFeedback]) -> Outcome:
-    """Suppress the addresses, unless the trouble may pass or there is none."""
+    """Suppress the addresses, unless the bounce is transient or the reader marked the mail as not spam."""
     if event.data.kind == "transient_bounce":
         raise Discard(f"transient-bounce: {event.data.detail or 'no detail'}; the next mail may arrive")
     if event.data.kind == "not_spam":

@@ -1,7 +1,6 @@
 """The welcome mail: one per registration, ever. SNS invokes this function directly.
 
-What identifies a registration is the user's id: a producer that tells of it twice, under two event ids, still gets one
-mail sent.
+The user's id identifies a registration: if a producer publishes it twice, under two event ids, one mail is sent.
 """
 
 from collections.abc import Mapping

@@ -49,20 +49,20 @@ class _Notification(msgspec.Struct, rename="camel"):
 
 
 _decoder = msgspec.json.Decoder(_Notification)
-# Not AWS's own words: whoever complained has chosen some of them.
-_NO_WORD = re.compile(r"[^A-Za-z0-9_-]")
-# What SES publishes, as plain text, to try a topic out when it becomes an event destination.
-_GREETING = "Successfully validated SNS topic"
+# The complaint's sender chooses some of these texts, so they are reduced to safe characters.
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
+# The plain text that SES publishes to test a topic when it becomes an event destination.
+_TEST_MESSAGE = "Successfully validated SNS topic"
 
 
 def from_ses(notification: Notification) -> Event[MailFeedback] | None:
-    """Return the event that a notification of SES means; None if it is none of SES's.
+    """Return the event for a notification of SES; None if SES has not sent it.
 
-    Its identity is SES's: id = feedbackId. Raises Discard for what is no feedback (deliveries, SES trying the topic
-    out) and Reject for feedback that is not as AWS describes it.
+    The event's id is SES's feedbackId. Raises Discard for notifications that are not feedback (deliveries, SES's test
+    message) and Reject for feedback that does not have the documented form.
     """
     text = notification.text.lstrip()
-    if text.startswith(_GREETING):
+    if text.startswith(_TEST_MESSAGE):
         raise Discard("not-feedback: SES tried the topic out")
     if not text.startswith("{") or not ('"eventType"' in text or '"notificationType"' in text):
         return None
@@ -101,10 +101,10 @@ def _event(
     addresses = tuple(_bare(recipient.address) for recipient in recipients)
     if not addresses:
         raise Reject("invalid-event: no feedback of SES: it names no recipient")
-    data = MailFeedback(kind=kind, addresses=addresses, detail=_NO_WORD.sub("_", detail)[:64])
+    data = MailFeedback(kind=kind, addresses=addresses, detail=_UNSAFE.sub("_", detail)[:64])
     return Event.new(data, source=SOURCE, id=feedback_id, time=time)
 
 
 def _bare(address: str) -> str:
-    """The address without the name that may stand before it: `Jane <jane@example.com>`."""
+    """Return the address without the display name before it: `Jane <jane@example.com>`."""
     return address.rpartition("<")[2].rstrip("> ") if address.endswith(">") else address

@@ -1,7 +1,7 @@
-"""Where the daily counts stand.
+"""Keys of the daily registration counts.
 
-A day's counts are spread over several items, because every registration is a transaction and two transactions cannot
-have the same item at the same time. Who reads a day adds its items up.
+A day's counts are sharded over several items, because every registration is a transaction and concurrent transactions
+on one item conflict. Readers add the items of a day up.
 """
 
 import hashlib

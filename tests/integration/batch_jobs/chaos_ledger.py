@@ -5,9 +5,9 @@ from functools import cached_property
 from typing import Any
 
 from fanout.effects import from_item, to_item
-from fanout_cli.demo.batch_jobs import GOOD, REJECTED
 from fanout_cli.demo.definition import Event
 from tests.chaos import ledger
+from usecases.batch_jobs.demo import GOOD, REJECTED
 
 
 class Ledger(ledger.Ledger):

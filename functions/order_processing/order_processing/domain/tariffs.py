@@ -1,6 +1,6 @@
 """Which service carries a parcel: by the zone of its destination and by its weight.
 
-An example of a tariff, to be replaced by that of the carriers in use. Weights in grams, inclusive.
+An example of a tariff, to be replaced with that of your carriers. Weights in grams, inclusive.
 """
 
 import msgspec
@@ -17,11 +17,11 @@ _SERVICES: dict[str, list[tuple[int, str]]] = {
 
 
 class NoServiceError(Exception):
-    """Nobody carries such a parcel there. The message says why."""
+    """No service carries the parcel to the destination. The message says why."""
 
 
 class Service(msgspec.Struct, frozen=True):
-    """What a parcel is sent with."""
+    """The service that carries a parcel."""
 
     zone: str
     name: str

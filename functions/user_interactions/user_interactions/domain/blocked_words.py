@@ -10,31 +10,11 @@ A word is found as a whole word ("ass" not in "class"), except in writing that p
 
 import unicodedata
 from functools import cache
-from typing import Any
-
-from fanout import aws
-from user_interactions import settings
-
-# How long a list that was read is gone by: who changes it waits no longer than this, and nobody deploys anything.
-_SECONDS = 60
 
 # Combining marks that belong to no script in particular; scripts that write their vowels as marks have their own.
 _LOOSE_MARKS = range(0x0300, 0x0370)
 # Where words follow each other without spaces, or carry endings (Hangul): a word may begin and end anywhere.
 _WITHOUT_SPACES = ("CJK ", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR", "BOPOMOFO")
-
-
-def current() -> tuple[str, ...]:
-    """Return the words of the list as it is now, or was a minute ago. Raises what Systems Manager raises."""
-    name = settings.load().blocked_words_parameter
-    return parse(str(_parameters().get(name, max_age=_SECONDS))) if name else ()
-
-
-@cache
-def _parameters() -> Any:
-    from aws_lambda_powertools.utilities.parameters import SSMProvider  # noqa: PLC0415 - imports boto3
-
-    return SSMProvider(boto3_client=aws.client("ssm"))
 
 
 @cache

@@ -4,8 +4,8 @@ from functools import cached_property
 from typing import Any
 
 from fanout_cli.demo.definition import Event
-from fanout_cli.demo.order_workflow import CANCELLED, FACTS
 from tests.chaos import ledger
+from usecases.order_workflow.demo import CANCELLED, FACTS
 
 
 class Ledger(ledger.Ledger):

@@ -12,7 +12,7 @@ class Demo(UseCaseDemo):
     """Messages have no business key but the event's own identity."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """A message that can be told from those of other runs."""
+        """Make the text unique to the run."""
         return self.with_data(event, text=f"{event['data']['text']} ({run})")
 
     def is_for(self, event: Event, subscriber: str) -> bool:

@@ -51,7 +51,7 @@ class Demo(UseCaseDemo):
         return f"{where} has {said} in the hour {moment:%Y-%m-%dT%H} and in its day"
 
     def others(self, events: Sequence[Event]) -> Iterator[Check]:
-        """Ask Athena for the events, as nobody but the lake's view can answer."""
+        """Query the events with Athena through the view of the lake."""
         wanted = sorted((event["source"], event["id"]) for event in events)
         days = sorted({f"{datetime.fromisoformat(event['time']).astimezone(UTC):%Y-%m-%d}" for event in events})
         # The values are days, and UUIDs of our own.
