@@ -20,6 +20,7 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from fanout import aws
+from fanout.subscriber import Subscriber
 from fanout.testing import REGION
 
 ROOT = Path(__file__).parents[2]
@@ -232,12 +233,22 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[dict[str, 
     return read
 
 
-@pytest.fixture
-def function_module() -> Iterator[Callable[[str, str], ModuleType]]:
-    """Import a module of a use case by its name: a handler, or what handlers use.
+@pytest.fixture(autouse=True)
+def fresh_settings() -> Iterator[None]:
+    """Clear, after each test, what the modules of use cases keep between invocations: settings and clients."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in USE_CASES:
+            for value in vars(module).values():
+                if isinstance(value, Subscriber):
+                    value._settings = None
+                elif hasattr(value, "cache_clear"):
+                    value.cache_clear()
 
-    What the modules keep from one invocation to the next (settings, clients) is forgotten afterwards.
-    """
+
+@pytest.fixture
+def function_module(fresh_settings: None) -> Callable[[str, str], ModuleType]:
+    """Import a module of a use case by its name, for tests that are given the name: a handler, or what handlers use."""
 
     def load(use_case: str, module: str) -> ModuleType:
         for name in (f"{use_case}.handlers.{module}", f"{use_case}.{module}"):
@@ -245,9 +256,4 @@ def function_module() -> Iterator[Callable[[str, str], ModuleType]]:
                 return importlib.import_module(name)
         raise ModuleNotFoundError(f"{use_case} has no module {module}")
 
-    yield load
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in USE_CASES:
-            for value in vars(module).values():
-                if hasattr(value, "cache_clear"):
-                    value.cache_clear()
+    return load
