@@ -11,6 +11,7 @@ import pytest
 from fanout.contracts.order_workflow import Line
 from fanout.http import post_json
 from fanout.testing import REGION
+from order_workflow import settings
 from tests.payment_provider import Provider
 
 from .conftest import Account, cancelled, placed
@@ -135,7 +136,9 @@ def test_a_crash_after_any_step_ends_with_the_money_back_and_everything_told(
     assert (provider.authorized, provider.refunded, provider.complaints) == ({"o-1": 3390}, {"o-1": 3390}, [])
 
 
-def test_two_deliveries_at_the_same_time_charge_once(account: Account, provider: Provider) -> None:
+def test_two_deliveries_at_the_same_time_charge_once(
+    account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both have seen that nothing was asked for yet; the provider recognises the key."""
     module = account.module("payment")
     settle, both = module._settle, threading.Barrier(2)
@@ -145,7 +148,7 @@ def test_two_deliveries_at_the_same_time_charge_once(account: Account, provider:
         both.wait(5)
         return settle(payment)
 
-    module._settle = together
+    monkeypatch.setattr(module, "_settle", together)
     event = placed()
     threads = [threading.Thread(target=lambda: answers.append(module._authorize(event))) for _ in range(2)]
     for thread in threads:
@@ -200,7 +203,7 @@ def test_a_payment_goes_back_to_the_provider_it_was_begun_with(
     with monkeypatch.context() as before:
         before.setenv("PAYMENT_PROVIDER_SECRET_ARN", "")
         account.deliver("payment", placed())
-    account.module("settings").payment.cache_clear()
+    settings.payment.cache_clear()
     account.deliver("payment", cancelled())
     assert [event.data.provider for event in account.published()] == ["sandbox", "sandbox"]
     assert provider.requests == {}
