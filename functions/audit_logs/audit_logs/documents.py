@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import rfc8785
 
-from audit_logs.masking import mask
+from audit_logs.domain.masking import mask
 from fanout.contracts.audit_logs import LARGEST_INTEGER, AuditRecorded
 from fanout.delivery import Notification
 from fanout.event import Event, InvalidEvent, decode

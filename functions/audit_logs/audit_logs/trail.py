@@ -1,4 +1,4 @@
-"""Preserved documents: one object per event in a bucket whose Object Lock lets nobody change or delete them.
+"""Preserved documents: one object per event in a bucket whose Object Lock prevents changes and deletion.
 
     documents/<tenant>/<name>.json        `documents.name_of` gives the name
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from database_changes import settings
-from database_changes.convergence import outdated
+from database_changes.staleness import check_staleness
 from fanout import aws
 from fanout.contracts.database_changes import RowChanged
 from fanout.event import Event
@@ -76,7 +76,7 @@ def apply(event: Event[RowChanged]) -> Outcome:
         present = _write(values)
     except psycopg.errors.UndefinedTable:  # dropped since this process has looked; connecting anew makes it anew
         present = _write(values)
-    return Outcome.PROCESSED if present is None else outdated(change.version, present)
+    return Outcome.PROCESSED if present is None else check_staleness(change.version, present)
 
 
 def _write(values: dict[str, Any]) -> str | None:

@@ -10,8 +10,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.
 import time
 from typing import Any
 
-from database_changes import settings, unpublished
-from database_changes.changes import Change
+from database_changes import settings, unpublished_store
+from database_changes.domain.changes import Change
 from fanout.claim_check import ClaimChecks
 from fanout.identity import subscriber_name
 from fanout.observability import count
@@ -24,7 +24,7 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, list[dict[str, 
     waiting, aside = changes, 0
     while True:
         failures = _publish(waiting)
-        kept = [change for change, failure in failures if failure.is_final and unpublished.set_aside(change, failure)]
+        kept = [change for change, failure in failures if failure.is_final and unpublished_store.store(change, failure)]
         waiting = [change for change, _ in failures if change not in kept]
         aside += len(kept)
         if not kept:  # else the changes behind them have their turn

@@ -9,8 +9,8 @@ from decimal import Context, Decimal
 
 import msgspec
 
-from batch_jobs.problems import JobProblemError
-from batch_jobs.rejects import RejectedRowError
+from batch_jobs.domain.errors import JobProblemError
+from batch_jobs.domain.rejects import RejectedRowError
 
 MOST_GROUPS = 50_000
 """All of them are in memory when the report is written. More than that is a table, and no report."""
