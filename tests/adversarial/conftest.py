@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.adversarial.world import World
 from tests.sink import sink
-from tests.unit.conftest import cloud, function_module
+from tests.unit.conftest import cloud, fresh_settings, function_module
 
-__all__ = ["cloud", "function_module"]
+__all__ = ["cloud", "fresh_settings", "function_module"]
 
 _SEARCH = os.environ.get("FANOUT_FUZZ", "")
 

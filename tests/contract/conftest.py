@@ -1,5 +1,5 @@
 """Samples are judged by the functions themselves, in the account that unit tests have."""
 
-from tests.unit.conftest import cloud, function_module, lines, queues
+from tests.unit.conftest import cloud, fresh_settings, function_module, lines, queues
 
-__all__ = ["cloud", "function_module", "lines", "queues"]
+__all__ = ["cloud", "fresh_settings", "function_module", "lines", "queues"]

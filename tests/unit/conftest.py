@@ -25,6 +25,7 @@ from fanout.testing import REGION
 
 ROOT = Path(__file__).parents[2]
 USE_CASES = {path.name for path in (ROOT / "functions").iterdir()}
+Deployed = Callable[[ModuleType], ModuleType]
 
 
 @cache
@@ -244,6 +245,18 @@ def fresh_settings() -> Iterator[None]:
                     value._settings = None
                 elif hasattr(value, "cache_clear"):
                     value.cache_clear()
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Deployed:
+    """Return a handler's module as it is deployed: its environment holds the name of its subscriber."""
+
+    def deploy(module: ModuleType) -> ModuleType:
+        use_case, _, name = module.__name__.split(".")
+        monkeypatch.setenv("FANOUT_SUBSCRIBER", f"{use_case}/{name}")
+        return module
+
+    return deploy
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def summarize_window(event: Event[AlertWindowEnded]) -> Outcome:
     """
     window = windows.parse(event.data.window)
     if window is None:
-        raise Reject("invalid-event: there is no window with this name")
+        raise Reject("invalid-event: there is no window of this name")
     left = window.ends_at - time.time()
     if left > 0:
         raise Retry("early: the window has not ended", after=left + windows.GRACE_SECONDS)
