@@ -50,7 +50,7 @@ def document(event: Event[AuditRecorded], paths: Sequence[str]) -> bytes:
 def is_of(event: Event[AuditRecorded], kept: bytes, paths: Sequence[str]) -> bool:
     """Tell whether a document is of this very event, also if it was masked by other paths than these.
 
-    Whoever publishes an event once more may do it within another trace.
+    A producer may publish an event again within another trace.
     """
     found = json.loads(kept, parse_int=_number)
     both = sorted({*paths, *found["masked"]})

@@ -19,7 +19,7 @@ FINISHER = "batch_jobs/finish_job"
 def outcome(job: Job) -> Event[JobCompleted | JobFailed]:
     """Return the event with a job's outcome, always the same document."""
     requested = job.requested
-    told: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "job_id": job.job_id,
         "kind": requested.kind,
         "input": requested.input,
@@ -30,9 +30,9 @@ def outcome(job: Job) -> Event[JobCompleted | JobFailed]:
     data: JobCompleted | JobFailed
     if job.state == "COMPLETED":
         result = files.uri(job.result) if job.result else None
-        data = JobCompleted(**told, dataset=requested.parameters.dataset, result=result)
+        data = JobCompleted(**shared, dataset=requested.parameters.dataset, result=result)
     else:
-        data = JobFailed(**told, reason=msgspec.convert(job.reason, FailureReason), detail=job.detail)
+        data = JobFailed(**shared, reason=msgspec.convert(job.reason, FailureReason), detail=job.detail)
     cause = msgspec.json.decode(job.cause, type=Event[dict[str, str]])
     return cause.caused(data, by=FINISHER, time=msgspec.convert(job.finished_at, datetime))
 

@@ -81,7 +81,7 @@ def rows(blocks: Iterable[bytes], delimiter: str) -> Iterator[Row]:
             end += len(line)
             covered += not _is_blank(line)
             # Delimiters, quotes and line ends are ASCII, and UTF-8 uses no ASCII byte for anything else: rows can be
-            # told apart before it is known whether each of them is good UTF-8.
+            # separated before it is known whether each of them is good UTF-8.
             yield line.decode("latin-1")
 
     reader = csv.reader(lines(), delimiter=delimiter, strict=True, skipinitialspace=True)

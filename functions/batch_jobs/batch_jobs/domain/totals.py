@@ -60,7 +60,7 @@ class Summed:
         self._sums = [(name, header.index(name)) for name in summed]
 
     def of(self, fields: Sequence[str]) -> tuple[tuple[str, ...], list[Decimal]]:
-        """Return a row's group and numbers. Raises RejectedRowError for what is no number."""
+        """Return a row's group and numbers. Raises RejectedRowError if a value is not a number."""
         numbers = []
         for name, index in self._sums:
             text = fields[index].strip()

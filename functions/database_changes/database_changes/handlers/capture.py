@@ -1,9 +1,9 @@
 """Publishes every change of the primary table: the target of its stream.
 
 Lambda hands over each shard's records in order and waits where a batch fails, so what merely cannot be published now
-holds back all later changes of its shard: nothing overtakes. What would be refused for ever is set aside before
-anything later of its row is published, and an alarm tells of it. What is no change of a row at all is set aside when
-those beside it are published: nobody can say which of them it would be before.
+holds back all later changes of its shard: nothing overtakes. A change that would always be refused is stored in S3
+before anything later of its row is published, and raises an alarm. A record that is not a change of a row is stored
+after its neighbours are published, because its place among them is unknown.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 

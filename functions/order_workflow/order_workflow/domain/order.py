@@ -62,17 +62,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Raises Reject if the event contradicts a known fact.
         """
         name = _FIELDS[type(event.data)]
-        known, told = getattr(self, name), event if name == "placed" else event.data
+        known, fact = getattr(self, name), event if name == "placed" else event.data
         if known is not None:
             if (known.data if name == "placed" else known) != event.data:
                 raise Reject(f"conflict: {event.type} differs from an earlier event about the same order")
             return self
         if _OPPOSITES.get(name) and getattr(self, _OPPOSITES[name]) is not None:
             raise Reject(f"conflict: {event.type} contradicts an earlier outcome of the same order")
-        learned = msgspec.structs.replace(self, **{name: told})
+        updated = msgspec.structs.replace(self, **{name: fact})
         if name == "placed":
-            learned = msgspec.structs.replace(learned, deadline=now + patience)
-        return learned._decided(now, event.id)
+            updated = msgspec.structs.replace(updated, deadline=now + patience)
+        return updated._decided(now, event.id)
 
     def overdue(self, now: datetime) -> "Order":
         """Return the order, cancelled if its deadline has passed without a decision."""
@@ -84,12 +84,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the event with the decision, always the same document; None if there is no decision yet."""
         if self.placed is None or self.state == "PENDING":
             return None
-        told: dict[str, Any] = {name: getattr(self.placed.data, name) for name in self.placed.data.__struct_fields__}
+        order: dict[str, Any] = {name: getattr(self.placed.data, name) for name in self.placed.data.__struct_fields__}
         data: OrderConfirmed | OrderCancelled
         if self.state == "CONFIRMED" and self.authorized is not None:
-            data = OrderConfirmed(**told, payment_provider=self.authorized.provider)
+            data = OrderConfirmed(**order, payment_provider=self.authorized.provider)
         else:
-            data = OrderCancelled(**told, reason=self.reason or "deadline_passed")
+            data = OrderCancelled(**order, reason=self.reason or "deadline_passed")
         event = self.placed.caused(data, by=WORKFLOW, time=self.decided_at)
         return msgspec.structs.replace(event, causationid=self.decided_by or self.placed.id)
 
