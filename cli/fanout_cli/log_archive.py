@@ -1,6 +1,6 @@
 """Reads the archive of application_logs: gzip JSON Lines objects in S3, each line one event.
 
-The layout is that of functions/application_logs/application_logs/archive_layout.py:
+The layout is that of functions/application_logs/application_logs/domain/archive_layout.py:
 logs/service=<service>/dt=<day>/hour=<hour>/<name>,
 by the time of the entry, in UTC. Objects are written at least once; readers keep the first of each (source, id).
 """

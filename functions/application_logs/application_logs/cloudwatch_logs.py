@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from application_logs import log_lines
+from application_logs.domain import log_lines
 from fanout import log_entry
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event

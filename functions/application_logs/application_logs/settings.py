@@ -8,7 +8,7 @@ class MonitorSettings(msgspec.Struct, frozen=True):
 
     monitor_table: str
     alert_topic_arn: str = ""
-    """Empty: errors are counted, and nobody is alerted."""
+    """Empty: errors are counted without alerts."""
     alert_threshold: int = 10
     alert_window_seconds: int = 300
     alert_runbook_url: str = ""

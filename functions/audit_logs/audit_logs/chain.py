@@ -9,8 +9,8 @@ An entry's hash is the SHA-256 of its Link in canonical JSON. The link holds the
 before, so nothing can be changed, left out, put in or moved without every later hash being another.
 
 An entry, the head that it becomes and the event's marker are written in one transaction, on condition that the head is
-the one the entry was linked to, and that the event has no entry yet. So whatever comes twice, or at the same time, the
-chain has one end and each event one place in it. Nothing in this table ever expires.
+the one the entry was linked to, and that the event has no entry yet. So even with duplicates and concurrent deliveries,
+the chain has one end and each event one place in it. Nothing in this table ever expires.
 """
 
 from datetime import UTC, datetime

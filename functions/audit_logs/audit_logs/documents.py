@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import rfc8785
 
-from audit_logs.masking import mask
+from audit_logs.domain.masking import mask
 from fanout.contracts.audit_logs import LARGEST_INTEGER, AuditRecorded
 from fanout.delivery import Notification
 from fanout.event import Event, InvalidEvent, decode
@@ -50,7 +50,7 @@ def document(event: Event[AuditRecorded], paths: Sequence[str]) -> bytes:
 def is_of(event: Event[AuditRecorded], kept: bytes, paths: Sequence[str]) -> bool:
     """Tell whether a document is of this very event, also if it was masked by other paths than these.
 
-    Whoever publishes an event once more may do it within another trace.
+    A producer may publish an event again within another trace.
     """
     found = json.loads(kept, parse_int=_number)
     both = sorted({*paths, *found["masked"]})

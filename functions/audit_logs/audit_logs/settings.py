@@ -1,10 +1,10 @@
-"""What the template gives the functions of audit_logs, to each what it needs."""
+"""The environment variables of the functions of audit_logs."""
 
 from functools import cache
 
 import msgspec
 
-from audit_logs import masking
+from audit_logs.domain import masking
 from fanout import settings
 
 

@@ -1,9 +1,9 @@
-"""Preserved documents: one object per event in a bucket whose Object Lock lets nobody change or delete them.
+"""Preserved documents: one object per event in a bucket whose Object Lock prevents changes and deletion.
 
     documents/<tenant>/<name>.json        `documents.name_of` gives the name
 
 An object is written on condition that there is none under its key. The bucket keeps versions, as Object Lock demands:
-a second write would not replace the first but leave two, and nobody could tell which one counts.
+a second write would not replace the first but leave two, and it would be unclear which one counts.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
@@ -31,7 +31,7 @@ def preserve(event: Event[AuditRecorded]) -> Outcome:
             Key=key,
             Body=body,
             ContentType="application/json",
-            # S3 refuses what arrives otherwise than it was sent: nobody could put it right afterwards.
+            # S3 refuses what arrives otherwise than it was sent: it could not be corrected afterwards.
             ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
             IfNoneMatch="*",
         )

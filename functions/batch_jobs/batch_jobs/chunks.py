@@ -41,7 +41,7 @@ class Tally(NamedTuple):
 def count(job_id: str, chunk: Chunk, *, good: int, rejected: int) -> bool:
     """Count a chunk, once. False if it was counted before. Raises JobOverError if the job has ended meanwhile.
 
-    Whoever is killed between marker and record leaves the record short of a chunk until the job's end puts it right.
+    A crash between marker and record leaves the record one chunk short until the job's end corrects it.
     """
     marker = {**_key(job_id, chunk.number), "good": good, "rejected": rejected}
     if put_once(jobs.table(), marker) is Outcome.DUPLICATE:

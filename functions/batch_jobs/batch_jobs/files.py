@@ -13,7 +13,7 @@ from fanout import aws
 CSV, JSON = "text/csv; charset=utf-8", "application/json"
 # A part of an upload has 5 MiB at least. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _PART = 8 << 20
-# So many files are read at a time and in memory: a chunk's rejects are a few hundred kilobytes.
+# The number of files in memory at a time: a chunk's rejects are a few hundred kilobytes.
 _AHEAD = 8
 
 

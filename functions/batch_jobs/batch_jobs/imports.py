@@ -19,8 +19,8 @@ from itertools import islice
 from typing import Any
 
 from batch_jobs import settings
-from batch_jobs.columns import AttributeValue
-from batch_jobs.job import Job
+from batch_jobs.domain.columns import AttributeValue
+from batch_jobs.domain.job import Job
 from fanout import aws
 from fanout.effects import to_item
 

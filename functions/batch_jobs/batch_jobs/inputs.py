@@ -1,13 +1,13 @@
 """The input file in S3: where it may lie, and reading it piece by piece.
 
-Whoever may request a job may not, by that, read whatever the functions may read. So only places that the stack was
-given are read: its own bucket under `inputs/`, and what the parameter InputLocations names; code and role both say so.
+A requester must not gain access to everything that the functions may read. So only configured places
+are read: its own bucket under `inputs/`, and what the parameter InputLocations names; code and role both say so.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from batch_jobs.problems import JobProblemError
+from batch_jobs.domain.errors import JobProblemError
 from fanout import aws
 
 _BLOCK = 1 << 20
@@ -67,7 +67,7 @@ def blocks(where: Place, etag: str, start: int = 0, end: int | None = None) -> I
 
 
 def _problem(error: Exception, where: Place) -> JobProblemError | None:
-    """What an answer of S3 means for the job; None if it only means to try again."""
+    """Return the job's problem for an S3 error; None if the error is retried."""
     code = aws.error_code(error)
     if code in _MISSING:
         return JobProblemError("no_such_input", f"there is no {where.uri}")

@@ -7,7 +7,7 @@ remembers an execution's name (90 days), so that a job requested again after a y
     REQUESTED ── planned ──▶ RUNNING ── every chunk done ──▶ COMPLETED
         └────────────────────────┴───────────────────────▶ FAILED
 
-Every change is one conditional write, so whoever is late finds the job where others have left it. Beside the record
+Every change is one conditional write, so concurrent attempts see each other's result. Beside the record
 stands a marker for each chunk that is done, see `chunks`.
 """
 
@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 
 from batch_jobs import settings
-from batch_jobs.job import Job
-from batch_jobs.problems import JobOverError, JobProblemError
+from batch_jobs.domain.errors import JobOverError, JobProblemError
+from batch_jobs.domain.job import Job
 from fanout import aws
 from fanout.contracts.batch_jobs import FailureReason, JobRequested
 from fanout.effects import ConditionFailedError, from_item, to_item, transact
@@ -95,8 +95,8 @@ def planned(
 ) -> Job:
     """Note what was found in the input; the job runs from here on. Return it as it is then.
 
-    That may be as somebody else has planned it, who was first: a plan that is tried again may still be under way, and
-    the file replaced between the two. One plan counts, whole. Raises JobOverError if the job has ended meanwhile.
+    The plan may be that of an earlier attempt: that attempt may still be running, and the file may have been replaced
+    between the two. Exactly one plan counts. Raises JobOverError if the job has ended meanwhile.
     """
     changes = {
         "state": "RUNNING",
@@ -108,7 +108,7 @@ def planned(
         "chunks": chunks,
         "rows": rows,
     }
-    with suppress(JobOverError):  # or somebody else has planned it
+    with suppress(JobOverError):  # or another attempt has planned it
         _update(job.job_id, changes, condition="#state = :requested", values={":requested": "REQUESTED"})
     return running(job.job_id)
 
@@ -130,7 +130,7 @@ def progressed(job_id: str, **counts: int) -> None:
 
 
 def note_problem(job_id: str, problem: JobProblemError) -> None:
-    """Note what makes the job impossible, for whoever ends it. The first problem stays."""
+    """Record the job's problem for the function that ends it. The first problem stays."""
     noted = {"problem": str(problem)}
     with suppress(JobOverError):  # or there is a problem already
         _update(job_id, noted, unless_over=True, condition="problem = :nothing", values={":nothing": ""})
@@ -146,12 +146,12 @@ def completed(job: Job, *, result: str = "", rejects: str = "", also: Sequence[M
 
 
 def failed(job: Job, reason: FailureReason, detail: str, *, rejects: str = "") -> Job:
-    """Fail the job; return it as it is then, which may be that somebody else has ended it otherwise."""
+    """Fail the job; return the current job, which another attempt may have ended differently."""
     return _ended(job, {"state": "FAILED", "reason": reason, "detail": detail[:500], "rejects": rejects})
 
 
-def announced(job_id: str) -> None:
-    """Note that how the job ended is published."""
+def mark_announced(job_id: str) -> None:
+    """Mark the job's outcome as published."""
     _update(job_id, {"announced": True})
 
 

@@ -1,4 +1,4 @@
-"""What the template gives the functions of batch_jobs, to each what it needs."""
+"""The environment variables of the functions of batch_jobs."""
 
 from functools import cache
 from typing import Annotated
@@ -35,19 +35,19 @@ class PlanSettings(msgspec.Struct, frozen=True):
 
 
 class BucketSettings(msgspec.Struct, frozen=True):
-    """Environment variables of who reads or writes the stack's bucket."""
+    """Environment variables of the functions that read or write the stack's bucket."""
 
     job_bucket: str
 
 
 class ImportSettings(msgspec.Struct, frozen=True):
-    """Environment variables of who writes imported rows."""
+    """Environment variables of the functions that write imported rows."""
 
     import_table: str
 
 
 class OutcomeSettings(msgspec.Struct, frozen=True):
-    """Environment variables of who publishes how a job ended."""
+    """Environment variables of the functions that publish outcomes."""
 
     job_outcomes_topic_arn: str
 

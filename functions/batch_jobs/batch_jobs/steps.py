@@ -1,18 +1,18 @@
-"""What every step of a job's execution has in common."""
+"""Error handling that all steps of a job's execution share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from batch_jobs import jobs
-from batch_jobs.problems import JobOverError, JobProblemError
+from batch_jobs.domain.errors import JobOverError, JobProblemError
 from fanout.observability import logger
 
 
 @contextmanager
 def step(job_id: str) -> Iterator[None]:
-    """Run a step. What makes the job impossible is noted in its record, where whoever ends the job finds it.
+    """Run a step. Record a job's problem, so that the function that ends the job finds it.
 
-    What a Distributed Map says of a chunk that failed is only that one has.
+    A Distributed Map reports only that a chunk has failed, not why.
     """
     try:
         yield
@@ -21,5 +21,5 @@ def step(job_id: str) -> Iterator[None]:
         jobs.note_problem(job_id, problem)
         raise
     except JobOverError:
-        logger.info("the job has ended meanwhile", job_id=job_id)
+        logger.info("the job has ended in the meantime", job_id=job_id)
         raise

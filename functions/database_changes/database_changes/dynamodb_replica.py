@@ -7,7 +7,7 @@ older update that comes late from a later insert.
 from typing import Any
 
 from database_changes import settings
-from database_changes.convergence import outdated
+from database_changes.staleness import check_staleness
 from fanout import aws
 from fanout.contracts.database_changes import REPLICA, RowChanged, attribute_values
 from fanout.effects import marker_expiry, to_item
@@ -41,7 +41,7 @@ def apply(event: Event[RowChanged]) -> Outcome:
     except Exception as error:
         code = aws.error_code(error) or type(error).__name__
         if code == "ConditionalCheckFailedException":
-            return outdated(change.version, _present(error))
+            return check_staleness(change.version, _present(error))
         # DynamoDB's refusal, above all of an item that our attributes make too large; and boto3's, of a wrong type.
         if code in {"ValidationException", "ParamValidationError"}:
             raise Reject("refused: DynamoDB does not take the row with the replica's own attributes") from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from database_changes import settings
-from database_changes.convergence import outdated
+from database_changes.staleness import check_staleness
 from fanout import aws
 from fanout.contracts.database_changes import RowChanged
 from fanout.event import Event
@@ -76,7 +76,7 @@ def apply(event: Event[RowChanged]) -> Outcome:
         present = _write(values)
     except psycopg.errors.UndefinedTable:  # dropped since this process has looked; connecting anew makes it anew
         present = _write(values)
-    return Outcome.PROCESSED if present is None else outdated(change.version, present)
+    return Outcome.PROCESSED if present is None else check_staleness(change.version, present)
 
 
 def _write(values: dict[str, Any]) -> str | None:
@@ -96,7 +96,7 @@ def _write(values: dict[str, Any]) -> str | None:
         raise Retry(f"unreachable: the SQL replica ({_what(error)})") from error
     except psycopg.DataError as error:
         raise Reject(f"refused: PostgreSQL does not take the row or its event's id ({_what(error)})") from None
-    except BaseException:  # the deadline among them: nobody knows what the connection is at
+    except BaseException:  # the deadline among them: the state of the connection is unknown
         _forget(connection)
         raise
     return str(present)
@@ -148,6 +148,6 @@ def _dsn() -> str:
 
 
 def _what(error: Exception) -> str:
-    """What may be told: the message can hold host, user and parts of the DSN."""
+    """Return a loggable description: the message can contain host, user and parts of the DSN."""
     state = getattr(error, "sqlstate", None)
     return f"{type(error).__name__} {state}" if state else type(error).__name__

@@ -1,4 +1,4 @@
-"""The mail that tells a customer how an order ended: its words by locale, filled in so that text stays text."""
+"""The mail about the outcome of an order: its texts by locale; values are escaped."""
 
 from pathlib import Path
 

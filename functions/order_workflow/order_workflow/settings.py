@@ -1,4 +1,4 @@
-"""What the template gives the functions of order_workflow, to each what it needs."""
+"""The environment variables of the functions of order_workflow."""
 
 from functools import cache
 from typing import Annotated
@@ -9,7 +9,7 @@ from fanout import settings
 
 
 class TopicSettings(msgspec.Struct, frozen=True):
-    """Environment variables of whoever publishes."""
+    """Environment variables of the functions that publish."""
 
     new_order_topic_arn: str
 
@@ -29,7 +29,7 @@ class PaymentSettings(msgspec.Struct, frozen=True):
     payment_provider_secret_arn: str = ""
     """The secret with the provider's URL and key; empty: the sandbox provider."""
     payment_provider_on_loopback: bool = False
-    """Whether a provider on this very machine may be asked without TLS."""
+    """Whether a provider on this machine may be called without TLS."""
 
 
 class StockSettings(msgspec.Struct, frozen=True):

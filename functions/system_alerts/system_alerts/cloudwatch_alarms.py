@@ -24,7 +24,7 @@ from fanout.delivery import Notification
 from fanout.event import Event
 from fanout.failures import Discard, Reject
 from system_alerts import settings
-from system_alerts.text_length import cut
+from system_alerts.domain.text_length import cut
 
 SOURCE = "urn:aws:cloudwatch"
 
@@ -76,7 +76,7 @@ def from_cloudwatch(notification: Notification) -> Event[Any] | None:
     # which they are published on, has other ways to a person.
     own = settings.alarms().own_stack
     if own and alarm.name.startswith(f"{own}-"):
-        raise Discard("own-alarm: it is about this stack, which cannot be trusted to tell of it")
+        raise Discard("own-alarm: it is about this stack, which cannot report its own faults")
     if alarm.state not in {"ALARM", "OK"}:
         raise Discard(f"no-news: the alarm's state is {alarm.state[:40]!r}")
     contract = AlertRaised if alarm.state == "ALARM" else AlertResolved

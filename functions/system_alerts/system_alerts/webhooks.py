@@ -41,7 +41,7 @@ def call(webhook: Webhook, document: Any, *, is_repeatable: bool) -> http.Answer
 
     is_repeatable: the receiver recognises a document that comes twice. Raises Retry if it was not taken and may be
     later (429 after as long as it asks, 5xx, no connection), Reject if it never will be (every other answer), and
-    NoAnswerError if nobody knows whether it was, and it must not come twice.
+    NoAnswerError if the outcome is unknown and the document must not be sent twice.
     """
     try:
         answer = http.post_json(webhook.url, document, allow_loopback=settings.channel().stage == "local")

@@ -1,20 +1,19 @@
-"""Windows: spans of time in which alerts are counted together, so that a storm of them becomes one summary.
+"""Windows: time spans in which alerts are counted together, so that an alert storm becomes one summary.
 
     pk                   sk                attributes
     window               current           window, started_at, ends_at, reminded
-    window#<window>#<n>  <event identity>  an alert that came in it: fingerprint, severity, service, title
-    window#<window>      told#<severity>   told: the notifications that went out one by one
-    window#<window>      held#<incident>   an alert that got none: fingerprint, incident
+    window#<window>#<n>  <event identity>  an alert that arrived in it: fingerprint, severity, service, title
+    window#<window>      told#<severity>   told: the notifications published one by one
+    window#<window>      held#<incident>   a suppressed alert: fingerprint, incident
 
-A window begins with the first alert after the one before it. It is a matter of when alerts come, not of when what they
-tell of happened: a storm is what people would get.
+A window begins with the first alert after the previous window. Windows go by time of arrival, not by the time of the
+incident, because they limit what people receive.
 """
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -23,17 +22,17 @@ from fanout.contracts.system_alerts import AlertRaised, AlertWindowEnded, Severi
 from fanout.event import Event
 from fanout.inbox import send_later
 from system_alerts import settings, table
-from system_alerts.texts import instant
+from system_alerts.domain.message_format import rfc3339
 
-# One partition of DynamoDB takes 1,000 writes a second; a storm may be more.
+# One DynamoDB partition takes 1,000 writes per second; a storm may exceed that.
 _SHARDS = 8
-# Alerts that came at the last moment are still being written down when the window ends.
+# Alerts that arrive at the last moment are still being written when the window ends.
 GRACE_SECONDS = 5
-# Who begins a window sends the word that it is over; if that was killed in between, others see to it after so long.
+# The delivery that opens a window sends the event for its end; if it was killed before, another one does so later.
 _SENDING_SECONDS = 10
 _KEPT_SECONDS = 30 * 86_400
 _LONGEST = 86_400
-# How far the clock of who began a window may be ahead.
+# How far the clock of the function that opened the window may be ahead.
 _SKEW_SECONDS = 60
 
 CURRENT = {"pk": "window", "sk": "current"}
@@ -43,18 +42,18 @@ class Window(msgspec.Struct, frozen=True):
     """One window."""
 
     name: str
-    """When it began and how long it is: 2026-11-22T14:05:30Z/300. No two windows have the same."""
+    """Start and length, unique: 2026-11-22T14:05:30Z/300."""
     ends_at: int
     """Unix time in seconds."""
 
     @property
     def pk(self) -> str:
-        """The partition of what is known about it as a whole."""
+        """The partition key of the window's own items."""
         return f"window#{self.name}"
 
 
-class Counted(msgspec.Struct, frozen=True):
-    """One alert that came in a window."""
+class CountedAlert(msgspec.Struct, frozen=True):
+    """One alert that arrived in a window."""
 
     fingerprint: str
     severity: Severity
@@ -62,15 +61,15 @@ class Counted(msgspec.Struct, frozen=True):
     title: str
 
 
-class Held(msgspec.Struct, frozen=True):
-    """One alert that got no message of its own."""
+class SuppressedAlert(msgspec.Struct, frozen=True):
+    """One alert without a message of its own."""
 
     fingerprint: str
     incident: str
 
 
-def named(name: str) -> Window | None:
-    """Return the window of this name; None if no window can have it: one that is yet to begin, above all."""
+def parse(name: str) -> Window | None:
+    """Return the window of this name; None if the name is malformed or names a window in the future."""
     start, _, length = name.partition("/")
     try:
         began, seconds = int(datetime.fromisoformat(start).timestamp()), int(length)
@@ -80,32 +79,22 @@ def named(name: str) -> Window | None:
     return Window(name, began + seconds) if has_begun and 0 < seconds <= _LONGEST else None
 
 
-def current(found: Mapping[str, Any] | None) -> Window:
-    """Return the window that an alert coming now is in; begins one if none is open.
+def current_window() -> Window:
+    """Return the window that is open now; opens one if there is none.
 
-    found: the item under `CURRENT`, as it was read just now.
+    The function sends itself an event for the end of the window, because no further alert may ever arrive.
     """
-    now = int(time.time())
+    found, now = table.get(CURRENT), int(time.time())
     if found is None or int(found["ends_at"]) <= now:
-        return _begin(now)
-    window = Window(found["window"], int(found["ends_at"]))
-    if "reminded" not in found and now >= int(found["started_at"]) + _SENDING_SECONDS:
-        _remind(window)
-    return window
-
-
-def _begin(now: int) -> Window:
-    seconds = settings.dispatch().notification_window_seconds
-    window = Window(f"{instant(now)}/{seconds}", now + seconds)
-    begun = {**CURRENT, "window": window.name, "started_at": now, "ends_at": window.ends_at}
-    if not table.put(begun, condition="attribute_not_exists(pk) OR ends_at <= :now", values={":now": now}):
-        return current(table.get(CURRENT))
-    _remind(window)
-    return window
-
-
-def _remind(window: Window) -> None:
-    """Have dispatch told when the window is over: by itself, because nobody may ever alert it again."""
+        seconds = settings.dispatch().notification_window_seconds
+        window = Window(f"{rfc3339(now)}/{seconds}", now + seconds)
+        opened = {**CURRENT, "window": window.name, "started_at": now, "ends_at": window.ends_at}
+        if not table.put(opened, condition="attribute_not_exists(pk) OR ends_at <= :now", values={":now": now}):
+            return current_window()
+    else:
+        window = Window(found["window"], int(found["ends_at"]))
+        if "reminded" in found or now < int(found["started_at"]) + _SENDING_SECONDS:
+            return window
     ended = Event.new(
         AlertWindowEnded(window=window.name), source=f"urn:fanout:{identity.subscriber_name()}", id=window.name
     )
@@ -117,10 +106,11 @@ def _remind(window: Window) -> None:
         condition="#window = :window",
         names={"#window": "window"},
     )
+    return window
 
 
-def count(window: Window, event: Event[AlertRaised]) -> None:
-    """Write down that this alert came in the window; again makes no difference."""
+def count_alert(window: Window, event: Event[AlertRaised]) -> None:
+    """Record that this alert arrived in the window; idempotent."""
     alert = event.data
     shard = hashlib.sha256(event.identity.encode()).digest()[0] % _SHARDS
     table.put(
@@ -136,17 +126,18 @@ def count(window: Window, event: Event[AlertRaised]) -> None:
     )
 
 
-def counted(window: Window) -> Iterator[Counted]:
-    """Read every alert that came in the window."""
+def counted_alerts(window: Window) -> Iterator[CountedAlert]:
+    """Yield every alert that arrived in the window."""
     for shard in range(_SHARDS):
         for item in table.query("pk = :pk", {":pk": f"{window.pk}#{shard}"}):
-            yield msgspec.convert(item, Counted)
+            yield msgspec.convert(item, CountedAlert)
 
 
 def take_slot(window: Window, kind: str, notification: str) -> bool:
-    """Tell whether a notification (its id) may still go out by itself, or the window has had as many as it may have.
+    """Return whether a notification (its id) may be published on its own: False if the window's limit is reached.
 
-    kind: what has a number of its own. Severities have, for a storm of trifles must not hold back what is critical.
+    kind: what the limit applies to. Each severity has its own limit, so that a storm of minor alerts does not suppress
+    critical ones.
     """
     return table.update(
         {"pk": window.pk, "sk": f"told#{kind}"},
@@ -161,7 +152,7 @@ def take_slot(window: Window, kind: str, notification: str) -> bool:
     )
 
 
-def hold(window: Window, alert: Held) -> None:
+def suppress(window: Window, alert: SuppressedAlert) -> None:
     """Leave an alert to the window's summary."""
     table.put(
         {
@@ -174,10 +165,10 @@ def hold(window: Window, alert: Held) -> None:
     )
 
 
-def held(window: Window) -> list[Held]:
+def suppressed(window: Window) -> list[SuppressedAlert]:
     """Return the alerts that were left to the window's summary."""
     found = table.query("pk = :pk AND begins_with(sk, :held)", {":pk": window.pk, ":held": "held#"})
-    return [msgspec.convert(item, Held) for item in found]
+    return [msgspec.convert(item, SuppressedAlert) for item in found]
 
 
 def _expiry() -> int:

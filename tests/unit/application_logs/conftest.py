@@ -10,6 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
+from application_logs.handlers import archive as archive_module
+from application_logs.handlers import monitor as monitor_module
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event
 from fanout.testing import REGION, LambdaContext, lambda_event, sqs_record
@@ -80,7 +82,6 @@ def monitor(
     make_table: Callable[[str], str],
     alert_topic: AlertTopic,
     monkeypatch: pytest.MonkeyPatch,
-    function_module: Callable[[str, str], ModuleType],
 ) -> ModuleType:
     """The monitor, alerting at three errors of a service within five minutes."""
     monkeypatch.setenv("FANOUT_SUBSCRIBER", "application_logs/monitor")
@@ -88,7 +89,7 @@ def monitor(
     monkeypatch.setenv("ALERT_TOPIC_ARN", alert_topic.arn)
     monkeypatch.setenv("ALERT_THRESHOLD", "3")
     monkeypatch.setenv("ALERT_WINDOW_SECONDS", "300")
-    return function_module("application_logs", "monitor")
+    return monitor_module
 
 
 class Archive:
@@ -122,9 +123,8 @@ def archive(
     queues: Queues,
     archive_bucket: Archive,
     monkeypatch: pytest.MonkeyPatch,
-    function_module: Callable[[str, str], ModuleType],
 ) -> ModuleType:
     """The archive's function."""
     monkeypatch.setenv("FANOUT_SUBSCRIBER", "application_logs/archive")
     monkeypatch.setenv("ARCHIVE_BUCKET", "archive")
-    return function_module("application_logs", "archive")
+    return archive_module

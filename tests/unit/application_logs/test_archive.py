@@ -127,7 +127,7 @@ entries = st.builds(
 
 @pytest.fixture(scope="module")
 def layout() -> ModuleType:
-    path = Path(__file__).parents[3] / "functions/application_logs/application_logs/archive_layout.py"
+    path = Path(__file__).parents[3] / "functions/application_logs/application_logs/domain/archive_layout.py"
     spec = importlib.util.spec_from_file_location("archive_layout_under_test", path)
     assert spec is not None
     assert spec.loader is not None

@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from application_logs.handlers import ingest as ingest_module
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event, decode, decode_data
 from fanout.publisher import PublishError
@@ -70,13 +70,11 @@ def listener(cloud: None) -> Listener:
 
 
 @pytest.fixture
-def ingest(
-    listener: Listener, monkeypatch: pytest.MonkeyPatch, function_module: Callable[[str, str], ModuleType]
-) -> ModuleType:
+def ingest(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setenv("APPLICATION_LOGS_TOPIC_ARN", listener.topic)
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_LAMBDA_LOG_GROUP_NAME", "logs-of-this-function")
-    return function_module("application_logs", "ingest")
+    return ingest_module
 
 
 def test_a_line_becomes_an_entry_with_the_identity_cloudwatch_gave_it(ingest: ModuleType, listener: Listener) -> None:

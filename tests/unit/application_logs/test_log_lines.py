@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from application_logs import cloudwatch_logs
 from fanout.contracts.application_logs import LogEntry
 
 REQUEST = "4e0a1f3c-4c1d-4a5e-9d0b-3a4f5b6c7d8e"
@@ -17,11 +17,10 @@ Read = Callable[[str], LogEntry]
 
 
 @pytest.fixture
-def read(function_module: Callable[[str, str], ModuleType]) -> Read:
+def read() -> Read:
     """Return the entry that a line of the function `checkout` becomes."""
-    logs = function_module("application_logs", "cloudwatch_logs")
-    batch = logs.Batch("DATA_MESSAGE", "123456789012", "/aws/lambda/checkout", "stream", [])
-    return lambda line: logs.entry(line, batch)
+    batch = cloudwatch_logs.Batch("DATA_MESSAGE", "123456789012", "/aws/lambda/checkout", "stream", [])
+    return lambda line: cloudwatch_logs.entry(line, batch)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from typing import Any
 import boto3
 import pytest
 
+from audit_logs.handlers import preserve as preserve_module
+from audit_logs.handlers import record as record_module
 from fanout.contracts.audit_logs import AuditRecorded
 from fanout.event import Event
 from fanout.testing import REGION, LambdaContext, lambda_event, sqs_record
@@ -29,14 +31,12 @@ def account(queues: Queues, make_table: Callable[[str], str], monkeypatch: pytes
 
 
 @pytest.fixture
-def function(
-    function_module: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], ModuleType]:
-    """Import one of the functions ("record"), with the name it is deployed under in the environment."""
+def function(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Return the handler module of a function ("record"), with the name it is deployed under in the environment."""
 
     def load(name: str) -> ModuleType:
         monkeypatch.setenv("FANOUT_SUBSCRIBER", f"audit_logs/{name}")
-        return function_module("audit_logs", name)
+        return {"preserve": preserve_module, "record": record_module}[name]
 
     return load
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit_logs import masking
+from audit_logs.domain import masking
 
 KEYS = st.sampled_from(["a", "b", "card", "Password"])
 VALUES = st.recursive(

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 
+from batch_jobs.handlers import finish_job, plan_job, process_chunk, start_job
 from fanout import contracts
 from fanout.contracts.batch_jobs import Column, JobRequested, Kind, Parameters
 from fanout.effects import from_item, to_item
@@ -21,6 +22,13 @@ from tests.unit.conftest import Queues
 BUCKET = "jobs"
 TOLERANT = 100.0
 
+HANDLERS: dict[str, ModuleType] = {
+    "finish_job": finish_job,
+    "plan_job": plan_job,
+    "process_chunk": process_chunk,
+    "start_job": start_job,
+}
+
 
 class Account:
     """The functions of the use case, the stores they share, and the events they publish."""
@@ -28,12 +36,10 @@ class Account:
     def __init__(
         self,
         queues: Queues,
-        function_module: Callable[[str, str], ModuleType],
         monkeypatch: pytest.MonkeyPatch,
         lines: Callable[[str], list[dict[str, Any]]],
     ) -> None:
         self._queues = queues
-        self._function_module = function_module
         self._monkeypatch = monkeypatch
         self._lines = lines
         self.s3 = boto3.client("s3", region_name=REGION)
@@ -60,7 +66,7 @@ class Account:
     def module(self, name: str) -> ModuleType:
         """A module of the use case, imported as the function of that name would."""
         self._monkeypatch.setenv("FANOUT_SUBSCRIBER", f"batch_jobs/{name}")
-        return self._function_module("batch_jobs", name)
+        return HANDLERS[name]
 
     def put(self, body: str | bytes, key: str = "inputs/file.csv", bucket: str = BUCKET) -> str:
         """Put an input where it may lie; return its URI."""
@@ -159,13 +165,12 @@ class Account:
 def account(
     queues: Queues,
     make_table: Callable[[str], str],
-    function_module: Callable[[str, str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,
     lines: Callable[[str], list[dict[str, Any]]],
 ) -> Account:
     monkeypatch.setenv("JOB_TABLE", make_table("jobs"))
     monkeypatch.setenv("IMPORT_TABLE", make_table("imports"))
-    return Account(queues, function_module, monkeypatch, lines)
+    return Account(queues, monkeypatch, lines)
 
 
 def requested(

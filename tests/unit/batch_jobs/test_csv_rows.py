@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_jobs import csv_rows
+from batch_jobs.domain import csv_rows
 
 
 def test_a_row_over_several_lines_is_one_row() -> None:
@@ -124,16 +124,16 @@ def test_the_rows_between_two_stray_quotes_are_distinguished_from_the_lines_of_a
     row: str, passes: Callable[[list[str]], bool], lost: int
 ) -> None:
     [found] = csv_rows.rows([row.encode()], ",")
-    assert csv_rows.swallowed(found.fields, ",", passes, width=3) == lost
+    assert csv_rows.count_swallowed_rows(found.fields, ",", passes, width=3) == lost
 
 
 def test_the_lines_of_a_text_in_a_file_of_one_column_are_not_rows() -> None:
     def any_text(fields: list[str]) -> bool:
         return len(fields) == 1
 
-    assert csv_rows.swallowed(["a\nb\nc\nd\ne\nf"], ",", any_text, width=1) == 0
-    assert csv_rows.swallowed(["\n\n"], ",", any_text, width=1) == 0
-    assert csv_rows.swallowed(["1\n2"], ",", lambda fields: fields[0].isdecimal(), width=1) == 2
+    assert csv_rows.count_swallowed_rows(["a\nb\nc\nd\ne\nf"], ",", any_text, width=1) == 0
+    assert csv_rows.count_swallowed_rows(["\n\n"], ",", any_text, width=1) == 0
+    assert csv_rows.count_swallowed_rows(["1\n2"], ",", lambda fields: fields[0].isdecimal(), width=1) == 2
 
 
 @given(places=st.lists(st.integers(0, 400), max_size=4), blank=st.sampled_from(["\n", "\n\n", "\r\n"]))
@@ -143,7 +143,11 @@ def test_wherever_stray_quotes_stand_every_row_is_taken_or_counted_as_lost(place
         text = text[:place] + '"' + text[place:]
     counted = 0
     for row in csv_rows.rows([text.encode()], ","):
-        lost = row.lines if row.problem else row.lines > 1 and csv_rows.swallowed(row.fields, ",", priced, width=3)
+        lost = (
+            row.lines
+            if row.problem
+            else row.lines > 1 and csv_rows.count_swallowed_rows(row.fields, ",", priced, width=3)
+        )
         counted += lost or bool(row.fields)
     assert 20 <= counted <= 20 + len(places)  # a quote on a line of its own makes one more
 

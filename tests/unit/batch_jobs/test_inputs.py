@@ -1,18 +1,16 @@
 """What a job makes of the files that people and programs call CSV, and of places it must not read."""
 
 import re
-from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
 
+from batch_jobs import files, inputs
+from batch_jobs.domain import rejects, totals
 from fanout.contracts.batch_jobs import Column
 from fanout.testing import REGION
 from tests.unit.batch_jobs.conftest import BUCKET, Account, people, requested, sales
-
-Modules = Callable[[str, str], ModuleType]
 
 
 def reason(account: Account, content: str | bytes, **parameters: Any) -> str:
@@ -77,7 +75,7 @@ def test_an_input_in_another_place_is_forbidden_and_not_even_looked_at(
     account: Account, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[Any] = []
-    monkeypatch.setattr(account.module("inputs"), "version", looked.append)
+    monkeypatch.setattr(inputs, "version", looked.append)
     assert account.run(requested(uri, sales()))["reason"] == "forbidden_input"
     assert looked == []
 
@@ -142,7 +140,7 @@ def test_no_cell_begins_like_a_formula_where_a_spreadsheet_takes_another_separat
     account: Account, separator: str
 ) -> None:
     for formula in ("=1+1", "+cmd", "-2+3", "@SUM(A1)", "\uff1d1"):
-        cells = account.module("rejects").as_csv([("2", "name", "no number", f"x{separator}{formula}")]).decode()
+        cells = rejects.as_csv([("2", "name", "no number", f"x{separator}{formula}")]).decode()
         assert formula in cells
         assert not any(cell.lstrip(' "').startswith(formula) for cell in re.split(r"[;|\t\r\n]", cells))
 
@@ -180,7 +178,7 @@ def test_what_is_too_long_to_group_by_is_rejected(account: Account) -> None:
 
 
 def test_a_report_of_more_lines_than_fit_into_memory_fails(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account.module("totals"), "MOST_GROUPS", 4)
+    monkeypatch.setattr(totals, "MOST_GROUPS", 4)
     account.deliver(requested(account.put("country,amount\n" + "".join(f"c{n},1\n" for n in range(6))), sales()))
     for chunk in account.plan("job-1"):
         account.process("job-1", chunk)
@@ -199,7 +197,6 @@ def test_sums_are_exact(account: Account) -> None:
 
 
 def test_a_file_of_several_parts_is_written_whole(account: Account) -> None:
-    files = account.module("files")
     pieces = [bytes([65 + number]) * 3_000_000 for number in range(7)]
     files.write_long("results/x/long.csv", iter(pieces), files.CSV)
     assert account.text("results/x/long.csv").encode() == b"".join(pieces)

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from batch_jobs import jobs
 from fanout import aws
 from fanout.contracts.batch_jobs import Column, JobCompleted, JobFailed, Parameters
 from fanout.identity import derived_id
@@ -159,7 +159,7 @@ def test_a_start_that_was_interrupted_is_made_up_for(account: Account, monkeypat
 
 def test_an_execution_that_is_over_before_its_start_is_known_is_not_started_again(account: Account) -> None:
     event = requested(account.put(SALES), sales())
-    name = account.module("jobs").execution_name("job-1")
+    name = jobs.execution_name("job-1")
     account.states.start_execution(stateMachineArn=account.machine, name=name, input="{}")
     assert account.deliver(event) == [("processed", None)]
     assert account.executions() == [name]
@@ -176,10 +176,8 @@ def test_a_poisoned_request_between_good_ones_harms_none_of_them(account: Accoun
     assert len(account.executions()) == 2
 
 
-def test_the_name_of_an_execution_is_readable_unique_and_within_the_limits(
-    function_module: Callable[[str, str], ModuleType], account: Account
-) -> None:
-    name = account.module("jobs").execution_name
+def test_the_name_of_an_execution_is_readable_unique_and_within_the_limits() -> None:
+    name = jobs.execution_name
     long = ["x" * 127 + end for end in "ab"]
     names = [name(each) for each in ("a.b", "a-b", "a_b", *long)]
     assert len(set(names)) == 5
@@ -268,7 +266,7 @@ def test_an_import_that_ends_after_one_requested_later_is_superseded_and_says_so
 def test_of_two_imports_requested_in_one_millisecond_the_same_one_shows_whichever_ends_first(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account.module("jobs"), "_now", lambda: "2026-11-22T10:00:00.000Z")
+    monkeypatch.setattr(jobs, "_now", lambda: "2026-11-22T10:00:00.000Z")
     uris = {name: account.put(f"id,name,born\n7,{name},\n", f"inputs/{name}.csv") for name in "ab"}
     for dataset, order in (("one", "ab"), ("other", "ba")):
         for name in order:

@@ -9,6 +9,7 @@ import boto3
 import psycopg
 import pytest
 
+from database_changes.handlers import capture, replicate_to_dynamodb, replicate_to_sql
 from fanout import publisher
 from fanout.contracts.database_changes import VERSION_DIGITS, RowChanged
 from fanout.event import Event, encode
@@ -61,6 +62,13 @@ def stream_record(name: str, number: int, *, event_name: str = "INSERT", **value
     }
 
 
+HANDLERS: dict[str, ModuleType] = {
+    "capture": capture,
+    "replicate_to_dynamodb": replicate_to_dynamodb,
+    "replicate_to_sql": replicate_to_sql,
+}
+
+
 class Sns:
     """SNS's side of PublishBatch: refuses an event for ever, or not now, by its id."""
 
@@ -101,20 +109,18 @@ class Account:
     def __init__(
         self,
         queues: Queues,
-        function_module: Callable[[str, str], ModuleType],
         monkeypatch: pytest.MonkeyPatch,
         lines: Callable[[str], list[dict[str, Any]]],
     ) -> None:
         self.queues = queues
         self.sns = Sns()
-        self._function_module = function_module
         self._monkeypatch = monkeypatch
         self._lines = lines
 
     def module(self, name: str) -> ModuleType:
         """A module of the use case, imported as the function of that name would."""
         self._monkeypatch.setenv("FANOUT_SUBSCRIBER", f"database_changes/{name}")
-        return self._function_module("database_changes", name)
+        return HANDLERS[name]
 
     def receipts(self, name: str, *events: Event[Any] | str) -> list[tuple[str, str]]:
         """Deliver events in one batch of a FIFO queue; return (outcome, reason) of each receipt, in order."""
@@ -149,7 +155,6 @@ class Account:
 def account(
     queues: Queues,
     make_table: Callable[[str], str],
-    function_module: Callable[[str, str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,
     lines: Callable[[str], list[dict[str, Any]]],
 ) -> Account:
@@ -160,7 +165,7 @@ def account(
     monkeypatch.setenv("TOPIC_ARN", f"arn:aws:sns:{REGION}:123456789012:DatabaseChanges.fifo")
     boto3.client("s3", region_name=REGION).create_bucket(Bucket="unpublished")
     monkeypatch.setenv("UNPUBLISHED_BUCKET", "unpublished")
-    made = Account(queues, function_module, monkeypatch, lines)
+    made = Account(queues, monkeypatch, lines)
     monkeypatch.setattr(publisher.Publisher, "_sns", lambda _: made.sns)
     monkeypatch.setattr(publisher.time, "sleep", lambda _: None)
     return made

@@ -27,10 +27,18 @@ from fanout.contracts.order_workflow import (
 from fanout.effects import from_item, to_item
 from fanout.event import Event, decode, decode_data, encode
 from fanout.testing import REGION, LambdaContext, lambda_event
+from order_workflow.handlers import deadlines, inventory, notification, payment, workflow
 from tests.payment_provider import API_KEY, Provider, payment_provider
 from tests.unit.conftest import Queues
 
 SENDER = "orders@example.com"
+HANDLERS: dict[str, ModuleType] = {
+    "deadlines": deadlines,
+    "inventory": inventory,
+    "notification": notification,
+    "payment": payment,
+    "workflow": workflow,
+}
 
 
 class Account:
@@ -39,12 +47,10 @@ class Account:
     def __init__(
         self,
         queues: Queues,
-        function_module: Callable[[str, str], ModuleType],
         monkeypatch: pytest.MonkeyPatch,
         lines: Callable[[str], list[dict[str, Any]]],
     ) -> None:
         self.queues = queues
-        self._function_module = function_module
         self._monkeypatch = monkeypatch
         self._lines = lines
         self._sns = boto3.client("sns", region_name=REGION)
@@ -61,9 +67,9 @@ class Account:
         monkeypatch.setenv("NEW_ORDER_TOPIC_ARN", topic)
 
     def module(self, name: str) -> ModuleType:
-        """A module of the use case, imported as the function of that name would."""
+        """The handler module of that name, which runs as its function from here on."""
         self.become(name)
-        return self._function_module("order_workflow", name)
+        return HANDLERS[name]
 
     def become(self, name: str) -> None:
         """Run as the function of that name from here on."""
@@ -125,7 +131,6 @@ class Account:
 def account(
     queues: Queues,
     make_table: Callable[[str], str],
-    function_module: Callable[[str, str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,
     lines: Callable[[str], list[dict[str, Any]]],
 ) -> Account:
@@ -155,7 +160,7 @@ def account(
     monkeypatch.setenv("ORDER_TABLE", "order")
     monkeypatch.setenv("SENDER_ADDRESS", SENDER)
     boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress=SENDER)
-    return Account(queues, function_module, monkeypatch, lines)
+    return Account(queues, monkeypatch, lines)
 
 
 @pytest.fixture

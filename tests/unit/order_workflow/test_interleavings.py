@@ -19,6 +19,8 @@ from fanout.event import Event, encode
 from fanout.testing import LambdaContext
 from fanout_wiring import Wiring
 from local_engine.filter_policy import PartialBody, admits
+from order_workflow import order_store
+from order_workflow.handlers import deadlines
 from tests.payment_provider import Provider
 from tests.unit.conftest import ROOT
 
@@ -130,8 +132,8 @@ def _clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> Callable[[timed
         nonlocal passed
         passed += by
 
-    for name in ("orders", "deadlines"):
-        monkeypatch.setattr(account.module(name), "datetime", Clock)
+    for module in (order_store, deadlines):
+        monkeypatch.setattr(module, "datetime", Clock)
     return advance
 
 

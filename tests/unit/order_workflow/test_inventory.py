@@ -7,6 +7,7 @@ import pytest
 
 from fanout import aws
 from fanout.contracts.order_workflow import MOST_LINES, Line
+from order_workflow import reservation_store
 
 from .conftest import Account, cancelled, placed
 
@@ -123,7 +124,7 @@ def test_such_an_order_that_lacks_its_last_article_keeps_nothing(account: Accoun
 @pytest.fixture
 def _three_at_once(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three articles to a transaction: an order of eight takes three, and moto does not take all day."""
-    monkeypatch.setattr(account.module("reservations"), "AT_ONCE", 3)
+    monkeypatch.setattr(reservation_store, "AT_ONCE", 3)
 
 
 @pytest.mark.usefixtures("_three_at_once")
@@ -183,8 +184,7 @@ def test_a_cancellation_that_meets_a_half_taken_order_gives_the_half_back(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.stock(**{f"S{number}": 1 for number in range(EIGHT)})
-    reservations = account.module("reservations")
-    take = reservations._take_part
+    take = reservation_store._reserve_part
     crossed: list[int] = []
 
     def crossing(reservation: Any, version: int) -> Any:
@@ -193,7 +193,7 @@ def test_a_cancellation_that_meets_a_half_taken_order_gives_the_half_back(
             account.deliver("inventory", cancelled())
         return take(reservation, version)
 
-    monkeypatch.setattr(reservations, "_take_part", crossing)
+    monkeypatch.setattr(reservation_store, "_reserve_part", crossing)
     account.deliver("inventory", placed(lines=lines(EIGHT)))
     assert crossed
     assert {account.in_stock(f"S{number}") for number in range(EIGHT)} == {(1, 0)}

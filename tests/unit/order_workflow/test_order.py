@@ -3,29 +3,28 @@
 import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from fanout.event import Event
 from fanout.failures import Reject
+from order_workflow.domain.order import Order
 
-from .conftest import Account, authorized, declined, placed, reserved, unavailable
+from .conftest import authorized, declined, placed, reserved, unavailable
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PATIENCE = timedelta(minutes=15)
 
 
 @pytest.fixture
-def order(account: Account) -> Callable[..., Any]:
+def order() -> Callable[..., Any]:
     """An order that has learnt these facts, in this order."""
-    module: ModuleType = account.module("order")
 
     def learnt(*events: Event[Any]) -> Any:
-        known = module.Order(order_id="o-1")
+        known = Order(order_id="o-1")
         for event in events:
-            known = known.after(event, NOW, PATIENCE)
+            known = known.apply(event, NOW, PATIENCE)
         return known
 
     return learnt
@@ -76,12 +75,12 @@ def test_of_two_bad_outcomes_the_first_one_known_is_the_reason(order: Callable[.
 
 
 def test_what_was_decided_stays_whatever_is_learnt_later(order: Callable[..., Any]) -> None:
-    late = order(placed(), declined()).after(reserved(), NOW + timedelta(hours=1), PATIENCE)
+    late = order(placed(), declined()).apply(reserved(), NOW + timedelta(hours=1), PATIENCE)
     assert (late.state, late.reason, late.decided_at) == ("CANCELLED", "payment_declined", NOW)
     assert late.reserved is not None
     expired = order(placed()).overdue(NOW + PATIENCE)
     for event in (authorized(), reserved()):
-        expired = expired.after(event, NOW + timedelta(hours=1), PATIENCE)
+        expired = expired.apply(event, NOW + timedelta(hours=1), PATIENCE)
     assert ending(expired) == "CANCELLED deadline_passed"
 
 

@@ -11,6 +11,7 @@ import pytest
 from fanout.contracts.order_workflow import Line
 from fanout.http import post_json
 from fanout.testing import REGION
+from order_workflow import settings
 from tests.payment_provider import Provider
 
 from .conftest import Account, cancelled, placed
@@ -202,7 +203,7 @@ def test_a_payment_goes_back_to_the_provider_it_was_begun_with(
     with monkeypatch.context() as before:
         before.setenv("PAYMENT_PROVIDER_SECRET_ARN", "")
         account.deliver("payment", placed())
-    account.module("settings").payment.cache_clear()
+    settings.payment.cache_clear()
     account.deliver("payment", cancelled())
     assert [event.data.provider for event in account.published()] == ["sandbox", "sandbox"]
     assert provider.requests == {}

@@ -11,6 +11,8 @@ from botocore.exceptions import EndpointConnectionError
 from fanout import aws
 from fanout.event import Event
 from fanout.testing import LambdaContext
+from order_workflow import order_store
+from order_workflow.handlers import deadlines
 
 from ..conftest import sample_payload
 from .conftest import Account, authorized, declined, placed, refunded, reserved, unavailable
@@ -42,8 +44,8 @@ def clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> Any:
         nonlocal passed
         passed += by
 
-    for name in ("orders", "deadlines"):
-        monkeypatch.setattr(account.module(name), "datetime", Clock)
+    for module in (order_store, deadlines):
+        monkeypatch.setattr(module, "datetime", Clock)
     return advance
 
 
@@ -154,8 +156,7 @@ def test_an_order_confirmed_while_the_schedule_looks_at_it_stays_confirmed(
     """The index still names it, the last outcome is faster, and the schedule finds it decided."""
     account.deliver("workflow", placed(), authorized())
     clock(timedelta(hours=1))
-    orders = account.module("orders")
-    due = orders.due
+    due = order_store.due
 
     def overtaken(now: datetime) -> Iterator[str]:
         for order_id in due(now):
@@ -163,7 +164,7 @@ def test_an_order_confirmed_while_the_schedule_looks_at_it_stays_confirmed(
             account.become("deadlines")
             yield order_id
 
-    monkeypatch.setattr(orders, "due", overtaken)
+    monkeypatch.setattr(order_store, "due", overtaken)
     assert sweep(account) == {"cancelled": 0, "announced": 0, "failed": 0}
     assert {event.type for event in account.published()} == {"order.confirmed.v1"}
     assert state(account) == "CONFIRMED"
@@ -175,7 +176,7 @@ def test_two_writers_that_read_the_same_version_cannot_both_decide(
     """The schedule has read the order as pending when the last outcome is recorded; its own write must fail."""
     account.deliver("workflow", placed(), authorized())
     clock(timedelta(hours=1))
-    records = account.module("orders")._records()
+    records = order_store._records()
     read = records.read
     overtaken: list[str] = []
 
@@ -213,15 +214,14 @@ def test_one_order_that_cannot_be_dealt_with_holds_up_no_other(
     names = [f"o-{number}" for number in range(20)]
     account.deliver("workflow", *[placed(name) for name in names])
     clock(timedelta(hours=1))
-    orders = account.module("orders")
-    cancel = orders.cancel_if_overdue
+    cancel = order_store.cancel_if_overdue
 
     def broken_for_one(order_id: str) -> Any:
         if order_id == "o-7":
             raise ValueError("a broken record")
         return cancel(order_id)
 
-    monkeypatch.setattr(orders, "cancel_if_overdue", broken_for_one)
+    monkeypatch.setattr(order_store, "cancel_if_overdue", broken_for_one)
     with pytest.raises(RuntimeError, match="1 orders"):
         sweep(account)
     assert {event.data.order_id for event in account.published()} == set(names) - {"o-7"}

@@ -13,6 +13,8 @@ import pytest
 from fanout.contracts.system_alerts import AlertNotification, AlertRaised, AlertResolved
 from fanout.event import Event
 from fanout.testing import REGION, LambdaContext, lambda_event, sns_record
+from system_alerts.handlers import chat, pager
+from system_alerts.handlers import dispatch as dispatch_module
 from tests.sink import Sink, sink
 
 from ..conftest import Queues
@@ -39,7 +41,7 @@ def resolved(fingerprint: str = "db/full", *, at: float = 0, severity: Any = "HI
 
 
 def notification(kind: Any = "opened", **fields: Any) -> Event[AlertNotification]:
-    """News as dispatch publishes it."""
+    """AlertTransition as dispatch publishes it."""
     about = {
         "severity": "HIGH",
         "incident": "i-1",
@@ -88,10 +90,10 @@ class Listener:
         self._sns.subscribe(TopicArn=self.arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:123456789012:listener")
 
     def break_down(self) -> None:
-        """Let every publish fail, until `mend`."""
+        """Let every publish fail, until `repair`."""
         self._sns.delete_topic(TopicArn=self.arn)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Let it work again."""
         self._sns.create_topic(Name="AlertNotifications")
         self._subscribe()
@@ -139,7 +141,6 @@ def dispatch(
     queues: Queues,
     listener: Listener,
     alert_table: str,
-    function_module: Callable[[str, str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,
 ) -> ModuleType:
     """The function, as it is deployed."""
@@ -149,7 +150,7 @@ def dispatch(
     monkeypatch.setenv("OWN_STACK", "fanout-SystemAlerts-1ABC")
     monkeypatch.setenv("NOTIFICATION_WINDOW_SECONDS", str(WINDOW))
     monkeypatch.setenv("STORM_THRESHOLD", str(STORM))
-    return function_module("system_alerts", "dispatch")
+    return dispatch_module
 
 
 @pytest.fixture
@@ -179,7 +180,6 @@ def channel(
     queues: Queues,
     receiver: Sink,
     make_table: Callable[[str], str],
-    function_module: Callable[[str, str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str], Channel]:
     """Make one of the channels ("chat"), whose webhook is the receiver."""
@@ -190,7 +190,7 @@ def channel(
         monkeypatch.setenv("CHANNEL_TABLE", make_table("channels"))
         monkeypatch.setenv("WEBHOOK_SECRET_ARN", secret["ARN"])
         monkeypatch.setenv("STAGE", "local")
-        made = Channel(function_module("system_alerts", name), secret["ARN"])
+        made = Channel({"chat": chat, "pager": pager}[name], secret["ARN"])
         made.configure(json.dumps({"url": f"{receiver.url}/services/hook", "routing_key": "routing-key-1"}))
         return made
 

@@ -3,14 +3,16 @@
 import itertools
 import json
 import random
+import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import boto3
 import pytest
 
 from fanout.testing import REGION, LambdaContext, lambda_event, sns_record
+from system_alerts import alert_store
 
 from ..conftest import Queues
 from .conftest import STORM, WINDOW, Clock, Listener, deliver, raised, resolved
@@ -161,7 +163,7 @@ def test_a_notification_that_cannot_be_published_is_published_by_the_next_attemp
     deliver(dispatch, event)
     [receipt] = lines("receipt")
     assert (receipt["outcome"], receipt["reason"]) == ("retrying", "not-told: NotFound")
-    listener.mend()
+    listener.repair()
     clock.advance(20)
     deliver(dispatch, event, event)
     assert listener.kinds() == ["opened"]
@@ -172,7 +174,7 @@ def test_while_one_delivery_is_telling_another_waits(dispatch: ModuleType, liste
     event = raised()
     listener.break_down()
     deliver(dispatch, event)
-    listener.mend()
+    listener.repair()
     deliver(dispatch, event)
     assert listener.kinds() == []
     assert [line["reason"] for line in lines("receipt")][1].startswith("told-elsewhere")
@@ -181,19 +183,19 @@ def test_while_one_delivery_is_telling_another_waits(dispatch: ModuleType, liste
 def test_of_two_deliveries_at_the_same_moment_one_tells(
     dispatch: ModuleType, listener: Listener, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event, read = raised(), dispatch.alert_book._read
+    event, read = raised(), alert_store._read
     others = [event]
 
     def overtaken(fingerprint: str) -> Any:
         state = read(fingerprint)
         if others:  # the other delivery writes it down in between, and is about to tell it
             with monkeypatch.context() as slow:
-                slow.setattr("system_alerts.telling.tell", lambda *_, **__: False)
+                slow.setattr("system_alerts.notifier.notify", lambda *_, **__: None)
                 deliver(dispatch, others.pop())
         return state
 
     with monkeypatch.context() as racing:
-        racing.setattr("system_alerts.alert_book._read", overtaken)
+        racing.setattr("system_alerts.alert_store._read", overtaken)
         deliver(dispatch, event)
     assert listener.kinds() == []
     assert outcomes(lines) == ["processed", "retrying"]
@@ -204,7 +206,7 @@ def test_a_killed_delivery_s_notification_is_the_same_document_when_it_is_publis
 ) -> None:
     event = raised()
     with monkeypatch.context() as killing:
-        killing.setattr("system_alerts.telling.note", lambda _: (_ for _ in ()).throw(SystemExit))
+        killing.setattr("system_alerts.notifier.mark_sent", lambda _: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             deliver(dispatch, event)
     clock.advance(20)
@@ -333,3 +335,31 @@ def test_what_is_no_event_is_rejected_and_hurts_no_neighbour(
     deliver(dispatch, raised("a"), "no event", '{"specversion": "1.0"}', raised("b"))
     assert listener.kinds() == ["opened", "opened"]
     assert len(queues.dead()) == 2
+
+
+# ---------------------------------------------------------------------------------------------------------- legibility
+def test_an_event_is_followed_through_dispatch_in_twelve_steps_at_most(
+    dispatch: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step is a function of the package that decides or has an effect. Not counted: table access, settings, texts,
+    and functions that only compute a key or an item for their caller."""
+    helpers = {"key", "pk", "sort_key", "state_key", "entry_key", "_read", "_alerts_since", "_entry_item"}
+    helpers |= {"_state_update", "_incident", "_rank", "_expiry", "handler"}
+    helper_modules = ("settings.py", "table.py", "message_format.py", "text_length.py", "cloudwatch_alarms.py")
+    steps: list[str] = []
+
+    def follow(frame: FrameType, what: str, _: object) -> None:
+        code = frame.f_code
+        if what != "call" or "/system_alerts/system_alerts/" not in code.co_filename or code.co_name.startswith("<"):
+            return
+        if not code.co_filename.endswith(helper_modules) and code.co_name not in {*helpers, *steps}:
+            steps.append(code.co_name)
+
+    event = raised()
+    sys.setprofile(follow)
+    try:
+        deliver(dispatch, event)
+    finally:
+        sys.setprofile(None)
+    assert len(steps) <= 12, steps
+    assert (steps[0], steps[-1]) == ("find", "mark_sent")

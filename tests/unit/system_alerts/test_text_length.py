@@ -1,14 +1,8 @@
 """Cutting texts: by the receiver's measure, and never inside of what a reader sees as one character."""
 
-from collections.abc import Callable
-from types import ModuleType
-
 import pytest
 
-
-@pytest.fixture
-def text_length(function_module: Callable[[str, str], ModuleType]) -> ModuleType:
-    return function_module("system_alerts", "text_length")
+from system_alerts.domain import text_length
 
 
 @pytest.mark.parametrize(
@@ -26,7 +20,7 @@ def text_length(function_module: Callable[[str, str], ModuleType]) -> ModuleType
         pytest.param(["กำ", "ที่", "ก"], id="Thai"),
     ],
 )
-def test_a_text_is_never_cut_inside_a_character(text_length: ModuleType, characters: list[str]) -> None:
+def test_a_text_is_never_cut_inside_a_character(characters: list[str]) -> None:
     text = "".join(characters)
     whole = {"".join(characters[:count]) for count in range(len(characters) + 1)}
     for cost in (len, text_length.utf16):
@@ -39,11 +33,11 @@ def test_a_text_is_never_cut_inside_a_character(text_length: ModuleType, charact
         assert found[-1] == max(fitting, key=len).rstrip() + "|", "as much as fits"
 
 
-def test_a_character_of_endless_marks_is_cut_like_any_text(text_length: ModuleType) -> None:
+def test_a_character_of_endless_marks_is_cut_like_any_text() -> None:
     assert len(text_length.cut("a" + "\u0301" * 5_000, 500)) > 450
 
 
-def test_nothing_is_left_where_the_mark_itself_has_no_room(text_length: ModuleType) -> None:
+def test_nothing_is_left_where_the_mark_itself_has_no_room() -> None:
     assert text_length.cut("abcdef", 2) == ""
     assert text_length.cut("abcdef", -5) == ""
 
@@ -65,5 +59,5 @@ def test_nothing_is_left_where_the_mark_itself_has_no_room(text_length: ModuleTy
         pytest.param("ł" + "x" * 100, "> ", "ł" + "x" * 64 + "...", id="UCS-2 behind a prefix"),
     ],
 )
-def test_an_sms_is_one_segment(text_length: ModuleType, text: str, prefix: str, expected: str) -> None:
+def test_an_sms_is_one_segment(text: str, prefix: str, expected: str) -> None:
     assert text_length.cut_to_sms(text, prefix) == expected

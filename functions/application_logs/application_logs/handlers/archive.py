@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from application_logs import archive_layout
+from application_logs.domain import archive_layout
 from application_logs.settings import ArchiveSettings
 from fanout import aws, settings
 from fanout.contracts.application_logs import LogEntry

@@ -32,7 +32,7 @@ def _warn(log_group: str) -> None:
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
     """Publish the lines of one payload. Returns how many; none for a control message or a log group of our own.
 
-    Raises ValueError for what is no payload of CloudWatch Logs, PublishError if some lines could not be published.
+    Raises ValueError if this is not a payload of CloudWatch Logs, PublishError if some lines could not be published.
     """
     batch = cloudwatch_logs.read(payload)
     if batch.messageType != "DATA_MESSAGE":

@@ -20,7 +20,7 @@ def _settings() -> MonitorSettings:
 
 @batch_subscriber(LogEntry)
 def handler(events: list[Event[LogEntry]]) -> list[Answer]:
-    """Count the events of each service and window together; trouble with one window holds up no other."""
+    """Count the events of each service and window together; a failure of one window does not delay the others."""
     answers: dict[str, Answer] = {}
     windows: dict[Window, list[Event[LogEntry]]] = {}
     for event in events:

@@ -1,4 +1,4 @@
-"""Preserves each event's document where nobody can change or delete it."""
+"""Stores each event's document in a bucket with Object Lock."""
 
 from audit_logs import trail
 from audit_logs.documents import as_sent

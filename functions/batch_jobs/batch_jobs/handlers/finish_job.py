@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from batch_jobs import announcing, chunks, endings, files, imports, jobs
-from batch_jobs.job import Job
-from batch_jobs.problems import JobProblemError
-from batch_jobs.rejects import HEADER, as_csv
-from batch_jobs.totals import Line, Totals
+from batch_jobs import chunks, files, imports, job_failure, jobs, outcome_publisher
+from batch_jobs.domain.errors import JobProblemError
+from batch_jobs.domain.job import Job
+from batch_jobs.domain.rejects import HEADER, as_csv
+from batch_jobs.domain.totals import Line, Totals
 from fanout.effects import ConditionFailedError
 from fanout.observability import logger
 
@@ -25,28 +25,28 @@ from fanout.observability import logger
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, str]:
     """Finish a job ({"job_id"}, {"job_id", "error"}, or EventBridge's event); return its state and kind."""
     if "detail" in payload:
-        return _ended_from_outside(payload["detail"])
+        return _finish_by_execution_status(payload["detail"])
     job = jobs.read(payload["job_id"])
     if not job.is_over:
         job = _failed(job, payload["error"]) if "error" in payload else _finished(job)
-    announcing.announce(job)
+    outcome_publisher.publish_outcome(job)
     return {"state": job.state, "kind": job.requested.kind}
 
 
-def _ended_from_outside(detail: dict[str, Any]) -> dict[str, str]:
+def _finish_by_execution_status(detail: dict[str, Any]) -> dict[str, str]:
     job_id = json.loads(detail.get("input") or "{}").get("job_id", "")
     if detail["name"] != jobs.execution_name(job_id):
         logger.warning("an execution ended that no request has started", execution=detail["executionArn"])
         return {}
-    job = endings.by_status(jobs.read(job_id), detail["status"])
-    announcing.announce(job)
+    job = job_failure.fail_by_status(jobs.read(job_id), detail["status"])
+    outcome_publisher.publish_outcome(job)
     return {"state": job.state, "kind": job.requested.kind}
 
 
 def _failed(job: Job, error: dict[str, Any]) -> Job:
-    """Fail the job for what its steps have noted, else for what Step Functions says of it."""
+    """Fail the job for the problem its steps recorded, else for the error of Step Functions."""
     detail = f"a step failed for good: {error.get('Error', 'unknown')}"
-    return endings.by_problem(job, "internal_error", detail)
+    return job_failure.fail(job, "internal_error", detail)
 
 
 def _finished(job: Job) -> Job:
@@ -62,7 +62,7 @@ def _finished(job: Job) -> Job:
         detail = f"{job.rejected} of {job.good + job.rejected} rows are bad; {tolerated:g} % are tolerated"
         return jobs.failed(job, "too_many_rejected", detail, rejects=rejects)
     if job.requested.kind == "csv_import":
-        return _shown(job, rejects)
+        return _complete_import(job, rejects)
     try:
         result = _write_report(job)
     except JobProblemError as problem:
@@ -70,8 +70,8 @@ def _finished(job: Job) -> Job:
     return jobs.completed(job, result=result, rejects=rejects)
 
 
-def _shown(job: Job, rejects: str) -> Job:
-    """Complete an import, and show its rows, unless the dataset shows what was requested later."""
+def _complete_import(job: Job, rejects: str) -> Job:
+    """Complete an import and show its rows, unless the dataset shows a later request."""
     try:
         return jobs.completed(job, rejects=rejects, also=[imports.show(job)])
     except ConditionFailedError:

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from batch_jobs import csv_rows, files, inputs, jobs, settings
+from batch_jobs import files, inputs, jobs, settings
 from batch_jobs.chunks import Chunk
-from batch_jobs.csv_rows import Row
-from batch_jobs.job import Job
-from batch_jobs.problems import JobProblemError
+from batch_jobs.domain import csv_rows
+from batch_jobs.domain.csv_rows import Row
+from batch_jobs.domain.errors import JobProblemError
+from batch_jobs.domain.job import Job
 from batch_jobs.steps import step
 
 MOST_CHUNKS = 50_000
@@ -72,7 +73,7 @@ def _header(first: Row | None, wanted: Iterable[str], delimiter: str) -> list[st
     except UnicodeDecodeError:
         raise JobProblemError("not_csv", "the first row is not UTF-8") from None
     width = len(names)
-    if csv_rows.swallowed(first.fields, delimiter, lambda fields: len(fields) == width, width=width):
+    if csv_rows.count_swallowed_rows(first.fields, delimiter, lambda fields: len(fields) == width, width=width):
         raise JobProblemError("not_csv", "a stray quote makes rows part of the first row")
     missing = [name for name in wanted if name not in names]
     if missing:

@@ -9,15 +9,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from batch_jobs import chunks, csv_rows, files, imports, inputs, jobs
+from batch_jobs import chunks, files, imports, inputs, jobs
 from batch_jobs.chunks import Chunk
-from batch_jobs.columns import Columns
-from batch_jobs.csv_rows import Row
-from batch_jobs.job import Job
-from batch_jobs.problems import JobOverError
-from batch_jobs.rejects import Reject, RejectedRowError, as_csv
+from batch_jobs.domain import csv_rows
+from batch_jobs.domain.columns import Columns
+from batch_jobs.domain.csv_rows import Row
+from batch_jobs.domain.errors import JobOverError
+from batch_jobs.domain.job import Job
+from batch_jobs.domain.rejects import Reject, RejectedRowError, as_csv
+from batch_jobs.domain.totals import Summed, Totals
 from batch_jobs.steps import step
-from batch_jobs.totals import Summed, Totals
 
 T = TypeVar("T")
 Check = Callable[[list[str]], T]
@@ -137,7 +138,7 @@ class _Work:
                 return False
             return True
 
-        return csv_rows.swallowed(row.fields, self._delimiter, passes, width=self._width)
+        return csv_rows.count_swallowed_rows(row.fields, self._delimiter, passes, width=self._width)
 
     def _reject_lost(self, number: int, reason: str, rows: int) -> None:
         """Reject a malformed row and every row that is lost in it: one line of the rejects file counts for all."""

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from batch_jobs import announcing, endings, jobs, settings
-from batch_jobs.job import Job
+from batch_jobs import job_failure, jobs, outcome_publisher, settings
+from batch_jobs.domain.job import Job
 from fanout import aws
 from fanout.contracts.batch_jobs import JobRequested
 from fanout.event import Event
@@ -14,15 +14,15 @@ from fanout.subscriber import Outcome, subscriber
 
 @subscriber(JobRequested)
 def handler(event: Event[JobRequested]) -> Outcome:
-    """Record, then start. A job of which it is not known that it has started is started again, under the same name."""
+    """Record the job, then start it. A job that may not have started is started again, under the same name."""
     job, is_new = jobs.record(event)
     if job.state == "REQUESTED":
         _start(job.job_id)
     if not is_new:
-        job = _as_it_is(job)
+        job = _current_job(job)
     if job.is_over:
         try:
-            announcing.announce(job)
+            outcome_publisher.publish_outcome(job)
         except PublishError as error:
             raise Retry("not published") from error
     return Outcome.PROCESSED if is_new else Outcome.DUPLICATE
@@ -41,14 +41,14 @@ def _start(job_id: str) -> None:
             raise
 
 
-def _as_it_is(job: Job) -> Job:
-    """Return the job, failed if its execution has ended and nobody has told.
+def _current_job(job: Job) -> Job:
+    """Return the job, failed if its execution has ended without an event.
 
-    EventBridge tells, at best effort. Who asks for a job again asks, with that, what has become of it.
+    EventBridge delivers at best effort. A repeated request therefore checks the execution.
     """
     if job.is_over:
         return job
     machine = settings.start().state_machine_arn
     execution = f"{machine.replace(':stateMachine:', ':execution:')}:{jobs.execution_name(job.job_id)}"
     status = aws.client("stepfunctions").describe_execution(executionArn=execution)["status"]
-    return endings.by_status(job, status)
+    return job_failure.fail_by_status(job, status)

@@ -1,17 +1,17 @@
 """Publishes every change of the primary table: the target of its stream.
 
 Lambda hands over each shard's records in order and waits where a batch fails, so what merely cannot be published now
-holds back all later changes of its shard: nothing overtakes. What would be refused for ever is set aside before
-anything later of its row is published, and an alarm tells of it. What is no change of a row at all is set aside when
-those beside it are published: nobody can say which of them it would be before.
+holds back all later changes of its shard: nothing overtakes. A change that would always be refused is stored in S3
+before anything later of its row is published, and raises an alarm. A record that is not a change of a row is stored
+after its neighbours are published, because its place among them is unknown.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
 import time
 from typing import Any
 
-from database_changes import settings, unpublished
-from database_changes.changes import Change
+from database_changes import settings, unpublished_store
+from database_changes.domain.changes import Change
 from fanout.claim_check import ClaimChecks
 from fanout.identity import subscriber_name
 from fanout.observability import count
@@ -24,7 +24,7 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, list[dict[str, 
     waiting, aside = changes, 0
     while True:
         failures = _publish(waiting)
-        kept = [change for change, failure in failures if failure.is_final and unpublished.set_aside(change, failure)]
+        kept = [change for change, failure in failures if failure.is_final and unpublished_store.store(change, failure)]
         waiting = [change for change, _ in failures if change not in kept]
         aside += len(kept)
         if not kept:  # else the changes behind them have their turn

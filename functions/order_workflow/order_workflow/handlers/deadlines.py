@@ -1,6 +1,6 @@
-"""Run by a schedule: cancels orders whose deadline has passed, and publishes decisions that never got out.
+"""Run by a schedule: cancels orders whose deadline has passed, and publishes decisions that were not published.
 
-Any number of these may run at once, and beside the workflow: an order is decided by one conditional write.
+Concurrent runs are safe, also beside the workflow: an order is decided by one conditional write.
 """
 
 from datetime import UTC, datetime
@@ -8,31 +8,31 @@ from typing import Any
 
 from fanout.deadline import Deadline
 from fanout.observability import describe, logger
-from order_workflow import orders
+from order_workflow import order_store
 
 # An order takes a few calls of some milliseconds each; this much is left for one that meets a slow answer.
 _SECONDS_PER_ORDER = 5
 
 
 def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Deal with every order that is due; return how many were cancelled, announced and failed.
+    """Process every order that is due; return how many were cancelled, announced and failed.
 
-    What the time does not suffice for is left to the next run. One order's trouble holds up no other. Raises
-    RuntimeError at the end if any failed, so that an alarm tells of it.
+    Orders that the time does not suffice for are left to the next run. An order that fails does not stop the others.
+    Raises RuntimeError at the end if any failed, so that an alarm is raised.
     """
     deadline = Deadline(context)
     counts = {"cancelled": 0, "announced": 0, "failed": 0}
-    for order_id in orders.due(datetime.now(UTC)):
+    for order_id in order_store.due(datetime.now(UTC)):
         if deadline.seconds() < _SECONDS_PER_ORDER:
             logger.warning("the time is up: the next run goes on")
             break
         try:
-            order, cancelled = orders.cancel_if_overdue(order_id)
+            order, cancelled = order_store.cancel_if_overdue(order_id)
             if not order.announced:
-                orders.announce(order)
+                order_store.publish_decision(order)
                 counts["announced"] += 1
             counts["cancelled"] += cancelled
-        except Exception as error:  # the next run meets it again
+        except Exception as error:  # the next run retries it
             logger.error("order not dealt with", error=describe(error), order_id=order_id)
             counts["failed"] += 1
     logger.info("deadlines", counts=counts)

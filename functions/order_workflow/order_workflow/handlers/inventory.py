@@ -1,4 +1,4 @@
-"""Sets the articles of each order aside, every line or none, and gives them back when the order is cancelled."""
+"""Reserves the stock of each order, every line or none, and releases it when the order is cancelled."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from fanout.contracts.order_workflow import OrderCancelled, OrderPlaced
 from fanout.event import Event
 from fanout.failures import Discard
 from fanout.subscriber import Outcome, subscriber
-from order_workflow import announcing, reservations
+from order_workflow import event_publisher, reservation_store
 
 
 @subscriber(OrderPlaced, OrderCancelled)
 def handler(event: Event[Any]) -> Outcome:
-    """Reserve and publish how that ended, for a duplicate once more; or release."""
+    """Reserve stock and publish the outcome, for a duplicate again; or release the stock."""
     if isinstance(event.data, OrderCancelled):
-        _, news = reservations.release(event.data.order_id)
-        return Outcome.PROCESSED if news else Outcome.DUPLICATE
-    reservation, news = reservations.reserve(event)
+        _, is_new = reservation_store.release(event.data.order_id)
+        return Outcome.PROCESSED if is_new else Outcome.DUPLICATE
+    reservation, is_new = reservation_store.reserve(event)
     outcome = reservation.outcome()
     if outcome is None:
-        raise Discard("cancelled: the order was cancelled before anything was set aside")
-    announcing.publish([outcome])
-    return Outcome.PROCESSED if news else Outcome.DUPLICATE
+        raise Discard("cancelled: the order was cancelled before stock was reserved")
+    event_publisher.publish([outcome])
+    return Outcome.PROCESSED if is_new else Outcome.DUPLICATE

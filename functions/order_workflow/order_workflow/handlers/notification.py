@@ -1,4 +1,4 @@
-"""Tells the customer how the order ended: one mail per order, ever."""
+"""Sends the customer one mail about the outcome of the order."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ def handler(event: Event[OrderConfirmed | OrderCancelled]) -> Outcome:
     """Send the mail and record it."""
     order = event.data
     if order.email is None:
-        raise Discard("no-address: the order does not say where the customer wants to be told")
+        raise Discard("no-address: the order has no e-mail address")
     try:
         recipient = deliverable(order.email)
     except MalformedAddressError as error:

@@ -10,18 +10,18 @@ from fanout.contracts.order_workflow import (
 )
 from fanout.event import Event
 from fanout.subscriber import Outcome, subscriber
-from order_workflow import orders
-from order_workflow.order import Fact
+from order_workflow import order_store
+from order_workflow.domain.order import Fact
 
 
 @subscriber(OrderPlaced, PaymentAuthorized, PaymentDeclined, PaymentRefunded, StockReserved, StockUnavailable)
 def handler(event: Event[Fact]) -> Outcome:
-    """Record what the event tells, and announce what was decided: when it is, and again for every duplicate.
+    """Record the event, and publish the decision: once it is made, and again for every duplicate.
 
-    Not for duplicates of a refund: a refund follows from the announcement, and the two would go round for ever.
+    Not for duplicates of a refund: a refund follows from the decision, and the two would repeat forever.
     """
-    order, news = orders.learn(event)
-    repeated = not news and not isinstance(event.data, PaymentRefunded)
+    order, is_new = order_store.record_event(event)
+    repeated = not is_new and not isinstance(event.data, PaymentRefunded)
     if repeated or not order.announced:
-        orders.announce(order)
-    return Outcome.PROCESSED if news else Outcome.DUPLICATE
+        order_store.publish_decision(order)
+    return Outcome.PROCESSED if is_new else Outcome.DUPLICATE

@@ -11,8 +11,9 @@ from fanout.contracts.system_alerts import AlertNotification
 from fanout.effects import at_most_once
 from fanout.event import Event
 from fanout.subscriber import Outcome, subscriber
-from system_alerts import settings, texts, webhooks
-from system_alerts.text_length import cut, measure, utf16
+from system_alerts import settings, webhooks
+from system_alerts.domain import message_format
+from system_alerts.domain.text_length import cut, measure, utf16
 from system_alerts.webhooks import Webhook
 
 # An attempt that began longer ago than this was killed: twice the function's timeout.
@@ -61,7 +62,7 @@ def message(notification: AlertNotification, limit: int = _LIMIT) -> dict[str, s
     it is escaped, so that no entity is.
     """
     subject = f"*{_plain(cut(notification.subject, limit // 2, _escaped))}*\n"
-    return {"text": subject + _plain(texts.shorten(notification, limit - measure(subject, utf16), _escaped))}
+    return {"text": subject + _plain(message_format.shorten(notification, limit - measure(subject, utf16), _escaped))}
 
 
 def _plain(text: str) -> str:

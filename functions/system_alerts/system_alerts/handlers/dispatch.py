@@ -1,7 +1,7 @@
-"""Keeps the book of alerts, and tells people what is news. SNS invokes this function directly.
+"""Stores each alert's state and history, and publishes what people must know. SNS invokes this function directly.
 
-Alerts come as events of ours, or as CloudWatch's notifications: on SystemAlerts, and those of the whole application on
-the operator's topic.
+Alerts arrive as events of the application, or as CloudWatch notifications: on SystemAlerts, and those of the whole
+application on the operator's topic.
 """
 
 from typing import Any
@@ -9,21 +9,22 @@ from typing import Any
 from fanout.contracts.system_alerts import AlertRaised, AlertResolved, AlertWindowEnded
 from fanout.event import Event
 from fanout.subscriber import Outcome, subscriber
-from system_alerts import alert_book, storms, table, telling, windows
+from system_alerts import alert_store, notifier, storm_summary, windows
 from system_alerts.cloudwatch_alarms import from_cloudwatch
 
 
 @subscriber(AlertRaised, AlertResolved, AlertWindowEnded, translate=from_cloudwatch)
 def handler(event: Event[Any]) -> Outcome:
-    """Write the event into the book; if it is news, publish a notification."""
+    """Store the event and, if it changes what people must know, publish a notification."""
     if isinstance(event.data, AlertWindowEnded):
-        return storms.close(event)
-    entry = alert_book.find(event)
-    is_fresh = False
+        return storm_summary.summarize_window(event)
+    entry, is_new = alert_store.find(event), False
     if entry is None:
-        window = windows.current(table.get(windows.CURRENT))
+        window = windows.current_window()
         if isinstance(event.data, AlertRaised):
-            windows.count(window, event)
-        entry, is_fresh = alert_book.record(event, window)
-    has_told = telling.tell(entry, is_fresh=is_fresh)
-    return Outcome.PROCESSED if is_fresh or has_told else Outcome.DUPLICATE
+            windows.count_alert(window, event)
+        entry, is_new = alert_store.record(event, window)
+    if entry.notice is not None:
+        notifier.notify(entry.key, entry.notice, is_summarised=entry.summarised, has_lease=is_new)
+        return Outcome.PROCESSED
+    return Outcome.PROCESSED if is_new else Outcome.DUPLICATE

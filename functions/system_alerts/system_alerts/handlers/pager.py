@@ -25,45 +25,45 @@ _SEVERITIES: dict[Severity, str] = {"CRITICAL": "critical", "HIGH": "error", "ME
 @subscriber(AlertNotification)
 def handler(event: Event[AlertNotification]) -> Outcome:
     """Send the notification, unless it has been sent, or would open what is over."""
-    news = event.data
-    if news.kind == "summary" and not news.held_back:
+    alert = event.data
+    if alert.kind == "summary" and not alert.held_back:
         raise Discard("no-incident: every alert in the summary has an incident of its own")
     webhook = webhooks.configured()
     if not webhook.routing_key:
         raise Retry("misconfigured: the webhook's secret holds no routing_key")
     if _get(f"sent#{event.identity}"):
         return Outcome.DUPLICATE
-    if news.kind == "resolved":
+    if alert.kind == "resolved":
         _close(event)
         _send(webhook, event, "resolve")
     else:
-        if _is_over(news.incident):
-            raise Discard("over: the incident was resolved before this came")
+        if _is_over(alert.incident):
+            raise Discard("over: the incident was resolved before this notification arrived")
         _send(webhook, event, "trigger")
-        if _is_over(news.incident):  # while this was under way
+        if _is_over(alert.incident):  # resolved while the trigger was sent
             _send(webhook, event, "resolve")
     return put_once(
         settings.channel().channel_table,
-        {"pk": f"sent#{event.identity}", "sk": "pager", "kind": news.kind, "expires_at": marker_expiry()},
+        {"pk": f"sent#{event.identity}", "sk": "pager", "kind": alert.kind, "expires_at": marker_expiry()},
     )
 
 
 def document(webhook: Webhook, event: Event[AlertNotification], action: str) -> dict[str, Any]:
     """Return what is sent. action: trigger or resolve."""
-    news = event.data
-    about: dict[str, Any] = {"routing_key": webhook.routing_key, "event_action": action, "dedup_key": news.incident}
+    alert = event.data
+    about: dict[str, Any] = {"routing_key": webhook.routing_key, "event_action": action, "dedup_key": alert.incident}
     if action == "resolve":
         return about
     # The contract keeps summary and dedup_key within PagerDuty's limits, 1,024 and 255 characters.
     payload = {
-        "summary": news.subject,
-        "source": news.service,
-        "severity": _SEVERITIES[news.severity],
+        "summary": alert.subject,
+        "source": alert.service,
+        "severity": _SEVERITIES[alert.severity],
         "timestamp": event.occurred_at.isoformat(),
-        "class": news.kind,
-        "custom_details": {"text": news.text, "fingerprint": news.fingerprint, "alerts": news.alerts},
+        "class": alert.kind,
+        "custom_details": {"text": alert.text, "fingerprint": alert.fingerprint, "alerts": alert.alerts},
     }
-    links = [{"href": news.runbook_url, "text": "Runbook"}] if news.runbook_url else []
+    links = [{"href": alert.runbook_url, "text": "Runbook"}] if alert.runbook_url else []
     return {**about, "client": "fanout", "payload": payload, "links": links}
 
 
@@ -83,7 +83,7 @@ def _get(pk: str) -> dict[str, Any]:
 
 
 def _close(event: Event[AlertNotification]) -> None:
-    """Note that the incident is over before saying so: a trigger that comes after this looks, and stays away."""
+    """Note that the incident is over before saying so: a trigger that comes after this looks."""
     put_once(
         settings.channel().channel_table,
         {

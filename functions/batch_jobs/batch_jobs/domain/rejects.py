@@ -1,4 +1,4 @@
-"""Rows that did not pass, and CSV files that are safe to open.
+"""Rejected rows, and CSV files that are safe to open.
 
 A spreadsheet takes a cell that begins like a formula for one, whoever wrote it, so what comes from an input never
 begins like one in an output, neither where a cell begins nor where it would if the file were taken apart at semicolons,
@@ -19,7 +19,7 @@ _LONGEST_VALUE = 100
 
 
 class Reject(NamedTuple):
-    """One row that did not pass, and why."""
+    """One rejected row, and the reason."""
 
     row: int
     """As a spreadsheet counts: the names of the columns are row 1."""
@@ -30,7 +30,7 @@ class Reject(NamedTuple):
 
 
 class RejectedRowError(Exception):
-    """A row that does not pass. `column`, `reason` and `value` as in `Reject`."""
+    """A row is rejected. `column`, `reason` and `value` as in `Reject`."""
 
     def __init__(self, column: str, reason: str, value: str = "") -> None:
         super().__init__(reason)
@@ -39,7 +39,7 @@ class RejectedRowError(Exception):
         self.value = value
 
     def at(self, row: int) -> Reject:
-        """Return what is told of it."""
+        """Return the entry of the rejects file."""
         return Reject(row, self.column, self.reason, self.value[:_LONGEST_VALUE])
 
 

@@ -1,10 +1,10 @@
-"""What makes a job fail whole, in the words of `job.failed.v1`."""
+"""Errors that fail a whole job; the reasons are those of `job.failed.v1`."""
 
 from fanout.contracts.batch_jobs import FailureReason
 
 
 class JobProblemError(Exception):
-    """The job cannot be done, however often it is tried: the state machine does not retry this one, by its name."""
+    """The job can never succeed. The state machine recognises this error by its name and does not retry it."""
 
     def __init__(self, reason: FailureReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -13,4 +13,4 @@ class JobProblemError(Exception):
 
 
 class JobOverError(Exception):
-    """The job has ended meanwhile, so there is nothing to do for it any more; not retried either."""
+    """The job has ended in the meantime; not retried."""

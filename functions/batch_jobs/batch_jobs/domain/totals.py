@@ -9,8 +9,8 @@ from decimal import Context, Decimal
 
 import msgspec
 
-from batch_jobs.problems import JobProblemError
-from batch_jobs.rejects import RejectedRowError
+from batch_jobs.domain.errors import JobProblemError
+from batch_jobs.domain.rejects import RejectedRowError
 
 MOST_GROUPS = 50_000
 """All of them are in memory when the report is written. More than that is a table, and no report."""
@@ -60,7 +60,7 @@ class Summed:
         self._sums = [(name, header.index(name)) for name in summed]
 
     def of(self, fields: Sequence[str]) -> tuple[tuple[str, ...], list[Decimal]]:
-        """Return a row's group and numbers. Raises RejectedRowError for what is no number."""
+        """Return a row's group and numbers. Raises RejectedRowError if a value is not a number."""
         numbers = []
         for name, index in self._sums:
             text = fields[index].strip()

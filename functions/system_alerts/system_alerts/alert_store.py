@@ -1,11 +1,11 @@
-"""The book of alerts: the state of each, and its history.
+"""The table of alerts: the state of each, and its history.
 
     pk                   sk                      attributes
     alert#<fingerprint>  state                   status, incident, severity, latest...: see `alert_state`
     alert#<fingerprint>  event#<event identity>  at, kind, severity, title, news: one event of its history
 
-Index `ByTime` has the history in order. In a storm thousands of events are about one alert: those that are no news move
-nothing but `latest`, in one write that cannot conflict; only what is news takes a transaction of state and history.
+Index `ByTime` sorts the history. In a storm thousands of events are about one alert: repetitions only move `latest`, in
+one write that cannot conflict; only a transition of the state takes a transaction of state and history.
 """
 
 import random
@@ -20,62 +20,63 @@ from fanout.contracts.system_alerts import AlertNotification, AlertRaised, Kind
 from fanout.effects import ConditionFailedError, marker_expiry, put_once, to_item, transact
 from fanout.event import encode
 from fanout.failures import Retry
-from system_alerts import settings, table, texts
-from system_alerts.alert_state import AlertEvent, News, State, changed, judge, order
+from system_alerts import settings, table
+from system_alerts.domain import message_format
+from system_alerts.domain.alert_state import AlertEvent, AlertTransition, State, apply, classify, sort_key
 from system_alerts.windows import Window
 
 INDEX = "ByTime"
-# How long one delivery has the telling to itself. Ending it early costs people a second copy, no more.
+# How long one delivery may take to publish. If the lease ends earlier, people receive a second copy, no more.
 LEASE_SECONDS = 15
-_MOST_TRIES = 12
+_MAX_ATTEMPTS = 12
 
-_TOLD: dict[News, Kind] = {
-    News.OPENED: "opened",
-    News.REPEATED: "repeated",
-    News.ESCALATED: "escalated",
-    News.RESOLVED: "resolved",
+_KINDS: dict[AlertTransition, Kind] = {
+    AlertTransition.OPENED: "opened",
+    AlertTransition.REPEATED: "repeated",
+    AlertTransition.ESCALATED: "escalated",
+    AlertTransition.RESOLVED: "resolved",
 }
 
 
-class Entry(msgspec.Struct, kw_only=True):
-    """One event in the history, as it stands in the table."""
+class HistoryEntry(msgspec.Struct, kw_only=True):
+    """One event of an alert's history."""
 
     pk: str
     sk: str
-    news: News
+    news: AlertTransition
     notice: str | None = None
-    """The notification that is still to be told, as it will be published."""
+    """The notification that is not yet published, as a JSON document."""
     lease_until: int = 0
     summarised: bool = False
-    """It ends what only a summary has told of."""
+    """It resolves an alert that people know only from a summary."""
 
     @property
     def key(self) -> dict[str, str]:
-        """Where it stands."""
+        """The item's key."""
         return {"pk": self.pk, "sk": self.sk}
 
 
 def state_key(fingerprint: str) -> dict[str, str]:
-    """Return where an alert's state stands."""
+    """Return the key of an alert's state."""
     return {"pk": f"alert#{fingerprint}", "sk": "state"}
 
 
 def entry_key(event: AlertEvent) -> dict[str, str]:
-    """Return where an event stands in the history."""
+    """Return the key of an event's history entry."""
     return {"pk": f"alert#{event.data.fingerprint}", "sk": f"event#{event.identity}"}
 
 
-def record(event: AlertEvent, window: Window) -> tuple[Entry, bool]:
-    """Write an event into the book; return its entry, and whether it was written by this call and no other delivery.
+def record(event: AlertEvent, window: Window) -> tuple[HistoryEntry, bool]:
+    """Store an event; return its entry, and whether this call wrote it (False: another delivery did).
 
-    Raises Retry if too many others write about the same alert at this moment, and what DynamoDB raises.
+    Raises Retry if too many concurrent deliveries change the same alert, and what DynamoDB raises.
     """
-    for attempt in range(_MOST_TRIES):
+    for attempt in range(_MAX_ATTEMPTS):
         state = _read(event.data.fingerprint)
-        news = judge(state, event, time.time())
+        transition = classify(state, event, time.time())
         try:
-            entry = _write(event, window, state, news)
-        except ConditionFailedError:  # the state is no longer what was judged; or this very event has been written
+            entry = _write(event, window, state, transition)
+        except ConditionFailedError:  # the state has changed since it was read, or this event was written
             known = find(event)
             if known is not None:
                 return known, False
@@ -88,24 +89,24 @@ def record(event: AlertEvent, window: Window) -> tuple[Entry, bool]:
     raise Retry("contended: too many events about this alert at once")
 
 
-def find(event: AlertEvent) -> Entry | None:
-    """Return an event's entry; None if the event is not in the book."""
+def find(event: AlertEvent) -> HistoryEntry | None:
+    """Return an event's history entry; None if the event was not stored."""
     item = table.get(entry_key(event))
-    return msgspec.convert(item, Entry) if item else None
+    return msgspec.convert(item, HistoryEntry) if item else None
 
 
-def status(fingerprint: str) -> str:
-    """Return what is known of an alert: open or resolved."""
+def alert_status(fingerprint: str) -> str:
+    """Return an alert's status: open, resolved or unknown."""
     state = _read(fingerprint)
     return state.status if state else "unknown"
 
 
-def set_held(fingerprint: str, incident: str, held: str) -> None:
-    """Note that an alert is held back, or that a summary has told of it; nothing if that incident is over."""
+def set_suppression(fingerprint: str, incident: str, suppression: str) -> None:
+    """Record that an alert is suppressed or summarised; no effect if that incident is resolved."""
     table.update(
         state_key(fingerprint),
         "SET held = :held",
-        {":held": held, ":incident": incident, ":open": "open"},
+        {":held": suppression, ":incident": incident, ":open": "open"},
         condition="incident = :incident AND #status = :open",
         names={"#status": "status"},
     )
@@ -116,17 +117,17 @@ def _read(fingerprint: str) -> State | None:
     return msgspec.convert(item, State) if item else None
 
 
-def _write(event: AlertEvent, window: Window, state: State | None, news: News) -> Entry:
-    """Write entry and state, if the state is still what was judged. Raises ConditionFailedError if it is not."""
-    if news in {News.LATE, News.COUNTED}:
-        if news is News.COUNTED and state is not None and order(event) > state.latest:
+def _write(event: AlertEvent, window: Window, state: State | None, transition: AlertTransition) -> HistoryEntry:
+    """Write entry and state. Raises ConditionFailedError if the state has changed since it was read."""
+    if transition in {AlertTransition.LATE, AlertTransition.COUNTED}:
+        if transition is AlertTransition.COUNTED and state is not None and sort_key(event) > state.latest:
             _touch(event, state)
-        return _put(event, window, news)
+        return _put(event, window, transition)
     told_until = int(time.time()) + settings.dispatch().notification_window_seconds
-    after = changed(state, event, news, told_until)
-    notice = _notice(event, after, news) if news in _TOLD else None
-    item = _entry_item(event, window, news, notice)
-    if news is News.RESOLVED and after.held:
+    after = apply(state, event, transition, told_until)
+    notice = _notification(event, after, transition) if transition in _KINDS else None
+    item = _entry_item(event, window, transition, notice)
+    if transition is AlertTransition.RESOLVED and after.held:
         item["summarised"] = True
     transact(
         [
@@ -140,37 +141,37 @@ def _write(event: AlertEvent, window: Window, state: State | None, news: News) -
             },
         ]
     )
-    return msgspec.convert(item, Entry)
+    return msgspec.convert(item, HistoryEntry)
 
 
 def _touch(event: AlertEvent, state: State) -> None:
-    """Note that the alert was raised again, unless meanwhile it is not what was judged: open, known, this bad."""
+    """Move `latest` forward. Raises ConditionFailedError if the state has changed since it was read."""
     is_touched = table.update(
         state_key(event.data.fingerprint),
         "SET latest = :order",
-        {":order": order(event), ":version": state.version},
+        {":order": sort_key(event), ":version": state.version},
         condition="version = :version AND latest < :order",
     )
     if not is_touched:
         raise ConditionFailedError([0])
 
 
-def _put(event: AlertEvent, window: Window, news: News) -> Entry:
-    item = _entry_item(event, window, news, None)
+def _put(event: AlertEvent, window: Window, transition: AlertTransition) -> HistoryEntry:
+    item = _entry_item(event, window, transition, None)
     put_once(settings.dispatch().alert_table, item)
-    return msgspec.convert(item, Entry)
+    return msgspec.convert(item, HistoryEntry)
 
 
-def _entry_item(event: AlertEvent, window: Window, news: News, notice: str | None) -> dict[str, Any]:
+def _entry_item(event: AlertEvent, window: Window, transition: AlertTransition, notice: str | None) -> dict[str, Any]:
     item: dict[str, Any] = {
         **entry_key(event),
-        "at": order(event),
+        "at": sort_key(event),
         "kind": "raised" if isinstance(event.data, AlertRaised) else "resolved",
         "severity": event.data.severity,
         "title": event.data.title,
-        "news": news.value,
+        "news": transition.value,
         "window": window.name,
-        "received_at": texts.instant(datetime.now(UTC)),
+        "received_at": message_format.rfc3339(datetime.now(UTC)),
         "expires_at": marker_expiry(),
     }
     if notice is not None:
@@ -179,8 +180,8 @@ def _entry_item(event: AlertEvent, window: Window, news: News, notice: str | Non
 
 
 def _state_update(event: AlertEvent, state: State | None, after: State) -> dict[str, Any]:
-    """The state's part of the transaction. `latest` may have moved since it was read, by a mere repetition: it is not
-    moved back, and a resolution is none if a repetition has come after it."""
+    """Return the state's update. A repetition may have moved `latest` since it was read: it is never moved back, and a
+    later repetition makes a resolution fail its condition."""
     fields = msgspec.to_builtins(after)
     moved = state is None or after.latest != state.latest
     if not moved:
@@ -193,7 +194,7 @@ def _state_update(event: AlertEvent, state: State | None, after: State) -> dict[
         values[":seen"] = state.version
         if moved:
             condition += " AND latest < :order"
-            values[":order"] = order(event)
+            values[":order"] = sort_key(event)
     return {
         "Update": {
             "TableName": settings.dispatch().alert_table,
@@ -206,20 +207,20 @@ def _state_update(event: AlertEvent, state: State | None, after: State) -> dict[
     }
 
 
-def _notice(event: AlertEvent, state: State, news: News) -> str:
-    """The notification about a piece of news, as it will be published, once or again."""
-    alert, kind = event.data, _TOLD[news]
-    is_over = news is News.RESOLVED
+def _notification(event: AlertEvent, state: State, transition: AlertTransition) -> str:
+    """Return the notification about a transition, as a JSON document."""
+    alert, kind = event.data, _KINDS[transition]
+    is_over = transition is AlertTransition.RESOLVED
     alerts = max(1, _alerts_since(alert.fingerprint, state.opened) + (0 if is_over else 1))
     notification = AlertNotification(
         kind=kind,
         severity=state.severity,
         incident=state.incident,
-        subject=texts.headline(kind, state.severity, alert.service, alert.title),
-        text=texts.story(
+        subject=message_format.subject(kind, state.severity, alert.service, alert.title),
+        text=message_format.body(
             description=alert.description,
             since=state.opened_at,
-            until=texts.instant(event.occurred_at) if is_over else None,
+            until=message_format.rfc3339(event.occurred_at) if is_over else None,
             alerts=alerts,
             severity=state.severity,
             runbook_url=alert.runbook_url,

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from application_logs import levels
+from application_logs.domain import levels
 from fanout import log_entry
 from fanout.contracts.application_logs import Level
 

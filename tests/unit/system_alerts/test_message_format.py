@@ -1,12 +1,12 @@
 """The texts that people read, each within its receiver's limit."""
 
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from system_alerts.domain import message_format
+from system_alerts.handlers import chat
 
 from .conftest import notification
 
@@ -21,16 +21,6 @@ FACTS = {
 }
 
 
-@pytest.fixture
-def chat(function_module: Callable[[str, str], ModuleType]) -> ModuleType:
-    return function_module("system_alerts", "chat")
-
-
-@pytest.fixture
-def texts(chat: ModuleType) -> ModuleType:
-    return sys.modules["system_alerts.texts"]
-
-
 def assert_sound(text: str, limit: int) -> None:
     """The text is within the limit, and each entity in it is whole."""
     assert len(text.encode("utf-16-le")) // 2 <= limit
@@ -43,10 +33,8 @@ def assert_sound(text: str, limit: int) -> None:
     ["&" * 4_000, "<b>" * 1_300, "x" * 4_000, "word " * 800, "😀" * 4_000, "e\u0301" * 2_000, "first\n\n" * 500],
     ids=["ampersands", "markup", "one word", "words", "emoji", "combining marks", "paragraphs"],
 )
-def test_chat_cuts_the_description_and_keeps_the_facts(
-    chat: ModuleType, texts: ModuleType, description: str, limit: int
-) -> None:
-    text = chat.message(notification(text=texts.story(description=description, **FACTS)).data, limit)["text"]
+def test_chat_cuts_the_description_and_keeps_the_facts(description: str, limit: int) -> None:
+    text = chat.message(notification(text=message_format.body(description=description, **FACTS)).data, limit)["text"]
     assert_sound(text, limit)
     assert text.startswith("*[HIGH] db: Full*\n")
     assert text.endswith(
@@ -57,8 +45,8 @@ def test_chat_cuts_the_description_and_keeps_the_facts(
 
 
 @pytest.mark.parametrize("mention", ["@everyone", "@Channel", "(@ada", "<@123456789012345678>", "<@&1>", "@@here"])
-def test_chat_mentions_nobody(chat: ModuleType, texts: ModuleType, mention: str) -> None:
-    body = texts.story(description=f"{mention} " * 400, **FACTS)
+def test_chat_mentions_nobody(mention: str) -> None:
+    body = message_format.body(description=f"{mention} " * 400, **FACTS)
     text = chat.message(notification(subject=f"ada@example.com {mention}", text=body).data, 2_000)["text"]
     assert_sound(text, 2_000)
     assert text.startswith("*ada@example.com ")
@@ -66,10 +54,10 @@ def test_chat_mentions_nobody(chat: ModuleType, texts: ModuleType, mention: str)
     assert text.endswith("Alert:    shop/errors")
 
 
-def test_a_fact_without_room_leaves_it_to_the_others(chat: ModuleType, texts: ModuleType) -> None:
+def test_a_fact_without_room_leaves_it_to_the_others() -> None:
     link = "https://example.com/" + "x" * 1_980
     text = chat.message(
-        notification(text=texts.story(description="d" * 4_000, **FACTS | {"runbook_url": link})).data, 2_000
+        notification(text=message_format.body(description="d" * 4_000, **FACTS | {"runbook_url": link})).data, 2_000
     )["text"]
     assert_sound(text, 2_000)
     assert "x" * 100 not in text
@@ -77,14 +65,16 @@ def test_a_fact_without_room_leaves_it_to_the_others(chat: ModuleType, texts: Mo
     assert "ddd...\n\n" in text
 
 
-def test_a_subject_of_nothing_but_entities_leaves_room_for_the_facts(chat: ModuleType, texts: ModuleType) -> None:
-    text = chat.message(notification(subject="&" * 200, text=texts.story(description="d", **FACTS)).data, 500)["text"]
+def test_a_subject_of_nothing_but_entities_leaves_room_for_the_facts() -> None:
+    text = chat.message(notification(subject="&" * 200, text=message_format.body(description="d", **FACTS)).data, 500)[
+        "text"
+    ]
     assert_sound(text, 500)
     assert text.startswith("*&amp;&amp;")
     assert "Severity: HIGH\nSince:    2026-11-22T12:00:00Z" in text
 
 
-def test_a_text_without_facts_is_cut_at_its_end(chat: ModuleType) -> None:
+def test_a_text_without_facts_is_cut_at_its_end() -> None:
     text = chat.message(notification(text="x" * 20_000).data)["text"]
     assert text == f"*[HIGH] db: Full*\n{'x' * 3_479}..."
     assert len(text) == 3_500
@@ -92,16 +82,16 @@ def test_a_text_without_facts_is_cut_at_its_end(chat: ModuleType) -> None:
 
 @pytest.mark.parametrize("limit", [3_500, 2_000, 500])
 @pytest.mark.parametrize("count", [1, 25, 40])
-def test_chat_shortens_a_summary_by_whole_lines_and_counts_the_rest(
-    chat: ModuleType, texts: ModuleType, count: int, limit: int
-) -> None:
+def test_chat_shortens_a_summary_by_whole_lines_and_counts_the_rest(count: int, limit: int) -> None:
     lines = [
-        texts.Line(
+        message_format.SummaryLine(
             severity="LOW", service=f"s-{number}", title="<&" * 20, alerts=7, status="open", is_held_back=number > 5
         )
         for number in range(count)
     ]
-    subject, text = texts.summary(start="2026-11-22T12:00:00Z", end="2026-11-22T12:05:00Z", alerts=7, lines=lines)
+    subject, text = message_format.summary(
+        start="2026-11-22T12:00:00Z", end="2026-11-22T12:05:00Z", alerts=7, lines=lines
+    )
     shown = chat.message(notification(kind="summary", subject=subject, text=text).data, limit)["text"]
     assert_sound(shown, limit)
     introduction, rows = shown.split("\n\n")
@@ -132,16 +122,14 @@ def test_chat_shortens_a_summary_by_whole_lines_and_counts_the_rest(
         ("https://[", 3_500),
     ],
 )
-def test_a_receiver_s_limit_follows_from_its_url_unless_the_secret_names_one(
-    chat: ModuleType, url: str, limit: int
-) -> None:
+def test_a_receiver_s_limit_follows_from_its_url_unless_the_secret_names_one(url: str, limit: int) -> None:
     assert chat.limit_of(chat.Webhook(url=url)) == limit
     assert chat.limit_of(chat.Webhook(url=url, limit=800)) == 800
 
 
-def sms(texts: ModuleType, title: str, runbook_url: str | None = None) -> str:
-    subject = texts.headline("opened", "CRITICAL", "checkout", title)
-    return str(texts.present(notification(subject=subject, runbook_url=runbook_url)).texts["sms"])
+def sms(title: str, runbook_url: str | None = None) -> str:
+    subject = message_format.subject("opened", "CRITICAL", "checkout", title)
+    return str(message_format.present(notification(subject=subject, runbook_url=runbook_url)).texts["sms"])
 
 
 @pytest.mark.parametrize(
@@ -157,32 +145,32 @@ def sms(texts: ModuleType, title: str, runbook_url: str | None = None) -> str:
         pytest.param("😀" * 100, f"[CRITICAL] checkout: {'😀' * 19}...", id="emoji"),
     ],
 )
-def test_an_sms_of_any_title_is_one_segment_behind_the_topic_s_name(texts: ModuleType, title: str, text: str) -> None:
-    assert sms(texts, title) == text
+def test_an_sms_of_any_title_is_one_segment_behind_the_topic_s_name(title: str, text: str) -> None:
+    assert sms(title) == text
 
 
-def test_an_sms_has_the_runbook_if_the_segment_holds_it(texts: ModuleType) -> None:
+def test_an_sms_has_the_runbook_if_the_segment_holds_it() -> None:
     link = "https://example.com/" + "r" * 80
-    assert sms(texts, "short", link) == f"[CRITICAL] checkout: short {link}"
-    assert sms(texts, "x" * 40, link) == f"[CRITICAL] checkout: {'x' * 40}"
-    assert sms(texts, "ł", link) == "[CRITICAL] checkout: ł"
+    assert sms("short", link) == f"[CRITICAL] checkout: short {link}"
+    assert sms("x" * 40, link) == f"[CRITICAL] checkout: {'x' * 40}"
+    assert sms("ł", link) == "[CRITICAL] checkout: ł"
 
 
-def test_the_prefix_of_an_sms_is_the_topic_s_display_name(texts: ModuleType) -> None:
+def test_the_prefix_of_an_sms_is_the_topic_s_display_name() -> None:
     template = (ROOT / "usecases/system_alerts/template.yaml").read_text(encoding="utf-8")
     [name] = re.findall(r"DisplayName: (.+)", template)
-    assert f"{name.upper()}> " == texts._SMS_PREFIX
+    assert f"{name.upper()}> " == message_format._SMS_PREFIX
 
 
-def test_a_mail_s_subject_is_cut_at_a_character_that_sns_takes(texts: ModuleType) -> None:
+def test_a_mail_s_subject_is_cut_at_a_character_that_sns_takes() -> None:
     subject = "x" * 95 + "👩\u200d👩\u200d👧" + "x" * 20
-    presentation = texts.present(notification(subject=subject))
+    presentation = message_format.present(notification(subject=subject))
     assert presentation.subject == "x" * 95 + "..."
     assert presentation.texts["email"].startswith(subject)
     assert len(presentation.line) < 100
 
 
 @pytest.mark.parametrize("fingerprint", ["a\n\nb", "a\nSeverity: LOW"])
-def test_each_fact_is_one_line(texts: ModuleType, fingerprint: str) -> None:
-    text = texts.story(description="d", **FACTS | {"fingerprint": fingerprint})
+def test_each_fact_is_one_line(fingerprint: str) -> None:
+    text = message_format.body(description="d", **FACTS | {"fingerprint": fingerprint})
     assert text.endswith(f"\nAlert:    {' '.join(fingerprint.split())}")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
-from batch_jobs.rejects import RejectedRowError
+from batch_jobs.domain.rejects import RejectedRowError
 from fanout.contracts.batch_jobs import Column
 
 AttributeValue = dict[str, Any]

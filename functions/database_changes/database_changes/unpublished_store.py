@@ -1,15 +1,15 @@
-"""What capture cannot publish: set aside in S3, where a person finds it whole, with the reason."""
+"""Changes that capture cannot publish: stored in S3 with the reason, for an operator."""
 
 import msgspec
 
 from database_changes import settings
-from database_changes.changes import Change
+from database_changes.domain.changes import Change
 from fanout import aws
 from fanout.observability import describe, logger
 from fanout.publisher import Failed
 
 
-def set_aside(change: Change, failure: Failed) -> bool:
+def store(change: Change, failure: Failed) -> bool:
     """Store a change as `changes/<table>/<sequence number>.json`; the same change twice is one object.
 
     False if S3 does not take it: then it must be tried again, and nothing later of its row may go out.

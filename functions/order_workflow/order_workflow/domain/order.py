@@ -1,4 +1,4 @@
-"""An order's way from PENDING to CONFIRMED or CANCELLED: what is known, what follows from it. No I/O.
+"""An order's way from PENDING to CONFIRMED or CANCELLED: facts and decision. No I/O.
 
     placed ──────────────┐
     payment authorized ──┼─ all three ─────────────────────────────▶ CONFIRMED
@@ -7,8 +7,8 @@
     placed, and payment or stock are about another order ──────────▶ CANCELLED
     placed, and its deadline has passed ───────────────────────────▶ CANCELLED
 
-The three arrive in any order, more than once, and some never. Facts are kept from the first moment, decided is once
-the order itself is known, and what is decided stays.
+The three arrive in any order, more than once, and some never. Facts are recorded as they arrive.
+The decision is made once the order is known and never changes.
 """
 
 from datetime import datetime, timedelta
@@ -31,18 +31,18 @@ from fanout.event import Event
 from fanout.failures import Reject
 
 WORKFLOW = "order_workflow/workflow"
-"""Who decides, whichever function runs: the deciding event's source and id follow from it."""
+"""The subscriber that decides, whichever function runs: source and id of the decision follow from it."""
 
 Fact = OrderPlaced | PaymentAuthorized | PaymentDeclined | PaymentRefunded | StockReserved | StockUnavailable
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of one order."""
+    """The facts about one order, and the decision."""
 
     order_id: str
     state: Literal["PENDING", "CONFIRMED", "CANCELLED"] = "PENDING"
     placed: Event[OrderPlaced] | None = None
-    """None: an outcome was faster than the order itself."""
+    """None: an outcome arrived before the order itself."""
     deadline: datetime | None = None
     authorized: PaymentAuthorized | None = None
     declined: PaymentDeclined | None = None
@@ -52,44 +52,44 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: CancellationReason | None = None
     decided_at: datetime | None = None
     decided_by: str | None = None
-    """The id of the event that was missing for the decision; None: the deadline decided."""
+    """The id of the event that completed the facts; None: the deadline decided."""
     announced: bool = False
     """The decision is known to be published."""
 
-    def after(self, event: Event[Fact], now: datetime, patience: timedelta) -> "Order":
-        """Return the order with what the event tells; the same order if it tells nothing new.
+    def apply(self, event: Event[Fact], now: datetime, patience: timedelta) -> "Order":
+        """Return the order with the event's fact; the same order if the fact is known.
 
-        Raises Reject if it contradicts what is known.
+        Raises Reject if the event contradicts a known fact.
         """
         name = _FIELDS[type(event.data)]
-        known, told = getattr(self, name), event if name == "placed" else event.data
+        known, fact = getattr(self, name), event if name == "placed" else event.data
         if known is not None:
             if (known.data if name == "placed" else known) != event.data:
-                raise Reject(f"conflict: {event.type} says otherwise than an earlier one about the same order")
+                raise Reject(f"conflict: {event.type} differs from an earlier event about the same order")
             return self
         if _OPPOSITES.get(name) and getattr(self, _OPPOSITES[name]) is not None:
             raise Reject(f"conflict: {event.type} contradicts an earlier outcome of the same order")
-        learned = msgspec.structs.replace(self, **{name: told})
+        updated = msgspec.structs.replace(self, **{name: fact})
         if name == "placed":
-            learned = msgspec.structs.replace(learned, deadline=now + patience)
-        return learned._decided(now, event.id)
+            updated = msgspec.structs.replace(updated, deadline=now + patience)
+        return updated._decided(now, event.id)
 
     def overdue(self, now: datetime) -> "Order":
-        """Return the order as its deadline leaves it: cancelled if that has passed and nothing was decided before."""
+        """Return the order, cancelled if its deadline has passed without a decision."""
         if self.state == "PENDING" and self.deadline is not None and now >= self.deadline:
             return msgspec.structs.replace(self, state="CANCELLED", reason="deadline_passed", decided_at=now)
         return self
 
     def decision(self) -> Event[OrderConfirmed | OrderCancelled] | None:
-        """Return the event that tells what was decided: the same document however often it is asked for."""
+        """Return the event with the decision, always the same document; None if there is no decision yet."""
         if self.placed is None or self.state == "PENDING":
             return None
-        told: dict[str, Any] = {name: getattr(self.placed.data, name) for name in self.placed.data.__struct_fields__}
+        order: dict[str, Any] = {name: getattr(self.placed.data, name) for name in self.placed.data.__struct_fields__}
         data: OrderConfirmed | OrderCancelled
         if self.state == "CONFIRMED" and self.authorized is not None:
-            data = OrderConfirmed(**told, payment_provider=self.authorized.provider)
+            data = OrderConfirmed(**order, payment_provider=self.authorized.provider)
         else:
-            data = OrderCancelled(**told, reason=self.reason or "deadline_passed")
+            data = OrderCancelled(**order, reason=self.reason or "deadline_passed")
         event = self.placed.caused(data, by=WORKFLOW, time=self.decided_at)
         return msgspec.structs.replace(event, causationid=self.decided_by or self.placed.id)
 
@@ -101,7 +101,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             reason = "payment_declined"
         elif self.unavailable is not None:
             reason = "stock_unavailable"
-        elif not self._is_one_story(self.placed.data):
+        elif not self._is_consistent(self.placed.data):
             reason = "conflict"
         elif self.authorized is None or self.reserved is None:
             return self
@@ -113,11 +113,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             decided_by=event_id,
         )
 
-    def _is_one_story(self, order: OrderPlaced) -> bool:
-        """Tell whether payment and stock, as far as known, are about this very order.
+    def _is_consistent(self, order: OrderPlaced) -> bool:
+        """Return whether payment and stock, as far as known, are about this order.
 
-        They are not if a producer gave two orders one id, and payment met the one first and inventory the other. Then
-        nothing is confirmed, and the cancellation gives money and stock back.
+        They are not if a producer gave two orders one id, and payment received one first and inventory the other. Then
+        the order is cancelled, which refunds the payment and releases the stock.
         """
         if self.authorized and (self.authorized.amount, self.authorized.currency) != (order.total, order.currency):
             return False

@@ -1,9 +1,9 @@
-"""Failing a job whose execution, or one of its steps, has come to nothing."""
+"""Fails a job whose execution or one of whose steps has failed."""
 
 import msgspec
 
 from batch_jobs import jobs
-from batch_jobs.job import Job
+from batch_jobs.domain.job import Job
 from fanout.contracts.batch_jobs import FailureReason
 
 _BY_STATUS: dict[str, tuple[FailureReason, str]] = {
@@ -13,15 +13,15 @@ _BY_STATUS: dict[str, tuple[FailureReason, str]] = {
 }
 
 
-def by_status(job: Job, status: str) -> Job:
-    """Return the job, failed if its execution has ended with this status otherwise than by completing it."""
+def fail_by_status(job: Job, status: str) -> Job:
+    """Return the job, failed if its execution has ended with a status other than success."""
     if job.is_over or status not in _BY_STATUS:
         return job
-    return by_problem(job, *_BY_STATUS[status])
+    return fail(job, *_BY_STATUS[status])
 
 
-def by_problem(job: Job, reason: FailureReason, detail: str) -> Job:
-    """Fail the job for what its steps have noted, else for this reason; return it as it is then."""
+def fail(job: Job, reason: FailureReason, detail: str) -> Job:
+    """Fail the job for the problem its steps recorded, else for this reason; return the current job."""
     if job.problem:
         noted, _, detail = job.problem.partition(": ")
         reason = msgspec.convert(noted, FailureReason)

@@ -1,4 +1,4 @@
-"""Publishing how a job ended."""
+"""Publishes the outcome of a job."""
 
 from datetime import datetime
 from functools import cache
@@ -7,19 +7,19 @@ from typing import Any
 import msgspec
 
 from batch_jobs import files, jobs, settings
-from batch_jobs.job import Job
+from batch_jobs.domain.job import Job
 from fanout.contracts.batch_jobs import FailureReason, JobCompleted, JobFailed
 from fanout.event import Event
 from fanout.publisher import Publisher
 
 FINISHER = "batch_jobs/finish_job"
-"""Who says so, whichever function runs: the event's source and id follow from it."""
+"""The publishing subscriber, whichever function runs: the event's source and id follow from it."""
 
 
 def outcome(job: Job) -> Event[JobCompleted | JobFailed]:
-    """Return the event that tells how a job ended: the same document however often it is asked for."""
+    """Return the event with a job's outcome, always the same document."""
     requested = job.requested
-    told: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "job_id": job.job_id,
         "kind": requested.kind,
         "input": requested.input,
@@ -30,18 +30,18 @@ def outcome(job: Job) -> Event[JobCompleted | JobFailed]:
     data: JobCompleted | JobFailed
     if job.state == "COMPLETED":
         result = files.uri(job.result) if job.result else None
-        data = JobCompleted(**told, dataset=requested.parameters.dataset, result=result)
+        data = JobCompleted(**shared, dataset=requested.parameters.dataset, result=result)
     else:
-        data = JobFailed(**told, reason=msgspec.convert(job.reason, FailureReason), detail=job.detail)
+        data = JobFailed(**shared, reason=msgspec.convert(job.reason, FailureReason), detail=job.detail)
     cause = msgspec.json.decode(job.cause, type=Event[dict[str, str]])
     return cause.caused(data, by=FINISHER, time=msgspec.convert(job.finished_at, datetime))
 
 
-def announce(job: Job) -> None:
-    """Publish how the job ended, unless that is known to be out. Raises PublishError if SNS does not take it."""
+def publish_outcome(job: Job) -> None:
+    """Publish the job's outcome unless it is marked as published. Raises PublishError if SNS does not accept it."""
     if not job.announced:
         _publisher().publish([outcome(job)])
-        jobs.announced(job.job_id)
+        jobs.mark_announced(job.job_id)
 
 
 @cache

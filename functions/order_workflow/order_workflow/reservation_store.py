@@ -1,19 +1,19 @@
-"""Stock, and what of it is set aside for each order: every line or none, never below zero.
+"""Stock and its reservation for each order: every line or none, never below zero.
 
     pk            sk           attributes
     sku#MUG-1     stock        available, reserved
     order#1017    reservation  state, document, version
 
-An order's articles are taken in one transaction, its reservation included; beyond 99 articles in several, one after the
-other, each of which writes down how far it has come. If a later one finds too little, the earlier ones are given back
-the same way, so a crash anywhere leaves a reservation that the next delivery carries on with. Until then, others see
-less stock than there is, never more.
+An order's stock is reserved in one transaction with its reservation record; beyond 99 articles in several transactions,
+each of which records its progress. If a later one finds too little stock, the earlier ones are released the same way,
+so after a crash the next delivery continues with the reservation. Until then, other orders see less stock than there
+is, never more.
 
     new ──▶ holding ──▶ held ──▶ releasing ──▶ released
      │         ├──────▶ giving_up ──▶ unavailable
      │         └─────────────────▶ releasing
      ├────▶ unavailable
-     └────▶ void          a cancellation that came before the order: nothing will be taken
+     └────▶ void          a cancellation that arrived before the order: nothing will be reserved
 """
 
 from datetime import UTC, datetime
@@ -32,26 +32,26 @@ from fanout.effects import ConditionFailedError, to_item, transact
 from fanout.event import Event
 from fanout.failures import Reject, Retry
 from order_workflow import settings
-from order_workflow.announcing import Cause, cause
-from order_workflow.records import Records
+from order_workflow.domain.cause import Cause, cause
+from order_workflow.versioned_records import Records
 
 # A transaction has room for 100 actions, and the reservation itself is one of them.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 AT_ONCE = 99
-# More than steps there are for the largest order, with room for others that change it at the same time.
+# More than the steps of the largest order, with room for concurrent changes.
 _STEPS = 20
 
 _SETTLED = {"held", "unavailable", "releasing", "released", "void"}
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is set aside for one order."""
+    """The stock reserved for one order."""
 
     order_id: str
     state: Literal["new", "holding", "held", "giving_up", "unavailable", "releasing", "released", "void"] = "new"
     items: tuple[Reserved, ...] = ()
     parts_held: int = 0
-    """How many parts of `items`, of 99 each, are set aside."""
+    """How many parts of `items`, of 99 each, are reserved."""
     missing: tuple[str, ...] = ()
     placed: Cause | None = None
     settled_at: datetime | None = None
@@ -59,11 +59,11 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     @property
     def parts(self) -> list[tuple[Reserved, ...]]:
-        """The items, as many together as a transaction takes."""
+        """The items, grouped by transaction."""
         return [self.items[start : start + AT_ONCE] for start in range(0, len(self.items), AT_ONCE)]
 
     def outcome(self) -> Event[StockReserved | StockUnavailable] | None:
-        """Return the event that tells how the order's placing ended: always the same one. None if it has not yet."""
+        """Return the event with the outcome of the reservation, always the same one; None if there is none yet."""
         if self.placed is None or self.settled_at is None:
             return None
         data: StockReserved | StockUnavailable = (
@@ -75,9 +75,9 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 def reserve(event: Event[OrderPlaced]) -> tuple[Reservation, bool]:
-    """Set aside every line of the order or none; return the reservation, and whether this delivery has settled it.
+    """Reserve every line of the order or none; return the reservation, and whether this delivery has settled it.
 
-    Raises Reject if another order came under the same id before.
+    Raises Reject if another order arrived under the same id before.
     """
     order_id = event.data.order_id
     items = tuple(Reserved(sku=sku, quantity=quantity) for sku, quantity in event.data.quantities().items())
@@ -88,33 +88,33 @@ def reserve(event: Event[OrderPlaced]) -> tuple[Reservation, bool]:
         if found.state in _SETTLED:
             return found, False
         begun = msgspec.structs.replace(found, items=items, placed=cause(event)) if found.state == "new" else found
-        step = _give_part_back(begun, version) if begun.state == "giving_up" else _take_part(begun, version)
+        step = _release_part(begun, version) if begun.state == "giving_up" else _reserve_part(begun, version)
         if step is not None and step.state in _SETTLED:
             return step, True
     raise Retry("contended: others keep changing this order's reservation", after=1)
 
 
 def release(order_id: str) -> tuple[Reservation, bool]:
-    """Give back what is set aside for an order, and see that nothing will be; return it, and whether that was news."""
-    news = False
+    """Release an order's stock, and prevent a later reservation; return the reservation, and whether it changed."""
+    is_new = False
     for _ in range(_STEPS):
         found, version = _records().read(order_id)
         cancelled = msgspec.structs.replace(found, cancelled=True)
         if found.state in {"unavailable", "released", "void"}:
             if found.cancelled:
-                return found, news
-            news = _records().write(order_id, cancelled, version)
+                return found, is_new
+            is_new = _records().write(order_id, cancelled, version)
         elif found.state == "new":
-            news = _records().write(order_id, msgspec.structs.replace(cancelled, state="void"), version)
+            is_new = _records().write(order_id, msgspec.structs.replace(cancelled, state="void"), version)
         elif found.state == "giving_up":
-            news = _give_part_back(cancelled, version) is not None or news
+            is_new = _release_part(cancelled, version) is not None or is_new
         else:
-            news = _give_part_back(msgspec.structs.replace(cancelled, state="releasing"), version) is not None or news
+            is_new = _release_part(msgspec.structs.replace(cancelled, state="releasing"), version) is not None or is_new
     raise Retry("contended: others keep changing this order's reservation", after=1)
 
 
-def _take_part(reservation: Reservation, version: int) -> Reservation | None:
-    """Set the next part aside. Returns the reservation as it is then; None if it was changed by others meanwhile."""
+def _reserve_part(reservation: Reservation, version: int) -> Reservation | None:
+    """Reserve the next part. Return the changed reservation; None if another delivery has changed it."""
     part = reservation.parts[reservation.parts_held]
     held = reservation.parts_held + 1
     done = held == len(reservation.parts)
@@ -141,8 +141,8 @@ def _given_up(reservation: Reservation) -> Reservation:
     return msgspec.structs.replace(reservation, state="unavailable", settled_at=datetime.now(UTC))
 
 
-def _give_part_back(reservation: Reservation, version: int) -> Reservation | None:
-    """Give the last part back. Returns the reservation as it is then; None if it was changed by others meanwhile."""
+def _release_part(reservation: Reservation, version: int) -> Reservation | None:
+    """Release the last part. Return the changed reservation; None if another delivery has changed it."""
     held = reservation.parts_held - 1
     given = msgspec.structs.replace(reservation, parts_held=held)
     if not held:
@@ -162,7 +162,7 @@ def _write_with_stock(reservation: Reservation, version: int, part: tuple[Reserv
 
 
 def _stock_update(item: Reserved, sign: int) -> dict[str, Any]:
-    """Add to what is available or, with sign -1, take from it: only where there is enough."""
+    """Add to what is available or, with sign -1, subtract from it if there is enough."""
     values = {":available": sign * item.quantity, ":reserved": -sign * item.quantity}
     condition = {"ConditionExpression": "available >= :wanted"} if sign < 0 else {}
     return {
@@ -178,8 +178,10 @@ def _stock_update(item: Reserved, sign: int) -> dict[str, Any]:
 
 @cache
 def _records() -> Records[Reservation]:
-    return Records(settings.stock().stock_table, "reservation", lambda order_id: Reservation(order_id=order_id), _shown)
+    return Records(
+        settings.stock().stock_table, "reservation", lambda order_id: Reservation(order_id=order_id), _attributes
+    )
 
 
-def _shown(reservation: Reservation) -> dict[str, Any]:
+def _attributes(reservation: Reservation) -> dict[str, Any]:
     return {"order_id": reservation.order_id, "state": reservation.state}

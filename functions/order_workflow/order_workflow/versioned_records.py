@@ -1,8 +1,7 @@
-"""Records: one document per order in a table, changed only by who has seen its latest version.
+"""Records with optimistic locking: one document per order, written only in place of the version that was read.
 
-Deliveries of one order meet at its record at any moment, twice or in any order. Each reads it, works out what it must
-become, and writes it if nobody has been faster; otherwise it starts again from what it finds. So every change is made
-to a state that was really there. (Optimistic locking:
+Several deliveries may change one order's record at the same time. Each reads the record, computes the change, and
+writes it if no other delivery was faster; otherwise it starts again. (Optimistic locking:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/BestPractices_ImplementingVersionControl.html)
 """
 
@@ -17,7 +16,7 @@ from fanout.failures import Retry
 
 R = TypeVar("R", bound=msgspec.Struct)
 
-# Deliveries of one order that meet at its record are a handful: placed, four outcomes, a few duplicates, the schedule.
+# Few deliveries change one order's record at the same time: placed, four outcomes, a few duplicates, the schedule.
 _ATTEMPTS = 10
 
 
@@ -33,7 +32,7 @@ class Records(Generic[R]):
     ) -> None:
         """new: makes the record of an order that has none yet.
 
-        attributes: what of it stands beside the document, for indexes and for people.
+        attributes: the attributes stored beside the document, for indexes and operators.
         """
         self._table = table
         self._kind = kind
@@ -77,9 +76,9 @@ class Records(Generic[R]):
         return True
 
     def update(self, order_id: str, change: Callable[[R], R]) -> tuple[R, bool]:
-        """Make the record what `change` returns of it; return it, and whether that is a change.
+        """Apply `change` to the record; return the record, and whether it changed.
 
-        `change` may be called several times, and what it raises is raised. Raises Retry if others are always faster.
+        `change` may be called several times; its exceptions propagate. Raises Retry if others are always faster.
         """
         for _ in range(_ATTEMPTS):
             record, version = self.read(order_id)

@@ -1,6 +1,6 @@
-"""What people read: subject, body, mail and SMS of each notification, and how they are shortened for a channel.
+"""Subject, body, mail and SMS of each notification, and how they are shortened for a channel.
 
-A body ends in a paragraph that is kept when the rest is cut: the facts about an alert, or the alerts of a summary.
+A body ends with a paragraph that is kept when the rest is cut: the facts about an alert, or the alerts of a summary.
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 from fanout.contracts.system_alerts import LONGEST_LINE, AlertNotification, Severity
 from fanout.event import Event
 from fanout.publisher import Presentation
-from system_alerts.text_length import Cost, cut, cut_to_sms, measure
+from system_alerts.domain.text_length import Cost, cut, cut_to_sms, measure
 
 # SNS takes subjects of less than 100 characters: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 _LONGEST_MAIL_SUBJECT = 99
@@ -26,7 +26,7 @@ _FACT = re.compile(rf"(?:{'|'.join(_FACTS)}): +\S.*")
 _MORE = re.compile(r"and ([\d,]+) more")
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class SummaryLine(msgspec.Struct, frozen=True, kw_only=True):
     """One alert of a summary."""
 
     severity: Severity
@@ -38,13 +38,13 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     is_held_back: bool
 
 
-def instant(moment: datetime | int) -> str:
+def rfc3339(moment: datetime | int) -> str:
     """Return a time, or a Unix time in seconds, in RFC 3339, in UTC."""
     found = datetime.fromtimestamp(moment, UTC) if isinstance(moment, int) else moment.astimezone(UTC)
     return found.isoformat().replace("+00:00", "Z")
 
 
-def headline(kind: str, severity: Severity, service: str, title: str) -> str:
+def subject(kind: str, severity: Severity, service: str, title: str) -> str:
     """Return the subject: severity, what has changed, service and title."""
     change = {"opened": "", "repeated": "Still open: ", "escalated": "Worse: ", "resolved": ""}[kind]
     mark = "RESOLVED" if kind == "resolved" else severity
@@ -52,7 +52,7 @@ def headline(kind: str, severity: Severity, service: str, title: str) -> str:
     return _line(f"[{mark}] {change}{about}", LONGEST_LINE)
 
 
-def story(
+def body(
     *,
     description: str,
     since: str,
@@ -69,7 +69,7 @@ def story(
     return f"{description.strip()}\n\n{listed}" if description.strip() else listed
 
 
-def summary(*, start: str, end: str, alerts: int, lines: Sequence[Line]) -> tuple[str, str]:
+def summary(*, start: str, end: str, alerts: int, lines: Sequence[SummaryLine]) -> tuple[str, str]:
     """Return subject and text of a storm's summary. lines: the worst first."""
     held_back = sum(line.is_held_back for line in lines)
     subject = f"[STORM] {alerts:,} alerts about {len(lines):,} troubles between {start} and {end}"

@@ -1,4 +1,4 @@
-"""Publishing what an event brought about, on the topic it came from."""
+"""Publishes the outcome of an event on the topic that the event arrived on."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,19 +10,11 @@ from fanout.failures import Retry
 from fanout.publisher import Publisher, PublishError
 from order_workflow import settings
 
-Cause = Event[dict[str, Any]]
-"""An event without its data: what another needs to name it as its cause."""
-
-
-def cause(event: Event[Any]) -> Cause:
-    """Return what of an event must be kept to publish, later, what it brings about."""
-    return event.with_data({})
-
 
 def publish(events: Sequence[Event[Any]]) -> None:
-    """Publish the events. Raises Retry if SNS has not taken all of them: they come again with their cause.
+    """Publish the events. Raises Retry if SNS did not accept all of them: they are published again with their cause.
 
-    Call it after the effect is committed, and again for every duplicate of the cause: the ids are always the same.
+    Called after the effect is committed, and again for every duplicate of the cause: the ids are always the same.
     """
     if not events:
         return

@@ -1,4 +1,4 @@
-"""What the record of a job holds; `jobs` reads and changes it."""
+"""The record of a job; `jobs` reads and changes it."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ State = Literal["REQUESTED", "RUNNING", "COMPLETED", "FAILED"]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What the record holds; its names are the attributes."""
+    """The record; field names are attribute names."""
 
     job_id: str
     state: State
@@ -43,7 +43,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     result: str = ""
     rejects: str = ""
     announced: bool = False
-    """How it ended is known to be published."""
+    """The outcome is known to be published."""
 
     @property
     def requested(self) -> JobRequested:

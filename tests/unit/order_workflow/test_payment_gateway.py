@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import boto3
 import pytest
 
 from fanout.failures import Reject, Retry
 from fanout.testing import REGION
+from order_workflow.domain.payment import Charge
+from order_workflow.payment_gateway import PaymentGateway, payment_gateway
 from tests.sink import Reply, Sink, sink
 
 from .conftest import Account
@@ -21,21 +22,22 @@ def server() -> Iterator[Sink]:
 
 
 @pytest.fixture
-def provider(account: Account, server: Sink, monkeypatch: pytest.MonkeyPatch) -> Any:
+def provider(account: Account, server: Sink, monkeypatch: pytest.MonkeyPatch) -> PaymentGateway:
     secret = boto3.client("secretsmanager", region_name=REGION).create_secret(
         Name="payments", SecretString=json.dumps({"url": f"{server.url}/v1/", "api_key": "k-1"})
     )
     monkeypatch.setenv("PAYMENT_PROVIDER_ON_LOOPBACK", "true")
     monkeypatch.setenv("PAYMENT_TABLE", "payment")
-    return account.module("http_provider").HttpProvider(secret["ARN"])
+    monkeypatch.setenv("PAYMENT_PROVIDER_SECRET_ARN", secret["ARN"])
+    return payment_gateway("http")
 
 
 @pytest.fixture
-def charge(account: Account) -> Any:
-    return account.module("charges").Charge(order_id="o-1", customer_id="c-1", amount=3390, currency="EUR")
+def charge() -> Charge:
+    return Charge(order_id="o-1", customer_id="c-1", amount=3390, currency="EUR")
 
 
-def test_it_asks_as_the_protocol_says(provider: Any, charge: Any, server: Sink) -> None:
+def test_it_asks_as_the_protocol_says(provider: PaymentGateway, charge: Charge, server: Sink) -> None:
     server.replies = [Reply(201, body=b'{"id": "auth_1", "more": true}'), Reply(200, body=b'{"id": "refund_1"}')]
     assert provider.authorize("key-1", charge).reference == "auth_1"
     assert provider.refund("key-2", "auth_1", charge) == "refund_1"
@@ -57,14 +59,16 @@ def test_it_asks_as_the_protocol_says(provider: Any, charge: Any, server: Sink) 
         (Reply(422, body=b'{"code": 7}'), "http_422"),
     ],
 )
-def test_a_4xx_answer_is_a_decline(provider: Any, charge: Any, server: Sink, reply: Reply, code: str) -> None:
+def test_a_4xx_answer_is_a_decline(
+    provider: PaymentGateway, charge: Charge, server: Sink, reply: Reply, code: str
+) -> None:
     server.replies = [reply]
     assert provider.authorize("key", charge).code == code
 
 
 @pytest.mark.parametrize("status", [401, 408, 409, 425, 429, 302, 500, 502, 503, 504])
 def test_what_says_nothing_about_the_payment_is_tried_again(
-    provider: Any, charge: Any, server: Sink, status: int
+    provider: PaymentGateway, charge: Charge, server: Sink, status: int
 ) -> None:
     server.replies = [Reply(status), Reply(status)]
     with pytest.raises(Retry, match=f"answers {status}"):
@@ -75,7 +79,7 @@ def test_what_says_nothing_about_the_payment_is_tried_again(
 
 @pytest.mark.parametrize(("header", "after"), [("7", 7.0), ("86400", 900.0), ("soon", None)])
 def test_it_waits_as_long_as_it_is_asked_to_within_reason(
-    provider: Any, charge: Any, server: Sink, header: str, after: float | None
+    provider: PaymentGateway, charge: Charge, server: Sink, header: str, after: float | None
 ) -> None:
     server.replies = [Reply(429, headers={"Retry-After": header})]
     with pytest.raises(Retry) as raised:
@@ -87,14 +91,14 @@ def test_it_waits_as_long_as_it_is_asked_to_within_reason(
     "reply", [Reply(0), Reply(200, body=b"{}"), Reply(200, body=b"ok")], ids=["none", "no id", "no JSON"]
 )
 def test_an_answer_that_tells_nothing_is_asked_for_again(
-    provider: Any, charge: Any, server: Sink, reply: Reply
+    provider: PaymentGateway, charge: Charge, server: Sink, reply: Reply
 ) -> None:
     server.replies = [reply]
     with pytest.raises(Retry):
         provider.authorize("key", charge)
 
 
-def test_a_refused_refund_is_for_a_person(provider: Any, charge: Any, server: Sink) -> None:
+def test_a_refused_refund_is_for_a_person(provider: PaymentGateway, charge: Charge, server: Sink) -> None:
     server.replies = [Reply(422, body=b'{"code": "already_refunded"}')]
     with pytest.raises(Reject, match="refund-refused: the payment provider answers 422 already_refunded"):
         provider.refund("key", "auth", charge)

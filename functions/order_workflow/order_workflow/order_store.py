@@ -1,10 +1,10 @@
-"""The orders in their table, and the index that tells which of them somebody must look at.
+"""The table of orders, and the index of the orders that are due.
 
     pk          sk     attributes
     order#1017  order  state, reason, document, version; until its decision is published: due_shard, due_at
 
-An order leaves the index only when its decision is known to be out. So whatever crashes between deciding and
-publishing, the schedule finds the order and publishes the same document again.
+An order leaves the index only when its decision is known to be published. After a crash between decision and
+publication, the schedule finds the order and publishes the same document again.
 """
 
 import hashlib
@@ -18,32 +18,32 @@ import msgspec
 from fanout import aws
 from fanout.effects import to_item
 from fanout.event import Event
-from order_workflow import announcing, settings
-from order_workflow.order import Fact, Order
-from order_workflow.records import Records
+from order_workflow import event_publisher, settings
+from order_workflow.domain.order import Fact, Order
+from order_workflow.versioned_records import Records
 
 DUE_INDEX = "due"
-# Every order passes through the index; one key of it takes a thousand writes a second.
+# Every order passes through the index; one index key takes a thousand writes per second.
 SHARDS = 8
 
 
-def learn(event: Event[Fact]) -> tuple[Order, bool]:
-    """Record what an event tells about its order; return the order, and whether that was news."""
+def record_event(event: Event[Fact]) -> tuple[Order, bool]:
+    """Record an event about its order; return the order, and whether it changed."""
     patience = timedelta(seconds=settings.orders().order_deadline_seconds)
-    return _update(event.data.order_id, lambda order: order.after(event, datetime.now(UTC), patience))
+    return _update(event.data.order_id, lambda order: order.apply(event, datetime.now(UTC), patience))
 
 
 def cancel_if_overdue(order_id: str) -> tuple[Order, bool]:
-    """Cancel the order if its deadline has passed undecided; return the order, and whether that was done."""
+    """Cancel the order if its deadline has passed without a decision; return the order, and whether it changed."""
     return _update(order_id, lambda order: order.overdue(datetime.now(UTC)))
 
 
-def announce(order: Order) -> None:
-    """Publish what was decided about the order, and note that it is out."""
+def publish_decision(order: Order) -> None:
+    """Publish the decision about the order, and mark it as published."""
     decision = order.decision()
     if decision is None:
         return
-    announcing.publish([decision])
+    event_publisher.publish([decision])
     if not order.announced:
         _update(order.order_id, lambda latest: msgspec.structs.replace(latest, announced=True))
 
@@ -51,7 +51,7 @@ def announce(order: Order) -> None:
 def due(now: datetime) -> Iterator[str]:
     """Yield the ids of orders whose deadline has passed and whose decision is not known to be published.
 
-    Oldest first within each shard. The index lags behind the table, so an order may have been dealt with since.
+    Oldest first within each shard. The index lags behind the table, so an order may have been completed since.
     """
     pages = aws.client("dynamodb").get_paginator("query")
     for shard in range(SHARDS):

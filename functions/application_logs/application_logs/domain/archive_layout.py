@@ -14,7 +14,7 @@ from fanout.event import Event, encode
 
 
 def prefix(service: str) -> str:
-    """Return the folder of a service's entries. Whatever is no letter, digit or one of `_.-~` is percent-encoded.
+    """Return the folder of a service's entries. Characters other than letters, digits and `_.-~` are percent-encoded.
 
     So a service named `a/dt=1` makes no folders of its own. `urllib.parse.unquote` gives the name back.
     """

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from batch_jobs.problems import JobProblemError
+from batch_jobs.domain.errors import JobProblemError
 
 LONGEST_LINE = 1 << 20
 """A longer line is not a line of a CSV file, and must not fill the memory. The limit of a field, too."""
@@ -81,7 +81,7 @@ def rows(blocks: Iterable[bytes], delimiter: str) -> Iterator[Row]:
             end += len(line)
             covered += not _is_blank(line)
             # Delimiters, quotes and line ends are ASCII, and UTF-8 uses no ASCII byte for anything else: rows can be
-            # told apart before it is known whether each of them is good UTF-8.
+            # separated before it is known whether each of them is good UTF-8.
             yield line.decode("latin-1")
 
     reader = csv.reader(lines(), delimiter=delimiter, strict=True, skipinitialspace=True)
@@ -102,7 +102,9 @@ def decoded(fields: list[str]) -> list[str]:
     return [field if field.isascii() else field.encode("latin-1").decode() for field in fields]
 
 
-def swallowed(fields: Sequence[str], delimiter: str, passes: Callable[[list[str]], bool], *, width: int) -> int:
+def count_swallowed_rows(
+    fields: Sequence[str], delimiter: str, passes: Callable[[list[str]], bool], *, width: int
+) -> int:
     """Return how many rows of the file one row over several lines holds because of two stray quotes; 0 if none.
 
     Such quotes pair up and make a well-formed row of everything between them. Its lines, each taken alone, are then
