@@ -19,7 +19,7 @@ from fanout_cli.errors import UserError
 from fanout_cli.names import require_use_case
 from fanout_cli.output import Step, note, step
 from fanout_cli.topology import Subscriber
-from local_engine import sam_cli
+from local_engine import sam_cli, stacks
 from local_engine.paths import ENVIRONMENT
 from local_engine.process import Engine
 
@@ -147,19 +147,11 @@ def parameter_overrides(root: Path, config_env: str = "local") -> dict[str, str]
 
 
 def delete_failed_creation(cloudformation: Any, stack_name: str) -> None:
-    """Delete the stack if its creation failed: CloudFormation updates such a stack no more. Raises WaiterError.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-    """
-    try:
-        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
-    except ClientError:
-        return
-    if stack["StackStatus"] in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
+    """Delete the stack if its creation failed: CloudFormation refuses to update such a stack. Raises WaiterError."""
+    stack_id = stacks.failed_creation(cloudformation, stack_name)
+    if stack_id:
         with step(f"Deleting {stack_name}: its creation failed"):
-            cloudformation.delete_stack(StackName=stack_name)
-            waiter = cloudformation.get_waiter("stack_delete_complete")
-            waiter.wait(StackName=stack["StackId"], WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+            stacks.delete(cloudformation, stack_id)
 
 
 def fingerprint(root: Path) -> str:

@@ -100,6 +100,15 @@ def test_a_failed_build_shows_its_reason(project: Path) -> None:
     assert "sam build failed:\n" in failure(project, "--port", "0")
 
 
-def test_a_failed_deployment_shows_its_reason(project: Path) -> None:
-    (project / "template.yaml").write_text(TEMPLATE + "      Role: !Ref Missing\n")
-    assert "failed:\n" in failure(project, "--port", "0")
+def test_a_failed_deployment_shows_its_reason_and_does_not_prevent_the_next(project: Path) -> None:
+    template = project / "template.yaml"
+    too_long = "Type: AWS::SQS::Queue, Properties: {DelaySeconds: 901}"
+    template.write_text(TEMPLATE.replace("Type: AWS::SQS::Queue", too_long))
+    for _ in range(2):
+        assert "DelaySeconds" in failure(project, "--port", "0")
+    template.write_text(TEMPLATE)
+    with subprocess.Popen(command(), cwd=project, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        assert any(line.startswith("local is served on ") for line in served.stdout)
+        served.send_signal(signal.SIGINT)
+        assert served.wait(60) == 0

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from engine_tests.aws import RUNTIME, Aws, zipped
-from fanout_cli.deploy import delete_failed_creation
+from local_engine import stacks
 
 POLICY = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 # The last resource of a stack: the engine refuses it only when it makes it, after all others.
@@ -183,12 +183,14 @@ def test_stores_stay_when_an_update_takes_them_out(aws: Aws, package: str) -> No
     assert inventory(aws) == before
 
 
-def test_the_command_deletes_a_stack_whose_creation_failed_and_no_other(aws: Aws) -> None:
+def test_it_deletes_a_stack_whose_creation_failed_and_no_other(aws: Aws) -> None:
     failed, kept = aws.name("stack"), aws.deploy({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
     aws.cloudformation.create_stack(StackName=failed, TemplateBody=json.dumps({"Resources": {"Broken": BROKEN}}))
     assert aws.settled(failed) == "ROLLBACK_COMPLETE"
     for stack in (failed, kept, aws.name("missing")):
-        delete_failed_creation(aws.cloudformation, stack)
+        stack_id = stacks.failed_creation(aws.cloudformation, stack)
+        if stack_id:
+            stacks.delete(aws.cloudformation, stack_id)
     assert aws.stack(kept)["StackStatus"] == "CREATE_COMPLETE"
     with pytest.raises(ClientError, match="does not exist"):
         aws.stack(failed)

@@ -9,7 +9,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from local_engine import process, sam_cli
+import boto3
+from botocore.exceptions import WaiterError
+
+from local_engine import process, sam_cli, stacks
 from local_engine.errors import EngineError
 from local_engine.paths import ENVIRONMENT
 from local_engine.process import Engine
@@ -17,6 +20,8 @@ from local_engine.process import Engine
 _INTERRUPTED = 130
 _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 _REGION = "us-east-1"
+# The engine takes any key for the root user of the account.
+_KEY = "test"
 _LOOK_SECONDS = 1.0
 
 
@@ -67,26 +72,41 @@ def _serve(options: argparse.Namespace) -> None:
         )
     try:
         engine = process.start(state, options.port, environment=options.environment)
+        _delete_failed_creation(engine, options.stack_name)
         _deploy(sam, template, state, engine, options)
-        sys.stdout.write(
-            f"{options.stack_name} is served on {engine.endpoint}. Stop it with Ctrl-C.\n{_exports(engine)}"
-        )
-        sys.stdout.flush()
-        _wait(state)
+        _serve_until_interrupted(options.stack_name, state, engine)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the stop
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         process.stop(state)
 
 
-def _wait(state: Path) -> None:
-    """Return at Ctrl-C. Raises EngineError if the engine ends by itself."""
+def _serve_until_interrupted(stack_name: str, state: Path, engine: Engine) -> None:
+    """Print where the stack is, and return at Ctrl-C. Raises EngineError if the engine ends by itself."""
     try:
+        sys.stdout.write(f"{stack_name} is served on {engine.endpoint}. Stop it with Ctrl-C.\n{_exports(engine)}")
+        sys.stdout.flush()
         while process.running(state):
             time.sleep(_LOOK_SECONDS)
     except KeyboardInterrupt:
         return
-    raise EngineError(f"The engine has ended. Its log: {state / 'engine.log'}")
+    raise EngineError(f"The engine has ended. Its log: {engine.log}")
+
+
+def _delete_failed_creation(engine: Engine, stack_name: str) -> None:
+    cloudformation = boto3.client(
+        "cloudformation",
+        endpoint_url=engine.endpoint,
+        region_name=_REGION,
+        aws_access_key_id=_KEY,
+        aws_secret_access_key=_KEY,
+    )
+    stack_id = stacks.failed_creation(cloudformation, stack_name)
+    try:
+        if stack_id:
+            stacks.delete(cloudformation, stack_id)
+    except WaiterError as error:
+        raise EngineError(f"The failed stack {stack_name} cannot be deleted: {error}") from error
 
 
 def _deploy(sam: Path, template: Path, state: Path, engine: Engine, options: argparse.Namespace) -> None:
@@ -122,8 +142,8 @@ def _run_sam(command: Sequence[str], state: Path, engine: Engine) -> None:
 def _variables(engine: Engine) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": engine.endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": _KEY,
+        "AWS_SECRET_ACCESS_KEY": _KEY,
         "AWS_REGION": _REGION,
         "AWS_DEFAULT_REGION": _REGION,
     }
