@@ -1,4 +1,4 @@
-"""Patches for faults of ministack 1.5.33 that touch us: one module per fault.
+"""Patches for faults of ministack 1.5.33 that affect its applications: one module per fault.
 
 Each module says symptom, cause, what the patch does and when it can go, and has an `apply()`. The
 tests in engine_tests show the right behaviour on the patched engine and, on an unpatched one, that
@@ -73,7 +73,7 @@ _PATCHES = (
     mapping_properties,
     queue_mappings,
     queue_metrics,
-    stream_mappings,  # after queue_mappings, which tells when mappings may be looked at
+    stream_mappings,  # after queue_mappings, which decides when mappings may be polled
     sns_filters,
     binary_attributes,
     sns_to_sqs,
