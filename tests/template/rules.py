@@ -650,10 +650,7 @@ def a_subscriber_reads_its_own_inbox(composition: Composition) -> Iterator[str]:
         if variables.get("FANOUT_DEAD_LETTER_URL") != dead_letters.replace(".Arn>", ">"):
             yield f"{function.path}: FANOUT_DEAD_LETTER_URL is not its dead-letter queue"
         use_case = function.stack.file.parent.name
-        if (
-            variables.get("FANOUT_SUBSCRIBER")
-            != f"{use_case}/{function.properties['Handler'].removesuffix('.handler')}"
-        ):
+        if variables.get("FANOUT_SUBSCRIBER") != f"{use_case}/{function.properties['Handler'].split('.')[-2]}":
             yield f"{function.path}: FANOUT_SUBSCRIBER is not <use case>/<module>"
         if variables.get("POWERTOOLS_SERVICE_NAME") != variables.get("FANOUT_SUBSCRIBER"):
             yield f"{function.path}: POWERTOOLS_SERVICE_NAME is not its FANOUT_SUBSCRIBER"

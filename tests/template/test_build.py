@@ -92,7 +92,7 @@ def test_local_invoke_finds_the_code_and_the_one_layer_of_every_function(checkou
     found = {function.full_path: function for function in provider(checkout).get_all()}
     assert set(found) == {function.path for function in Composition(ROOT / "template.yaml", {}).of(FUNCTION)}
     for path, function in found.items():
-        module = str(function.handler).removesuffix(".handler")
+        module = str(function.handler).removesuffix(".handler").replace(".", "/")
         assert (built / str(function.codeuri) / f"{module}.py").is_file(), f"{path}: no module {module}"
         assert len(function.layers) == 1, path
         assert (built / str(function.layers[0].codeuri) / "python" / "fanout" / "subscriber.py").is_file(), path
@@ -101,7 +101,7 @@ def test_local_invoke_finds_the_code_and_the_one_layer_of_every_function(checkou
 def test_local_invoke_finds_a_function_by_the_path_that_people_type(checkout: Path) -> None:
     function = provider(checkout).get("TeamEvents/TeamAFunction")
     assert function
-    assert function.handler == "team_a.handler"
+    assert function.handler == "team_events.handlers.team_a.handler"
     assert function.layers[0].codeuri
 
 

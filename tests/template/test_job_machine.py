@@ -99,7 +99,7 @@ def test_rows_are_discarded_when_no_chunk_can_be_at_work_any_more() -> None:
     [function] = [
         each
         for each in Composition(ROOT / "template.yaml", {"Stage": "prod"}).of("AWS::Serverless::Function")
-        if each.properties["Handler"] == "process_chunk.handler"
+        if each.properties["Handler"] == "batch_jobs.handlers.process_chunk.handler"
     ]
     assert definition()["States"]["LastWriters"]["Seconds"] >= function.properties["Timeout"]
 

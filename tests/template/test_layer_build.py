@@ -190,7 +190,7 @@ def test_the_engine_gets_a_function_with_the_packages_of_its_interpreter_beside_
     built = build_function(tmp_path, FOR_THE_ENGINE)
     assert {machine(file) for file in built.rglob("*.so*") if file.is_file()} >= {"arm64"}
     code = f"""import sys; sys.path[:0] = [{str(built)!r}, {str(for_engine / "python")!r}]
-import psycopg, replicate_to_sql
+import psycopg, database_changes.handlers.replicate_to_sql
 print(psycopg.__file__, psycopg.pq.__impl__)"""
     found = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", code],

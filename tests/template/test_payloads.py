@@ -10,7 +10,7 @@ from tests.unit.conftest import sample_payload
 
 def test_every_function_has_a_payload() -> None:
     functions = {
-        f"{template.parent.name}/{function.properties['Handler'].partition('.')[0]}"
+        f"{template.parent.name}/{function.properties['Handler'].split('.')[-2]}"
         for template in ROOT.glob("usecases/*/template.yaml")
         for function in Composition(template, {}).of(FUNCTION)
     }

@@ -135,7 +135,9 @@ def test_a_crash_after_any_step_ends_with_the_money_back_and_everything_told(
     assert (provider.authorized, provider.refunded, provider.complaints) == ({"o-1": 3390}, {"o-1": 3390}, [])
 
 
-def test_two_deliveries_at_the_same_time_charge_once(account: Account, provider: Provider) -> None:
+def test_two_deliveries_at_the_same_time_charge_once(
+    account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both have seen that nothing was asked for yet; the provider recognises the key."""
     module = account.module("payment")
     settle, both = module._settle, threading.Barrier(2)
@@ -145,7 +147,7 @@ def test_two_deliveries_at_the_same_time_charge_once(account: Account, provider:
         both.wait(5)
         return settle(payment)
 
-    module._settle = together
+    monkeypatch.setattr(module, "_settle", together)
     event = placed()
     threads = [threading.Thread(target=lambda: answers.append(module._authorize(event))) for _ in range(2)]
     for thread in threads:
