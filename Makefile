@@ -48,7 +48,7 @@ types: setup
 same-tests: setup ## Collect the tests twice, seconds apart and with another hash seed: the ids must be the same
 	@mkdir -p .fanout/collected
 	@for seed in 1 2; do \
-	  PYTHONHASHSEED=$$seed pytest --collect-only -q -m "" -p no:cacheprovider tests > .fanout/collected/$$seed || { cat .fanout/collected/$$seed; exit 1; }; done
+	  PYTHONHASHSEED=$$seed pytest --collect-only -q -m "" -p no:cacheprovider > .fanout/collected/$$seed || { cat .fanout/collected/$$seed; exit 1; }; done
 	@diff <(grep :: .fanout/collected/1) <(grep :: .fanout/collected/2) || { echo "These tests have another id in each run: give them ids of their own." >&2; exit 1; }
 
 validate: setup $(AUDIT_VENV)/.installed ## Expand every stack as CloudFormation receives it and show it to every judge; first, that each finds planted faults
@@ -58,10 +58,11 @@ validate: setup $(AUDIT_VENV)/.installed ## Expand every stack as CloudFormation
 test: setup test-unit test-engine ## All tests, the fast ones first
 
 test-unit: setup ## The tests that need no engine: units, contracts, templates, rules
-	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/chaos tests/adversarial
+	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/chaos tests/adversarial \
+	  local_engine/engine_tests/unit
 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application, on two engines side by side
-	@pytest -q --numprocesses 2 --dist loadfile tests/engine tests/integration
+	@pytest -q --numprocesses 2 --dist loadfile --ignore local_engine/engine_tests/unit local_engine/engine_tests tests/integration
 # On an engine of their own: who tries every call leaves marks in every store.
 	@pytest -q tests/security
 
@@ -122,8 +123,8 @@ generate: setup ## Write the files that are made from others: contracts, Lambda 
 	@python -m tests.mutation.guarantees
 	@python -m tests.mutation.unproven
 	@python -m tests.template.cost
-	@python -m tests.engine.refusals.page
-	@python -m tests.engine.refusals.resource_schemas
+	@python -m engine_tests.refusals.page
+	@python -m engine_tests.refusals.resource_schemas
 
 clean: ## Delete what was built or downloaded; stops the engine first
 	@if [ -x $(BIN)/fanout ]; then $(BIN)/fanout down --purge >/dev/null 2>&1 || true; fi

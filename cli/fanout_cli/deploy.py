@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -20,17 +19,15 @@ from fanout_cli.errors import UserError
 from fanout_cli.names import require_use_case
 from fanout_cli.output import Step, note, step
 from fanout_cli.topology import Subscriber
+from local_engine import sam_cli, stacks
 from local_engine.paths import ENVIRONMENT
 from local_engine.process import Engine
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 _RUNTIMES = ("3.11", "3.12", "3.13", "3.14")
 _WARMING_THREADS = 8
-_LINES_SHOWN = 25
 _SOURCES = ("template.yaml", "samconfig.toml", "usecases", "platform", "functions", "layers/common")
 _DEPLOYED = "deployed.sha256"
-# A row of the table of stack events that `sam deploy` prints.
-_STACK_EVENT = re.compile(r"^(?P<status>[A-Z]+(?:_[A-Z]+)+)\s+AWS::\S+\s+(?P<resource>\S+)")
 
 
 class Deployment:
@@ -66,51 +63,18 @@ class Deployment:
 
     def _run_sam(self, arguments: Sequence[str], progress: Step) -> None:
         log = self._state / "logs" / f"sam-{arguments[0]}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        lines: list[str] = []
-        with (
-            log.open("w", encoding="utf-8") as file,
-            subprocess.Popen(
-                [str(self._sam), *arguments],
-                cwd=self._root,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-            ) as process,
-        ):
-            for line in process.stdout or ():
-                file.write(line)
-                if line.strip():
-                    lines.append(line.rstrip())
-                    progress.update(_detail(line))
-        if process.returncode:
-            end = "\n".join(f"  {line}" for line in lines[-_LINES_SHOWN:])
+        command = [str(self._sam), *arguments]
+        end = sam_cli.run(command, folder=self._root, environment=self._environment, log=log, show=progress.update)
+        if end is not None:
             raise UserError(f"sam {arguments[0]} failed:\n{end}", f"All of its output: {log}")
-
-
-def _detail(line: str) -> str:
-    """What a line of SAM CLI tells somebody who waits."""
-    event = _STACK_EVENT.match(line.strip())
-    if event:
-        return f"{event['resource']}: {event['status']}"
-    if line.lstrip().startswith(("Uploading to", "File with same data already exists")):
-        return "uploading what was built"
-    return line.strip()[:80]
 
 
 def sam() -> Path:
     """Return the SAM CLI beside this interpreter, else the one on PATH. Raises UserError if there is none."""
-    beside = Path(sys.executable).parent / "sam"
-    if os.access(beside, os.X_OK):
-        return beside
-    if found := shutil.which("sam"):
-        return Path(found)
+    if found := sam_cli.find():
+        return found
     raise UserError(
-        f"the SAM CLI is missing: there is no {beside}, and no sam on PATH",
+        f"the SAM CLI is missing: there is no {Path(sys.executable).parent / 'sam'}, and no sam on PATH",
         "Install the locked tools: make setup (or: pip install aws-sam-cli).",
     )
 
@@ -183,19 +147,11 @@ def parameter_overrides(root: Path, config_env: str = "local") -> dict[str, str]
 
 
 def delete_failed_creation(cloudformation: Any, stack_name: str) -> None:
-    """Delete the stack if its creation failed: CloudFormation updates such a stack no more. Raises WaiterError.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-    """
-    try:
-        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
-    except ClientError:
-        return
-    if stack["StackStatus"] in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):
+    """Delete the stack if its creation failed: CloudFormation refuses to update such a stack. Raises WaiterError."""
+    stack_id = stacks.failed_creation(cloudformation, stack_name)
+    if stack_id:
         with step(f"Deleting {stack_name}: its creation failed"):
-            cloudformation.delete_stack(StackName=stack_name)
-            waiter = cloudformation.get_waiter("stack_delete_complete")
-            waiter.wait(StackName=stack["StackId"], WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+            stacks.delete(cloudformation, stack_id)
 
 
 def fingerprint(root: Path) -> str:

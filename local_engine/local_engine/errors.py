@@ -1,4 +1,4 @@
-"""Failures that the caller can act on."""
+"""Errors that the user can act on."""
 
 
 class EngineError(Exception):

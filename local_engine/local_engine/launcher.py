@@ -1,7 +1,7 @@
 """The engine's process: runs in the engine's own environment, which has ministack and boto3 only.
 
-Started by `local_engine.process`, by file path. It detaches itself, waits for the word to go on,
-applies our patches and serves on the socket it inherited until SIGTERM.
+Started by `local_engine.process`, by file path. It detaches itself, waits until the starter has
+recorded it, applies the patches and serves on the socket it inherited until SIGTERM.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _LOOK_SECONDS = 1.0
 
 def main() -> None:
     """Detach, and in the detached process serve until a signal ends it."""
-    parser = argparse.ArgumentParser(description="One local engine, for the fanout command")
+    parser = argparse.ArgumentParser(description="One local engine")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--socket", type=int, required=True)
     parser.add_argument("--unpatched", action="store_true")
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _detach() -> None:
-    """Become nobody's child, tell our pid, and wait until the starter has written it down."""
+    """Detach from the starter, print the pid, and wait until the starter has recorded it."""
     pid = os.fork()
     if pid:
         sys.stdout.write(f"{pid}\n")
@@ -42,7 +42,7 @@ def _detach() -> None:
         os._exit(0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     if sys.stdin.readline() != "go\n":
-        os._exit(1)  # the starter died: nobody would know of us
+        os._exit(1)  # the starter ended before it recorded the pid
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -62,44 +62,44 @@ def _serve(socket: int, state: Path, *, patched: bool) -> None:
     config.bind = [f"fd://{socket}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 2
-    asyncio.run(_until_told(config, state, patched=patched))
+    asyncio.run(_serve_until_stopped(config, state, patched=patched))
 
 
-async def _until_told(config: "Config", state: Path, *, patched: bool) -> None:
+async def _serve_until_stopped(config: "Config", state: Path, *, patched: bool) -> None:
     from hypercorn.asyncio import serve  # noqa: PLC0415
     from ministack.app import app  # noqa: PLC0415
     from ministack.core import lambda_runtime  # noqa: PLC0415
 
-    told = asyncio.Event()
-    told_again = asyncio.Event()
+    stop = asyncio.Event()
+    stop_at_once = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def tell() -> None:
-        (told_again if told.is_set() else told).set()
+    def request_stop() -> None:
+        (stop_at_once if stop.is_set() else stop).set()
 
     async def until_quiet() -> None:
-        await told.wait()
+        await stop.wait()
         if patched:
             from local_engine.compat import clean_stop  # noqa: PLC0415
 
-            await clean_stop.quiesce(told_again)
+            await clean_stop.quiesce(stop_at_once)
 
     async def while_the_state_is_there() -> None:
         while (state / "engine.json").exists():
             await asyncio.sleep(_LOOK_SECONDS)
-        # Somebody deleted the folder. Nobody could find and stop us any more, and saving would
-        # bring half of it back.
+        # The folder was deleted: nothing can find and stop this process, and saving would restore half
+        # of the folder.
         lambda_runtime.reset()
         os._exit(1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, tell)
+        loop.add_signal_handler(number, request_stop)
     watch = loop.create_task(while_the_state_is_there())
     await serve(app, config, shutdown_trigger=until_quiet)
     watch.cancel()
     lambda_runtime.reset()
     logging.shutdown()
-    # The state is written. Threads that still wait for a function must not keep the process.
+    # The state is written. Threads that still wait for a function must not keep the process alive.
     os._exit(0)
 
 

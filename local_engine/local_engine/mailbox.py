@@ -1,4 +1,4 @@
-"""The mail that was sent on the local engine. On AWS nobody but its reader can see a mail."""
+"""The mail that was sent on the local engine."""
 
 import http.client
 import json
@@ -10,7 +10,7 @@ _TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True)
 class Mail:
-    """One mail as Amazon SES's stand-in took it."""
+    """One mail that the engine's SES accepted."""
 
     message_id: str
     sender: str
@@ -23,7 +23,7 @@ class Mail:
 def sent(endpoint: str) -> list[Mail]:
     """Return all mail that was sent through the engine at `endpoint` (http://127.0.0.1:4566), oldest first.
 
-    Raises OSError if the engine does not answer, ValueError if what answers is no engine of ours.
+    Raises OSError if the engine does not answer, ValueError if another program answers.
     """
     address = urlsplit(endpoint)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)

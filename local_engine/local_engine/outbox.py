@@ -1,4 +1,4 @@
-"""What e-mail and SMS subscriptions of topics sent on the local engine. On AWS nobody but its reader can see it."""
+"""What e-mail and SMS subscriptions of topics sent on the local engine."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ class Message:
 def sent(endpoint: str, *, topic: str, protocol: str) -> list[Message]:
     """Return what a topic's subscriptions of one protocol sent through the engine at `endpoint`, oldest first.
 
-    Raises OSError if the engine does not answer, ValueError if what answers is no engine of ours.
+    Raises OSError if the engine does not answer, ValueError if another program answers.
     """
     address = urlsplit(endpoint)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)

@@ -1,11 +1,11 @@
-"""Where one engine keeps what is its own, inside the state folder it was given."""
+"""The files of an engine in its state folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
-# `make setup` puts it there; it is apart from ours because SAM CLI and ministack pin different botocores.
+# `make setup` puts it there; it is separate from .venv because SAM CLI and ministack pin different botocores.
 ENVIRONMENT = _CHECKOUT / ".fanout" / "engine-venv"
 LAUNCHER = Path(__file__).resolve().with_name("launcher.py")
 

@@ -1,4 +1,4 @@
-"""The engine's port: taken before the engine starts, so that nobody can take it in between."""
+"""The engine's port: bound before the engine starts, so that no other program can take it in between."""
 
 import errno
 import socket
@@ -19,8 +19,8 @@ _LOOK_AGAIN_SECONDS = 0.05
 def listen(port: int) -> socket.socket:
     """A socket that listens on the loopback interface; the engine inherits it.
 
-    port: 0 takes any free one. Raises EngineError if it is no port, is taken (the message says by
-    whom) or needs rights that we do not have.
+    port: 0 takes any free one. Raises EngineError if the number is not a port, or the port is
+    in use (the message names the process) or needs more rights.
     """
     if not 0 <= port <= _HIGHEST_PORT:
         raise EngineError(f"{port} is not a port: choose one from 1 to {_HIGHEST_PORT}, or 0 for a free one.")
@@ -33,7 +33,7 @@ def listen(port: int) -> socket.socket:
             server.listen(512)
         except OSError as error:
             server.close()
-            # Taken by nobody there is: a process that was just killed, whose sockets the system is still closing.
+            # In use without a holder: the system is still closing the sockets of a killed process.
             dying = error.errno == errno.EADDRINUSE and holder(port) is None
             if not dying or time.monotonic() > deadline:
                 raise EngineError(_refusal(port, error)) from error
@@ -54,10 +54,10 @@ def _refusal(port: int, error: OSError) -> str:
 
 
 def holder(port: int) -> str | None:
-    """Who listens on a port, in words for a person; None where the system does not tell."""
+    """Return a description of the process that listens on a port; None if the system does not show it."""
     try:
         connections = psutil.net_connections(kind="tcp")
-    except (psutil.Error, OSError):  # some systems tell administrators only
+    except (psutil.Error, OSError):  # some systems show this to administrators only
         return None
     for connection in connections:
         listens = connection.status == psutil.CONN_LISTEN

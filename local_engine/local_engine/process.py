@@ -1,4 +1,4 @@
-"""Start, find and stop the local engine: one per state folder, however many ask at once."""
+"""Start, find and stop the local engine: one per state folder, also with concurrent callers."""
 
 import contextlib
 import http.client
@@ -33,7 +33,7 @@ _STOP_AT_ONCE_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 _LOG_LIMIT = 20_000_000
 _LOG_LINES_SHOWN = 15
-# All that the engine, and so every function in it, sees of the user's shell. No AWS_*: neither a
+# The only variables of the user's shell that the engine, and so every function in it, sees. No AWS_*: neither a
 # credential nor a region or endpoint may leak into what is meant to be a separate, fake account.
 _INHERITED = (
     "PATH",
@@ -76,10 +76,10 @@ def start(
     environment: Path = ENVIRONMENT,
     patched: bool = True,
 ) -> Engine:
-    """The engine of a state folder, started unless it already runs.
+    """Return the engine of a state folder, started unless it already runs.
 
     state: folder of the engine's data; made if missing. port: None uses the remembered one, else 4566;
-    0 any free one. environment: the virtual environment with ministack. patched: False runs ministack
+    0 takes a free one. environment: the virtual environment with ministack. patched: False runs ministack
     as it comes, for the tests that watch whether upstream still has the faults we patch.
     Returns when the engine answers. Raises EngineError if the port is taken, the environment is
     missing, the folder cannot be written, another port is wanted than the running one, or boot fails.
@@ -195,7 +195,7 @@ def _boot(places: Places, python: Path, server: socket.socket, *, patched: bool)
 def _launch(
     places: Places, python: Path, server: socket.socket, log: BinaryIO, *, patched: bool
 ) -> EngineProcess | None:
-    """Start the engine's process and write it down; None if it ended at once."""
+    """Start the engine's process and record it; None if it ended at once."""
     command = [
         str(python),
         "-I",  # neither the working folder nor PYTHON* variables decide what the engine imports
@@ -206,7 +206,7 @@ def _launch(
         str(server.fileno()),
         *([] if patched else ["--unpatched"]),
     ]
-    # The launcher forks, reports the engine's pid and ends, so that the engine is nobody's child: it
+    # The launcher forks, reports the engine's pid and ends, so that the engine is detached: it
     # outlives this program and its terminal, and leaves no zombie here.
     try:
         launcher = subprocess.Popen(
@@ -326,7 +326,7 @@ def _gone(process: psutil.Process) -> bool:
 
 
 def _wait_until_gone(process: psutil.Process, seconds: float) -> None:
-    # Not psutil's own wait: it waits for a zombie too, and in a container nobody may ever collect it.
+    # Not psutil's own wait: it waits for a zombie too, and in a container it may never be collected.
     deadline = time.monotonic() + seconds
     while not _gone(process) and time.monotonic() < deadline:
         select.select([], [], [], _POLL_SECONDS)
@@ -343,7 +343,7 @@ def _clear(places: Places) -> None:
 
 
 def _delete(places: Places) -> None:
-    # Not the lock: whoever waits for it now would hold another file than the next to come.
+    # Not the lock: a caller that waits for it would then hold another file than the next caller.
     shutil.rmtree(places.data, ignore_errors=False) if places.data.exists() else None
     for file in (places.record, places.log, places.previous_log):
         file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The memory of a state folder: which port its engine uses, and which process it is."""
+"""The record of a state folder: the port and the process of its engine."""
 
 import contextlib
 import json
@@ -17,18 +17,17 @@ _CLOCK_TOLERANCE = 2.0
 
 @dataclass(frozen=True)
 class EngineProcess:
-    """One engine process, told apart from a later one that was given the same pid."""
+    """One engine process, distinguished from a later process with the same pid."""
 
     pid: int
     created: float
     started_at: str
 
     def alive(self, state: Path) -> psutil.Process | None:
-        """The running process, or None if it is gone, a zombie, or somebody else's.
+        """Return the running process, or None if it has ended, is a zombie, or is another program.
 
-        A pid alone proves nothing: after a crash or a reboot it can belong to any program, which must
-        not be taken for the engine and least of all be killed. So the creation time and the command
-        line (our launcher, this state folder) have to agree as well.
+        After a crash or a reboot the pid can belong to any program, which must not be killed. So the
+        creation time and the command line (launcher, state folder) have to match as well.
         """
         try:
             process = psutil.Process(self.pid)
@@ -51,7 +50,7 @@ class Record:
 
 
 def read(places: Places) -> Record:
-    """The record of a state folder; an empty one if there is none or it cannot be understood."""
+    """Return the record of a state folder; an empty one if there is none or it is invalid."""
     try:
         raw: Any = json.loads(places.record.read_text(encoding="utf-8"))
         process = raw.get("process")
@@ -62,13 +61,13 @@ def read(places: Places) -> Record:
             else None,
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        # A broken record is the same as none: at worst the engine it spoke of shows up as the holder
-        # of the port, by pid, in the message of the next start.
+        # An invalid record counts as none: the next start then names the running engine as the holder of
+        # the port.
         return Record()
 
 
 def write(places: Places, record: Record) -> None:
-    """Replace the record at once: a reader sees the old or the new one. Raises OSError."""
+    """Replace the record atomically. Raises OSError."""
     content = {"port": record.port, "process": asdict(record.process) if record.process else None}
     fresh = places.record.with_name(f"{places.record.name}.{os.getpid()}")
     try:

@@ -1,7 +1,7 @@
-"""Patches for faults of ministack 1.5.33 that touch us: one module per fault.
+"""Patches for faults of ministack 1.5.33 that affect its applications: one module per fault.
 
 Each module says symptom, cause, what the patch does and when it can go, and has an `apply()`. The
-tests in tests/engine show the right behaviour on the patched engine and, on an unpatched one, that
+tests in engine_tests show the right behaviour on the patched engine and, on an unpatched one, that
 upstream still has the fault: when that second test fails, delete the patch.
 """
 
@@ -73,7 +73,7 @@ _PATCHES = (
     mapping_properties,
     queue_mappings,
     queue_metrics,
-    stream_mappings,  # after queue_mappings, which tells when mappings may be looked at
+    stream_mappings,  # after queue_mappings, which decides when mappings may be polled
     sns_filters,
     binary_attributes,
     sns_to_sqs,

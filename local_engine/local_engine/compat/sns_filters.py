@@ -4,7 +4,7 @@ Symptom: a filter on the body never matches inside an array of objects; `[100]` 
 "true"; `[null]` does not match null; a key with a dot matches no nested property.
 Cause: `sns._matches_filter_policy` converts values to compare them, and looks into objects only.
 Patch: `local_engine.filter_policy` decides, as it does for the command.
-It can go when upstream passes the tests in tests/engine/test_filters.py.
+It can go when upstream passes the tests in engine_tests/test_filters.py.
 """
 
 import json

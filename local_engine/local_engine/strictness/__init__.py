@@ -1,6 +1,6 @@
 """What AWS refuses and ministack 1.5.33 accepts, refused here with AWS's error code and text: one module per service.
 
-Each module names the sources of its rules and has an `apply()`. tests/engine/refusals holds the rules as test cases;
+Each module names the sources of its rules and has an `apply()`. engine_tests/refusals holds the rules as test cases;
 docs/aws-rules.md lists them.
 """
 

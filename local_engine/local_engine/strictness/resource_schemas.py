@@ -1,7 +1,7 @@
 """What CloudFormation refuses of a resource's properties: what the schema of its type does not permit.
 
 https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
-resource_schemas.json holds the schemas (tests/engine/refusals/resource_schemas.py writes it). CloudFormation validates
+resource_schemas.json holds the schemas (engine_tests/refusals/resource_schemas.py writes it). CloudFormation validates
 with everit-org/json-schema, and the texts are that library's:
 https://github.com/everit-org/json-schema/blob/master/core/src/main/java/org/everit/json/schema
 """

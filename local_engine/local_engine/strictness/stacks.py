@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-exports.html
 https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract.html
-The sources of the error texts are in tests/engine/refusals/stacks.py.
+The sources of the error texts are in engine_tests/refusals/stacks.py.
 """
 
 from collections.abc import Callable

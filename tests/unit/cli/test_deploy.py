@@ -126,12 +126,6 @@ def test_the_sam_beside_the_interpreter_wins_over_the_one_on_path(
     assert deploy.sam() == tmp_path / "elsewhere" / "sam"
 
 
-def test_progress_names_the_resource_that_is_waited_for() -> None:
-    row = "CREATE_IN_PROGRESS          AWS::CloudFormation::Stack        TeamEvents          -   "
-    assert deploy._detail(row) == "TeamEvents: CREATE_IN_PROGRESS"
-    assert deploy._detail("Uploading to abc\n") == "uploading what was built"
-
-
 def test_warming_calls_every_function_and_survives_those_that_fail(capsys: pytest.CaptureFixture[str]) -> None:
     from botocore.exceptions import ClientError  # noqa: PLC0415
 

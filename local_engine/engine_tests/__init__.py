@@ -1,0 +1,1 @@
+"""The tests of the local engine: `unit/` needs no engine, everything else runs on one."""
