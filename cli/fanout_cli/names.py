@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from fanout import contracts
 from fanout_cli.errors import UsageError
-from fanout_cli.topology import Subscriber, Topology
+from fanout_cli.stack.topology import Subscriber, Topology
 
 
 def require_use_case(name: str, known: Sequence[str] | None = None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fanout_cli.deploy import delete_failed_creation
+from fanout_cli.stack.deploy import delete_failed_creation
 from tests.engine.aws import RUNTIME, Aws, zipped
 
 POLICY = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}

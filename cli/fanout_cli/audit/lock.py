@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fanout_cli.errors import UserError
-from fanout_cli.topology import Topology
+from fanout_cli.stack.topology import Topology
 
 _USE_CASE = "audit_logs"
 

@@ -14,12 +14,12 @@ from fanout_cli.demo.definition import Event
 from fanout_cli.demo.run import Report, Row, as_text
 from fanout_cli.demo.run import run as run_demo
 from fanout_cli.errors import UsageError
-from fanout_cli.journal import Journal
 from fanout_cli.options import Profile, Region, StackName, help_text
 from fanout_cli.output import console, error_console
-from fanout_cli.starting import ensure_up
-from fanout_cli.state import checkout
-from fanout_cli.target import resolve
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.startup import ensure_up
+from fanout_cli.stack.state import checkout
+from fanout_cli.stack.target import resolve
 
 HELP = help_text(
     "Send every ordinary sample through the application, and look every effect up in its store.",

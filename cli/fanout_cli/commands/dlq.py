@@ -9,21 +9,19 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from fanout_cli import letter_view
-from fanout_cli.dead_letters import DeadLetter
+from fanout_cli.dead_letters import formatting
+from fanout_cli.dead_letters.bulk_action import Errand, about_unseen, counting
+from fanout_cli.dead_letters.dead_letter import DeadLetter
+from fanout_cli.dead_letters.filters import Selected, Selection, rate, select
+from fanout_cli.dead_letters.queue import LetterQueue
+from fanout_cli.dead_letters.redrive import Deletion, Pace, Redrive
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.letter_errand import Errand, about_unseen, counting
-from fanout_cli.letter_queue import LetterQueue
-from fanout_cli.letter_selection import Selected, Selection, rate, select
 from fanout_cli.names import require_subscriber, require_use_case
 from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, note, printable, step
-from fanout_cli.receipts import moment
-from fanout_cli.redrive import Deletion, Pace, Redrive
-from fanout_cli.target import Target, resolve
-from fanout_cli.times import instant
-from fanout_cli.topology import Subscriber, Topology
-from fanout_cli.tracing import rfc3339
+from fanout_cli.stack.target import Target, resolve
+from fanout_cli.stack.topology import Subscriber, Topology
+from fanout_cli.times import format_time, parse_time, parse_time_option
 
 app = typer.Typer(help="List, read, redrive and delete dead letters.", no_args_is_help=True)
 
@@ -105,7 +103,7 @@ def list_letters(
     for one, found in zip(wanted, looks, strict=True):
         letters = sorted(found.letters, key=_oldest_first)
         rows += [
-            {"subscriber": one.name, **row} for row in (map(letter_view.line, letters) if each else _groups(letters))
+            {"subscriber": one.name, **row} for row in (map(formatting.line, letters) if each else _groups(letters))
         ]
     if json_output:
         for row in rows:
@@ -147,11 +145,11 @@ def show(
     out = console()
     for number, letter in enumerate(sorted(full, key=_oldest_first)):
         if json_output:
-            emit_json(letter_view.document(letter, subscriber))
+            emit_json(formatting.document(letter, subscriber))
             continue
         if number:
             out.print()
-        for text in letter_view.lines(letter, subscriber, datetime.now(UTC)):
+        for text in formatting.lines(letter, subscriber, datetime.now(UTC)):
             out.print(text, markup=False)
     if others := letters[len(shown) :]:
         ids = ", ".join(printable(each.event_id or each.message_id) for each in others[:_OTHERS_SHOWN])
@@ -252,8 +250,8 @@ def _selection(
     selection = Selection(
         frozenset(ids or ()),
         reason,
-        instant(since, "--since", now) if since else None,
-        instant(until, "--until", now) if until else None,
+        parse_time_option(since, "--since", now) if since else None,
+        parse_time_option(until, "--until", now) if until else None,
     )
     if everything != selection.is_everything:
         problem = "--all with a selection" if everything else "no letters are chosen"
@@ -275,7 +273,7 @@ def _groups(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
         {
             "reason": cause,
             "letters": len(group),
-            "oldest": rfc3339(group[0].at),
+            "oldest": format_time(group[0].at),
             "age_seconds": round((now - group[0].at).total_seconds()) if group[0].at else None,
         }
         for cause, group in sorted(groups.items(), key=lambda each: -len(each[1]))
@@ -288,7 +286,7 @@ def _show_groups(rows: Sequence[dict[str, Any]]) -> None:
         column.justify = "right"
     now = datetime.now(UTC)
     for row in rows:
-        oldest = letter_view.age(moment(row["oldest"]), now)
+        oldest = formatting.age(parse_time(row["oldest"]), now)
         table.add_row(row["subscriber"], escape(printable(row["reason"])), str(row["letters"]), oldest)
     console().print(table)
 

@@ -7,7 +7,6 @@ import boto3
 import typer
 from botocore.exceptions import ProfileNotFound
 
-from fanout_cli import environment
 from fanout_cli.errors import UsageError
 from fanout_cli.first_deployment import plan as plans
 from fanout_cli.first_deployment.deployment import deploy
@@ -15,8 +14,9 @@ from fanout_cli.first_deployment.removal import remove
 from fanout_cli.first_deployment.steps import Run
 from fanout_cli.options import Profile, Region, help_text
 from fanout_cli.output import note
-from fanout_cli.state import checkout
-from fanout_cli.target import resolve
+from fanout_cli.stack import environment
+from fanout_cli.stack.state import checkout
+from fanout_cli.stack.target import resolve
 
 HELP = help_text(
     "Deploy to an AWS account for the first time: check the account, build, deploy, check the result.",

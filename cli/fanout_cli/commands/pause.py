@@ -7,8 +7,8 @@ import typer
 from fanout_cli.names import require_subscriber
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, note, step
-from fanout_cli.pausing import Switch
-from fanout_cli.target import resolve
+from fanout_cli.stack.subscriber_control import Switch
+from fanout_cli.stack.target import resolve
 
 HELP = help_text(
     "Let a subscriber rest: its events wait in its inbox until `fanout resume`; its siblings notice nothing.",

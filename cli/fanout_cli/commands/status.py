@@ -9,9 +9,9 @@ from rich.table import Table
 from fanout_cli.errors import UserError
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, step
-from fanout_cli.pausing import Switch
-from fanout_cli.target import Target, resolve
-from fanout_cli.topology import Subscriber, Topology
+from fanout_cli.stack.subscriber_control import Switch
+from fanout_cli.stack.target import Target, resolve
+from fanout_cli.stack.topology import Subscriber, Topology
 
 HELP = help_text(
     "Show the engine, the deployed use cases, and which subscribers are paused, and how many messages wait "

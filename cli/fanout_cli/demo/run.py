@@ -13,12 +13,12 @@ from fanout import contracts, identity
 from fanout_cli.demo.definition import Check, Event, UseCaseDemo, load, samples, topic_name
 from fanout_cli.demo.unrouted import check_unrouted
 from fanout_cli.errors import UserError
-from fanout_cli.inputs import Document
-from fanout_cli.journal import Journal
 from fanout_cli.output import step
-from fanout_cli.publishing import Desk, Prepared, prepare
-from fanout_cli.topology import Subscription, Topology
-from fanout_cli.tracing import FINAL, Delivery, Trace, Tracer
+from fanout_cli.publishing.event_publisher import Desk, Prepared, prepare
+from fanout_cli.publishing.inputs import Document
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.topology import Subscription, Topology
+from fanout_cli.tracing.tracer import FINAL, Delivery, Trace, Tracer
 from local_engine.filter_policy import PartialBody, admits
 
 # The time all deliveries together may take; a cold engine needs a fraction of it.

@@ -7,10 +7,10 @@ import boto3
 import pytest
 
 from fanout.testing import REGION, failed_invocation, notification, sns_record
-from fanout_cli import dead_letters
-from fanout_cli.dead_letters import Origin, look, read
-from fanout_cli.letter_queue import Depth, LetterQueue
-from fanout_cli.tracing import rfc3339
+from fanout_cli.dead_letters import dead_letter
+from fanout_cli.dead_letters.dead_letter import Origin, look, read
+from fanout_cli.dead_letters.queue import Depth, LetterQueue
+from fanout_cli.times import format_time
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def queue(sqs: Any) -> str:
 
 
 def test_an_empty_queue_is_seen_in_full(sqs: Any, queue: str) -> None:
-    assert look(sqs, queue) == dead_letters.Look((), complete=True)
+    assert look(sqs, queue) == dead_letter.Look((), complete=True)
 
 
 def test_every_letter_of_a_long_queue_is_seen_and_all_are_visible_afterwards(sqs: Any, queue: str) -> None:
@@ -75,7 +75,7 @@ def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
 def test_what_somebody_else_holds_makes_the_look_incomplete(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(dead_letter, "PATIENCE_SECONDS", 0.1)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"held"}')
     sqs.receive_message(QueueUrl=queue, VisibilityTimeout=600)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"free"}')
@@ -195,7 +195,7 @@ def test_a_publishers_attributes_are_not_taken_for_the_runtimes_where_sns_could_
     letter = read(message(EVENT, {"SentTimestamp": "1795348800000"}, **forged, **why))
     assert (letter.origin, letter.outcome, letter.reason, letter.attempts) == (Origin.SNS, "dead-lettered", None, None)
     assert letter.cause == "not delivered: SNS could not hand it over (no policy)"
-    assert rfc3339(letter.at) == "2026-11-22T12:00:00.000Z"
+    assert format_time(letter.at) == "2026-11-22T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_letters_are_grouped_by_what_stands_before_the_colon(reason: str, expect
     ],
 )
 def test_a_letter_tells_when_it_was_given_up_as_well_as_is_known(letter: dict[str, Any], at: str | None) -> None:
-    assert rfc3339(read(letter).at) == at
+    assert format_time(read(letter).at) == at
 
 
 def test_a_raw_body_without_an_event_is_known_by_the_message_id_that_it_carried() -> None:
@@ -241,6 +241,6 @@ def test_of_a_fifo_queue_what_a_group_hides_makes_the_look_incomplete(sqs: Any) 
 
 def test_a_body_that_is_wrapped_a_thousand_times_is_read_as_it_stands() -> None:
     body = '{"requestPayload":{"Records":[' * 1100 + "1" + "]}}" * 1100
-    text, wrappings = dead_letters.unwrap(body)
+    text, wrappings = dead_letter.unwrap(body)
     assert isinstance(text, str)
     assert wrappings == set()

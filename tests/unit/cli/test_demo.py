@@ -16,9 +16,9 @@ from fanout_cli.demo.run import Report, Row, _by_subscriber, _expected, _fresh
 from fanout_cli.demo.team_events import Demo
 from fanout_cli.demo.user_registration import Demo as UserRegistration
 from fanout_cli.errors import UserError
-from fanout_cli.journal import Journal
-from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
-from fanout_cli.tracing import Delivery, Trace
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.topology import Subscriber, Subscription, Topic, Topology
+from fanout_cli.tracing.tracer import Delivery, Trace
 
 ROOT = Path(__file__).parents[3]
 TYPE = "team.message.posted.v1"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from fanout.testing import failed_invocation, notification, sns_record
-from fanout_cli import dead_letters, letter_selection, redrive
 from fanout_cli.commands import dlq
-from fanout_cli.letter_queue import LetterQueue
-from fanout_cli.target import Target
+from fanout_cli.dead_letters import dead_letter, filters, redrive
+from fanout_cli.dead_letters.queue import LetterQueue
+from fanout_cli.stack.target import Target
 from tests.unit.cli.conftest import Application, Result
 
 Run = Callable[..., Result]
@@ -38,7 +38,7 @@ def deployed(application: Application, monkeypatch: pytest.MonkeyPatch, run: Run
             return application.client(service)
 
     monkeypatch.setattr(dlq, "resolve", lambda *_: Deployed("fanout", None, None))  # type: ignore[arg-type]
-    for module in (dead_letters, letter_selection, redrive):
+    for module in (dead_letter, filters, redrive):
         monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
     return application
 

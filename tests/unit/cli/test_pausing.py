@@ -11,9 +11,9 @@ import pytest
 
 from fanout.testing import REGION
 from fanout_cli.commands import pause, resume
-from fanout_cli.pausing import Switch
-from fanout_cli.target import Target
-from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
+from fanout_cli.stack.subscriber_control import Switch
+from fanout_cli.stack.target import Target
+from fanout_cli.stack.topology import Subscriber, Subscription, Topic, Topology
 from tests.unit.cli.conftest import TOPIC, Result
 
 Run = Callable[..., Result]

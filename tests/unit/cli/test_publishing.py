@@ -10,10 +10,10 @@ import pytest
 from fanout.event import encode
 from fanout.testing import REGION
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.inputs import Document, parse_documents
-from fanout_cli.journal import Journal
-from fanout_cli.publishing import Desk, prepare
-from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
+from fanout_cli.publishing.event_publisher import Desk, prepare
+from fanout_cli.publishing.inputs import Document, parse_documents
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.topology import Subscriber, Subscription, Topic, Topology
 
 TYPE = "team.message.posted.v1"
 
@@ -217,7 +217,7 @@ def test_what_sns_refuses_is_accounted_for_and_the_rest_is_out(aws: Cloud, monke
 def test_a_journal_that_grew_large_is_set_aside_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: Cloud
 ) -> None:
-    monkeypatch.setattr("fanout_cli.journal._ROTATE_BYTES", 10)
+    monkeypatch.setattr("fanout_cli.publishing.journal._ROTATE_BYTES", 10)
     for event_id in ("e1", "e2", "e3"):
         aws.desk.publish(prepare(documents(event(event_id)), "team_events"), NoProgress())
     assert aws.journal.find("e1") == []

@@ -12,11 +12,11 @@ from fanout.contracts.team_events import TeamMessagePosted
 from fanout.delivery import Carried, read
 from fanout.event import Event, decode
 from fanout.testing import REGION, failed_invocation, notification, sns_record
-from fanout_cli import dead_letters, letter_selection, redrive
+from fanout_cli.dead_letters import dead_letter, filters, redrive
+from fanout_cli.dead_letters.filters import Selection, rate, select
+from fanout_cli.dead_letters.queue import LetterQueue
+from fanout_cli.dead_letters.redrive import Deletion, Pace, Redrive, Summary, Work, work_off
 from fanout_cli.errors import UsageError
-from fanout_cli.letter_queue import LetterQueue
-from fanout_cli.letter_selection import Selection, rate, select
-from fanout_cli.redrive import Deletion, Pace, Redrive, Summary, Work, work_off
 
 SWIFT = Pace(None)
 
@@ -64,7 +64,7 @@ class Letters:
 
 @pytest.fixture
 def letters(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Letters:
-    for module in (dead_letters, letter_selection, redrive):
+    for module in (dead_letter, filters, redrive):
         monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1, raising=True)
     return Letters()
 
@@ -125,7 +125,7 @@ def test_a_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_attrib
     [moved] = letters.received(letters.dead)
     # moto does not tell where SQS took a letter from, nor keeps what SQS keeps of one that it moves.
     moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:inbox"
-    entry = redrive.as_first_seen(moved, dead_letters.read(moved), fifo=False)
+    entry = redrive.as_first_seen(moved, dead_letter.read(moved), fifo=False)
     assert entry is not None
     assert set(entry["MessageAttributes"]) == {"outcome", "blob", "fanout"}
     carried = msgspec.json.decode(entry["MessageAttributes"]["fanout"]["StringValue"], type=Carried)

@@ -9,10 +9,10 @@ import pytest
 
 from fanout import identity
 from fanout.testing import notification
-from fanout_cli.dead_letters import Look
+from fanout_cli.dead_letters.dead_letter import Look
 from fanout_cli.errors import UserError
-from fanout_cli.journal import Journal, Published
-from fanout_cli.tracing import Trace, Tracer
+from fanout_cli.publishing.journal import Journal, Published
+from fanout_cli.tracing.tracer import Trace, Tracer
 from tests.unit.cli.conftest import TOPIC, Application
 
 LEVELS = {"data": {"level": ["WARNING", "ERROR"]}}
@@ -212,7 +212,7 @@ def test_a_queue_that_could_not_be_seen_in_full_leaves_it_unknown(
 ) -> None:
     application.add("application_logs/archive")
     journal.append([published()])
-    monkeypatch.setattr("fanout_cli.dead_letters.look", lambda *_, **__: Look((), complete=False))
+    monkeypatch.setattr("fanout_cli.dead_letters.dead_letter.look", lambda *_, **__: Look((), complete=False))
     assert outcomes(trace(application, "e", journal)) == {"archive": "unknown"}
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from fanout_cli.dead_letters import PATIENCE_SECONDS, DeadLetter, read
+from fanout_cli.dead_letters.dead_letter import PATIENCE_SECONDS, DeadLetter, read
+from fanout_cli.dead_letters.queue import Depth, LetterQueue
 from fanout_cli.errors import UsageError
-from fanout_cli.letter_queue import Depth, LetterQueue
 
 _AGAIN_SECONDS = 0.2
 _RATE = re.compile(r"^(?P<number>\d+(?:\.\d+)?)(?:/(?P<unit>[smh]))?$")

@@ -14,11 +14,11 @@ from fanout.event import Event, InvalidEvent, decode, decode_data, encode
 from fanout.observability import excerpt
 from fanout.publisher import MAX_BYTES, Failed, Publisher, PublishError
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.inputs import Document
-from fanout_cli.journal import Journal, Published
 from fanout_cli.names import closest, require_use_case
 from fanout_cli.output import Step
-from fanout_cli.topology import Topic, Topology
+from fanout_cli.publishing.inputs import Document
+from fanout_cli.publishing.journal import Journal, Published
+from fanout_cli.stack.topology import Topic, Topology
 
 # The source of events made from bare data.
 SOURCE = "urn:fanout:cli"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanout_cli.environment import REGION
+from fanout_cli.stack.environment import REGION
 from local_engine.process import Engine
 
 # Docker's name for the machine that the container runs on.

@@ -20,7 +20,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from fanout_cli.errors import UserError
-from fanout_cli.topology import Subscriber, Topology
+from fanout_cli.stack.topology import Subscriber, Topology
 
 _POLL_SECONDS = 0.5
 # AWS switches a mapping within seconds, and says that it may take a minute.

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import msgspec
 
 from fanout.delivery import CARRIED, Carried, of_failed_invocation
-from fanout_cli.dead_letters import PATIENCE_SECONDS, RUNTIME_ATTRIBUTES, DeadLetter, Origin, read
-from fanout_cli.letter_queue import BATCH, LetterQueue, Message
+from fanout_cli.dead_letters.dead_letter import PATIENCE_SECONDS, RUNTIME_ATTRIBUTES, DeadLetter, Origin, read
+from fanout_cli.dead_letters.queue import BATCH, LetterQueue, Message
 
 _AGAIN_SECONDS = 0.2
 # Of one request to SQS. (A single message may have 1 MiB, and then travels alone.)

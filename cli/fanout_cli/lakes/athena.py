@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.topology import Topology
+from fanout_cli.stack.topology import Topology
 
 _FIRST_POLL, _LONGEST_POLL = 0.1, 2.0
 _NUMBERS: Mapping[str, Callable[[str], Any]] = {

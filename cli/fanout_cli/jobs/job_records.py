@@ -7,7 +7,7 @@ from typing import Any
 
 from fanout.effects import from_item, to_item
 from fanout_cli.errors import UserError
-from fanout_cli.topology import Topology
+from fanout_cli.stack.topology import Topology
 
 _SUBSCRIBER = "batch_jobs/start_job"
 _POLL_SECONDS = 0.5

@@ -19,7 +19,7 @@ from typing import Any
 from fanout import contracts, testing
 from fanout.event import decode, decode_data, encode
 from fanout.publisher import message_group
-from fanout_cli.service_payloads import service_payloads
+from fanout_cli.generate.service_payloads import service_payloads
 from fanout_cli.wiring import Wire, wires
 from local_engine.filter_policy import PartialBody, admits
 

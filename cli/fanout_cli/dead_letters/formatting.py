@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from fanout_cli.dead_letters import DeadLetter, Origin
+from fanout_cli.dead_letters.dead_letter import DeadLetter, Origin
 from fanout_cli.output import printable
-from fanout_cli.topology import Subscriber
-from fanout_cli.tracing import rfc3339
+from fanout_cli.stack.topology import Subscriber
+from fanout_cli.times import format_time
 
 _HANDS = {
     Origin.RUNTIME: "the subscriber",
@@ -29,7 +29,7 @@ def line(letter: DeadLetter) -> dict[str, Any]:
         "outcome": letter.outcome,
         "reason": letter.cause,
         "attempts": letter.attempts,
-        "at": rfc3339(letter.at),
+        "at": format_time(letter.at),
     }
 
 
@@ -55,7 +55,7 @@ def lines(letter: DeadLetter, subscriber: Subscriber, now: datetime) -> Iterator
         "outcome": letter.outcome,
         "reason": letter.cause,
         "attempts": letter.attempts,
-        "given up": f"{rfc3339(letter.at)}, {age(letter.at, now)} ago" if letter.at else None,
+        "given up": f"{format_time(letter.at)}, {age(letter.at, now)} ago" if letter.at else None,
         "put there by": _HANDS[letter.origin],
         "event": letter.event_id,
         "type": letter.event_type,

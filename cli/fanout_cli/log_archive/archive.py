@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from fanout.identity import identity
 from fanout_cli.errors import UserError
-from fanout_cli.receipts import moment
-from fanout_cli.topology import Topology
+from fanout_cli.stack.topology import Topology
+from fanout_cli.times import parse_time
 
 _FOLDER = "logs/"
 _PARTITION = re.compile(r"^logs/service=[^/]+/dt=(?P<day>\d{4}-\d{2}-\d{2})/hour=(?P<hour>\d{2})/")
@@ -115,7 +115,7 @@ def _parse(key: str, lines: list[bytes], problem: Callable[[str], None]) -> Iter
     for number, line in enumerate(lines, 1):
         try:
             event = json.loads(line)
-            at = moment(event["time"])
+            at = parse_time(event["time"])
             name = identity(event["source"], event["id"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             at = None

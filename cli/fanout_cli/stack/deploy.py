@@ -15,11 +15,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 from filelock import FileLock
 
-from fanout_cli import environment
 from fanout_cli.errors import UserError
 from fanout_cli.names import require_use_case
 from fanout_cli.output import Step, note, step
-from fanout_cli.topology import Subscriber
+from fanout_cli.stack import environment
+from fanout_cli.stack.topology import Subscriber
 from local_engine.paths import ENVIRONMENT
 from local_engine.process import Engine
 

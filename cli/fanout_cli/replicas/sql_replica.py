@@ -7,7 +7,7 @@ from typing import Any
 
 from fanout_cli.errors import UserError
 from fanout_cli.output import step
-from fanout_cli.topology import Topology
+from fanout_cli.stack.topology import Topology
 from local_engine.postgres import server
 
 SUBSCRIBER = "database_changes/replicate_to_sql"

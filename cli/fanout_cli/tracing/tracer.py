@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fanout import contracts, identity
-from fanout_cli import dead_letters
-from fanout_cli.evidence import Evidence
-from fanout_cli.journal import Journal, Published
-from fanout_cli.receipts import Entry, Folded, Reader, fold, moment
-from fanout_cli.topology import Subscription, Topic, Topology
+from fanout_cli.dead_letters import dead_letter
+from fanout_cli.publishing.journal import Journal, Published
+from fanout_cli.stack.topology import Subscription, Topic, Topology
+from fanout_cli.times import format_time, parse_time
+from fanout_cli.tracing.event_history import Evidence
+from fanout_cli.tracing.receipts import Entry, Folded, Reader, fold
 
 GOOD = frozenset({"processed", "duplicate", "discarded", "filtered"})
 FINAL = GOOD | {"rejected", "dead-lettered"}
@@ -69,14 +70,9 @@ class Trace:
             "event_id": self.event_id,
             "type": self.type,
             "topic": self.topic,
-            "published_at": rfc3339(self.published_at),
+            "published_at": format_time(self.published_at),
             "deliveries": [each.to_json() for each in self.deliveries],
         }
-
-
-def rfc3339(at: datetime | None) -> str | None:
-    """Return a time as RFC 3339 in UTC with milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
 
 
 class Tracer:
@@ -86,7 +82,7 @@ class Tracer:
         self._topology = topology
         self._journal = journal
         self._sqs = client("sqs")
-        self._looks: dict[str, tuple[float, dead_letters.Look]] = {}
+        self._looks: dict[str, tuple[float, dead_letter.Look]] = {}
         self._reader = Reader(client, (each.log_group for each in topology.subscribers.values()))
         for use_case in topology.use_cases:
             if use_case in contracts.use_cases():
@@ -195,7 +191,7 @@ class Tracer:
             return Delivery(name, "pending", 0, None, None)
         return Delivery(name, "unknown", None, None, None)
 
-    def _letters(self, key: str) -> dict[str, dead_letters.DeadLetter]:
+    def _letters(self, key: str) -> dict[str, dead_letter.DeadLetter]:
         """The dead letters about an event that nothing else is known of, by subscriber."""
         found = {}
         for name in sorted(self._topology.subscribers):
@@ -204,12 +200,12 @@ class Tracer:
                 found[name] = letter
         return found
 
-    def _look(self, subscriber: str) -> dead_letters.Look:
+    def _look(self, subscriber: str) -> dead_letter.Look:
         """What lies in a subscriber's dead-letter queue, or lay there a moment ago: looking hides it from others."""
         url = self._topology.subscribers[subscriber].dead_letter_url
-        at, look = self._looks.get(url, (0.0, dead_letters.Look((), complete=False)))
+        at, look = self._looks.get(url, (0.0, dead_letter.Look((), complete=False)))
         if url and time.monotonic() - at > _LOOK_SECONDS:
-            look = dead_letters.look(self._sqs, url, briefly=True)
+            look = dead_letter.look(self._sqs, url, briefly=True)
             self._looks[url] = time.monotonic(), look
         return look
 
@@ -220,7 +216,7 @@ def _since(key: str, published: Sequence[Published]) -> datetime | None:
     now = datetime.now(UTC)
     if made is not None:
         return min(datetime.fromtimestamp(made, UTC), now) - _CLOCK_SLACK
-    first = moment(published[0].published_at) if published else None
+    first = parse_time(published[0].published_at) if published else None
     return first - _CLOCK_SLACK if first else None
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import typer
 
-from fanout_cli.dead_letters import DeadLetter
+from fanout_cli.dead_letters.dead_letter import DeadLetter
+from fanout_cli.dead_letters.filters import Selected, Selection, select
+from fanout_cli.dead_letters.queue import LetterQueue
+from fanout_cli.dead_letters.redrive import Pace, Settled, Summary, Work, work_off
 from fanout_cli.errors import UsageError
-from fanout_cli.letter_queue import LetterQueue
-from fanout_cli.letter_selection import Selected, Selection, select
 from fanout_cli.output import Step, console, emit_json, note, printable, step
-from fanout_cli.redrive import Pace, Settled, Summary, Work, work_off
-from fanout_cli.topology import Subscriber
+from fanout_cli.stack.topology import Subscriber
 
 _TOLD = 20
 

@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import Any
 
 from fanout.delivery import CARRIED
-from fanout_cli.letter_queue import LetterQueue
-from fanout_cli.receipts import moment
+from fanout_cli.dead_letters.queue import LetterQueue
+from fanout_cli.times import parse_time
 
 # Somebody else's look takes moments; after this long we answer with what we saw.
 PATIENCE_SECONDS = 5.0
@@ -142,7 +142,7 @@ def read(message: Mapping[str, Any]) -> DeadLetter:
         outcome="rejected" if by_runtime and attributes.get("outcome") == "rejected" else "dead-lettered",
         reason=reason,
         attempts=int(attempts) if attempts.isdecimal() and len(attempts) < _LONGEST_NUMBER else None,
-        at=moment(stated) or _sent_at(system),
+        at=parse_time(stated) or _sent_at(system),
         cause=reason or _explain(origin, record, attributes),
         event=event,
     )

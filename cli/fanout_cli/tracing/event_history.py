@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fanout_cli.dead_letters import DeadLetter
+from fanout_cli.dead_letters.dead_letter import DeadLetter
 from fanout_cli.errors import UserError
-from fanout_cli.journal import Published
-from fanout_cli.receipts import Entry, moment
-from fanout_cli.topology import Subscription
+from fanout_cli.publishing.journal import Published
+from fanout_cli.stack.topology import Subscription
+from fanout_cli.times import parse_time
+from fanout_cli.tracing.receipts import Entry
 from local_engine.filter_policy import PartialBody, admits
 
 
@@ -66,7 +67,7 @@ class Evidence:
         We gave it before SNS took it, so of both the later is the closer: some clocks tell whole seconds only.
         """
         taken = min((entry.published_at for entry in self.entries if entry.published_at), default=None)
-        given = moment(self.published.published_at) if self.published else None
+        given = parse_time(self.published.published_at) if self.published else None
         return max(taken, given) if taken and given else taken or given
 
     def admitted_by(self, subscription: Subscription) -> bool | None:

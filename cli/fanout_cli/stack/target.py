@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fanout_cli import environment
 from fanout_cli.errors import UserError
-from fanout_cli.state import state_folder
-from fanout_cli.topology import Topology, discover
+from fanout_cli.stack import environment
+from fanout_cli.stack.state import state_folder
+from fanout_cli.stack.topology import Topology, discover
 from local_engine import process
 from local_engine.process import Engine
 

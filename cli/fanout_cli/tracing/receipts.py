@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+from fanout_cli.times import parse_time
 
 # FilterLogEvents returns at most this many events a page.
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
@@ -60,7 +62,7 @@ def parse(line: str) -> list[Entry]:
         return []
     if not isinstance(value, dict) or value.get("message") not in ("received", "receipt"):
         return []
-    subscriber, at = value.get("subscriber"), moment(value.get("timestamp"))
+    subscriber, at = value.get("subscriber"), parse_time(value.get("timestamp"))
     if not isinstance(subscriber, str) or at is None:
         return []
     if value["message"] == "received":
@@ -84,22 +86,11 @@ def parse(line: str) -> list[Entry]:
             reason=_text(value.get("reason")) or None,
             source=_text(value.get("source")),
             type=_text(value.get("type")),
-            published_at=moment(value.get("published_at")),
+            published_at=parse_time(value.get("published_at")),
             age_ms=age if isinstance(age, int | float) else None,
             fields=fields if isinstance(fields, dict) else {},
         )
     ]
-
-
-def moment(text: Any) -> datetime | None:
-    """Return the time in an RFC 3339 text, in UTC; None if it is none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, OverflowError):  # at both ends of what a datetime can hold, UTC lies outside of it
-        return None
 
 
 def _text(value: Any) -> str | None:
