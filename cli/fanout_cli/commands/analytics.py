@@ -4,8 +4,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
-from rich.text import Text
 
 from fanout_cli.errors import UsageError
 from fanout_cli.lakes.athena import Lake
@@ -44,6 +42,9 @@ def query(
     profile: Profile = None,
 ) -> None:
     """Print the answer to a query."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
     text = (sys.stdin.read() if sql == "-" else sql).strip()
     if not text:
         raise UsageError(

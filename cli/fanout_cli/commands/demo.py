@@ -5,9 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.markup import escape
-from rich.table import Table
 
 from fanout_cli.audit.lock import IntoComplianceLock, refuse_compliance_lock
 from fanout_cli.demo.definition import Event
@@ -59,6 +56,10 @@ def run(
 
 
 def _show(report: Report) -> None:
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
     out = console()
     for event, rows in _by_event(report):
         table = Table(title=f"{event['type']}  {event['id']}", title_justify="left", box=SIMPLE, title_style="bold")

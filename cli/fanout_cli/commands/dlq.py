@@ -6,15 +6,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from fanout_cli.dead_letters import formatting
-from fanout_cli.dead_letters.bulk_action import Errand, about_unseen, counting
+from fanout_cli.dead_letters.bulk_action import BulkAction, about_unseen, counting
 from fanout_cli.dead_letters.dead_letter import DeadLetter
-from fanout_cli.dead_letters.filters import Selected, Selection, rate, select
-from fanout_cli.dead_letters.queue import LetterQueue
-from fanout_cli.dead_letters.redrive import Deletion, Pace, Redrive
+from fanout_cli.dead_letters.filters import Filter, Matches, rate, select
+from fanout_cli.dead_letters.queue import DeadLetterQueue
+from fanout_cli.dead_letters.redrive import Deletion, RateLimiter, Redrive
 from fanout_cli.errors import UsageError, UserError
 from fanout_cli.names import require_subscriber, require_use_case
 from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
@@ -37,7 +35,7 @@ _LIST = help_text(
     "Show the dead letters by subscriber and reason: how many, and how old the oldest is.",
     "fanout dlq list",
     "fanout dlq list --subscriber team_events/team_a --each",
-    more="Letters are grouped by what stands before the colon of their reason. Those that nobody could give a reason "
+    more="Letters are grouped by what stands before the colon of their reason. Those without a reason "
     "say instead how they got there: received too often (a function killed each time), function failed (the same, "
     "where SNS invokes it directly), not delivered (by SNS). Dead letters are no failure of this command.",
 )
@@ -48,7 +46,7 @@ _SHOW = help_text(
     more="Without --id it is the oldest. What could steer a terminal is shown as \\u escapes.",
 )
 _REDRIVE = help_text(
-    "Send dead letters to their subscriber's inbox again, and to nobody else.",
+    "Send dead letters to their subscriber's inbox again, and to no other subscriber.",
     "fanout dlq redrive team_events/team_a --all",
     "fanout dlq redrive team_events/team_a --reason invalid-event --since 2h --rate 20/s --dry-run",
     more=f"{_WHICH}Attempts begin anew. A letter is deleted only after its inbox has it: an interruption leaves "
@@ -56,7 +54,7 @@ _REDRIVE = help_text(
     "Exit code 1 if a letter could not be redriven.",
 )
 _PURGE = help_text(
-    "Delete dead letters for good.",
+    "Delete dead letters permanently.",
     "fanout dlq purge team_events/team_a --reason unknown-type",
     "fanout dlq purge team_events/team_a --all --yes",
     more=f"{_WHICH}The question names their number. Exit code 1 if a letter could not be deleted.",
@@ -94,13 +92,13 @@ def list_letters(
     sqs = target.client("sqs")
     with step("Looking at the dead letters") as progress:
         wanted = _wanted(target.topology(), use_case, subscriber)
-        looks = []
+        peeks = []
         with ThreadPoolExecutor(_THREADS) as pool:
-            for found in pool.map(lambda one: _look(sqs, one), wanted):
-                looks.append(found)
-                progress.update(done=len(looks), total=len(wanted))
+            for found in pool.map(lambda one: _peek(sqs, one), wanted):
+                peeks.append(found)
+                progress.update(done=len(peeks), total=len(wanted))
     rows = []
-    for one, found in zip(wanted, looks, strict=True):
+    for one, found in zip(wanted, peeks, strict=True):
         letters = sorted(found.letters, key=_oldest_first)
         rows += [
             {"subscriber": one.name, **row} for row in (map(formatting.line, letters) if each else _groups(letters))
@@ -110,7 +108,7 @@ def list_letters(
             emit_json(row)
     elif rows:
         (_show_each if each else _show_groups)(rows)
-    for one, found in zip(wanted, looks, strict=True):
+    for one, found in zip(wanted, peeks, strict=True):
         if found.unseen.total:
             note(about_unseen(one, found))
     if not rows:
@@ -131,7 +129,7 @@ def show(
     subscriber, queue, _ = _open(resolve(stack_name, region, profile), name)
     with step(f"Looking at the dead letters of {subscriber.name}") as progress:
         # Bodies are read a second time, of the one that is shown: a long queue of large ones would not fit into memory.
-        found = select(queue, Selection(frozenset({key} if key else ())), on_seen=counting(progress))
+        found = select(queue, Filter(frozenset({key} if key else ())), on_seen=counting(progress))
         letters = sorted(found.letters, key=_oldest_first)
         if not letters:
             raise UserError(
@@ -139,7 +137,7 @@ def show(
                 about_unseen(subscriber, found) if found.unseen.total else "See what there is: fanout dlq list --each",
             )
         shown = letters if key else letters[:1]
-        full = select(queue, Selection(frozenset(each.message_id for each in shown)), bodies=True).letters
+        full = select(queue, Filter(frozenset(each.message_id for each in shown)), bodies=True).letters
     if not full:
         raise UserError(f"the dead letter of {subscriber.name} was taken away a moment ago", "See fanout dlq list.")
     out = console()
@@ -178,13 +176,19 @@ def redrive(
 ) -> None:
     """Send the chosen letters to the inbox."""
     selection = _selection(everything, ids, reason, since, until)
-    pace = Pace(None if speed == "none" else rate(speed))
+    rate_limiter = RateLimiter(None if speed == "none" else rate(speed))
     subscriber, queue, sqs = _open(resolve(stack_name, region, profile), name)
-    work = Redrive(sqs, queue, subscriber.inbox_url)
-    errand = Errand(
-        subscriber, queue, selection, work, "redrive", "redriven", "to its inbox", pace, json_output=json_output
-    )
-    errand.run(dry_run=dry_run, yes=yes)
+    BulkAction(
+        subscriber,
+        queue,
+        selection,
+        Redrive(sqs, queue, subscriber.inbox_url),
+        "redrive",
+        "redriven",
+        "to its inbox",
+        rate_limiter,
+        json_output=json_output,
+    ).run(dry_run=dry_run, yes=yes)
 
 
 @app.command("purge", help=_PURGE)
@@ -206,18 +210,17 @@ def purge(
     """Delete the chosen letters."""
     selection = _selection(everything, ids, reason, since, until)
     subscriber, queue, _ = _open(resolve(stack_name, region, profile), name)
-    errand = Errand(
+    BulkAction(
         subscriber,
         queue,
         selection,
         Deletion(queue),
         "delete",
         "deleted",
-        "for good",
-        Pace(None),
+        "permanently",
+        RateLimiter(None),
         json_output=json_output,
-    )
-    errand.run(dry_run=dry_run, yes=yes)
+    ).run(dry_run=dry_run, yes=yes)
 
 
 def _wanted(topology: Topology, use_case: str | None, subscriber: str | None) -> list[Subscriber]:
@@ -229,25 +232,25 @@ def _wanted(topology: Topology, use_case: str | None, subscriber: str | None) ->
     return [topology.subscribers[name] for name in sorted(topology.subscribers)]
 
 
-def _look(sqs: Any, subscriber: Subscriber) -> Selected:
+def _peek(sqs: Any, subscriber: Subscriber) -> Matches:
     """All letters of a subscriber. A queue that SQS counts as empty is believed to be: there are many of them."""
-    queue = LetterQueue(sqs, subscriber.dead_letter_url)
+    queue = DeadLetterQueue(sqs, subscriber.dead_letter_url)
     depth = queue.depth()
-    return select(queue, Selection()) if depth.total else Selected([], 0, depth)
+    return select(queue, Filter()) if depth.total else Matches([], 0, depth)
 
 
-def _open(target: Target, name: str) -> tuple[Subscriber, LetterQueue, Any]:
+def _open(target: Target, name: str) -> tuple[Subscriber, DeadLetterQueue, Any]:
     subscriber = require_subscriber(name, target.topology())
     sqs = target.client("sqs")
-    return subscriber, LetterQueue(sqs, subscriber.dead_letter_url), sqs
+    return subscriber, DeadLetterQueue(sqs, subscriber.dead_letter_url), sqs
 
 
 def _selection(
     everything: bool, ids: list[str] | None, reason: str | None, since: str | None, until: str | None
-) -> Selection:
+) -> Filter:
     """The letters that the options mean. Raises UsageError if they mean none, or all and some."""
     now = datetime.now(UTC)
-    selection = Selection(
+    selection = Filter(
         frozenset(ids or ()),
         reason,
         parse_time_option(since, "--since", now) if since else None,
@@ -281,6 +284,9 @@ def _groups(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
 
 
 def _show_groups(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("subscriber", "reason", "letters", "oldest")
     for column in table.columns[2:]:
         column.justify = "right"
@@ -292,6 +298,9 @@ def _show_groups(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _show_each(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("subscriber", "event or message", "type", "tries", "given up", "reason")
     for row in rows:
         cells = (row["event_id"] or row["message_id"], row["type"], row["attempts"], row["at"], row["reason"])

@@ -3,9 +3,7 @@
 import os
 from typing import Annotated
 
-import boto3
 import typer
-from botocore.exceptions import ProfileNotFound
 
 from fanout_cli.errors import UsageError
 from fanout_cli.first_deployment import plan as plans
@@ -76,6 +74,9 @@ def _aws_region(config_env: str, region: str | None, profile: str | None) -> str
             f"the profile {environment.PROFILE} and the configuration local lead to the local engine, not to AWS",
             "Unset AWS_PROFILE, or name a profile of an account with --profile. To try this on the engine: --rehearse.",
         )
+    import boto3
+    from botocore.exceptions import ProfileNotFound
+
     try:
         configured = boto3.session.Session(profile_name=profile).region_name
     except ProfileNotFound as error:

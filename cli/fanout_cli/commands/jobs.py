@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from fanout_cli.errors import UserError
 from fanout_cli.jobs.job_records import Jobs
@@ -64,6 +63,8 @@ def list_jobs(
     profile: Profile = None,
 ) -> None:
     """Print a table of them."""
+    from rich.table import Table
+
     target = resolve(stack_name, region, profile)
     found = Jobs(target.client, target.topology()).latest(limit)
     if json_output:

@@ -3,9 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.markup import escape
-from rich.table import Table
 
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, step
@@ -50,6 +47,10 @@ def verify(
 
 
 def _show(report: Report) -> None:
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
     out = console()
     if report.differences:
         table = Table(box=SIMPLE)

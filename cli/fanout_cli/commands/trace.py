@@ -3,8 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, note, printable, step
@@ -48,7 +46,7 @@ def run(
                 f"waiting for {waiting or 'a first sign of it'}", done=final, total=len(trace.deliveries) or None
             )
 
-        trace = tracer.wait(event_id, wait, source=source, on_look=show)
+        trace = tracer.wait(event_id, wait, source=source, on_trace=show)
     if json_output:
         emit_json(trace.to_json())
     else:
@@ -61,6 +59,9 @@ def run(
 
 
 def _show(trace: Trace, key: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     out = console()
     out.print(f"event      {printable(trace.event_id or f'(no id; found by {key})')}", markup=False)
     out.print(f"type       {printable(trace.type or 'unknown')}", markup=False)

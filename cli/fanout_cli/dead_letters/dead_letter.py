@@ -1,4 +1,4 @@
-"""What a dead letter says: who gave it up, why and when, and which event it is.
+"""Read a dead letter: what put it into the queue, why and when, and which event it holds.
 
 Four put letters into a dead-letter queue: the runtime (`fanout.inbox`, with attributes that say why), SQS (a message
 that was received too often: its function was killed again and again), Lambda (a record of an invocation that failed),
@@ -15,10 +15,10 @@ from enum import StrEnum
 from typing import Any
 
 from fanout.delivery import CARRIED
-from fanout_cli.dead_letters.queue import LetterQueue
+from fanout_cli.dead_letters.queue import DeadLetterQueue
 from fanout_cli.times import parse_time
 
-# Somebody else's look takes moments; after this long we answer with what we saw.
+# Another consumer holds messages for moments only; after this time the result is what was seen.
 PATIENCE_SECONDS = 5.0
 _AGAIN_SECONDS = 0.2
 
@@ -84,35 +84,35 @@ class DeadLetter:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one look into a queue found."""
+class Peek:
+    """The dead letters that one scan of a queue found."""
 
     letters: tuple[DeadLetter, ...]
     complete: bool
-    """False if messages were hidden all the while: in somebody else's hands, or behind others of a FIFO group"""
+    """False if messages stayed hidden: held by another consumer, or behind others of a FIFO group"""
 
 
-def look(sqs: Any, queue_url: str, *, briefly: bool = False) -> Look:
-    """Return the dead letters in a queue. They stay there, visible to everybody.
+def peek(sqs: Any, queue_url: str, *, briefly: bool = False) -> Peek:
+    """Return the dead letters in a queue. They stay there, visible to every consumer.
 
-    A queue that SQS counts as empty is believed to be. briefly: its other counts are believed, too. To be sure that
-    nothing else is there takes seconds, and who looks into all queues again and again has no use for that.
+    A queue that SQS counts as empty is skipped. briefly: stop when SQS's count is reached. Being certain that there is
+    nothing else takes seconds, too long for a caller that polls all queues.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
-    queue = LetterQueue(sqs, queue_url)
+    queue = DeadLetterQueue(sqs, queue_url)
     while queue.depth().total:
-        with queue.walk() as walk:
+        with queue.scan() as scan:
             letters: list[DeadLetter] = []
-            for batch in walk.batches():
+            for batch in scan.batches():
                 letters += [read(message) for message in batch]
-                if briefly and walk.seen >= walk.expected:
+                if briefly and scan.seen >= scan.expected:
                     break
-        complete = walk.seen >= walk.expected
-        # Nobody's patience brings out what a FIFO group hides.
+        complete = scan.seen >= scan.expected
+        # Waiting does not reveal what a FIFO group hides.
         if complete or queue.is_fifo or time.monotonic() > deadline:
-            return Look(tuple(letters), complete)
+            return Peek(tuple(letters), complete)
         time.sleep(_AGAIN_SECONDS)
-    return Look((), complete=True)
+    return Peek((), complete=True)
 
 
 def read(message: Mapping[str, Any]) -> DeadLetter:

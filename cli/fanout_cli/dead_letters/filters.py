@@ -1,4 +1,4 @@
-"""Which dead letters somebody means."""
+"""Select dead letters by id, reason and time."""
 
 import re
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fanout_cli.dead_letters.dead_letter import PATIENCE_SECONDS, DeadLetter, read
-from fanout_cli.dead_letters.queue import Depth, LetterQueue
+from fanout_cli.dead_letters.queue import DeadLetterQueue, Depth
 from fanout_cli.errors import UsageError
 
 _AGAIN_SECONDS = 0.2
@@ -16,8 +16,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Letters that meet every condition that is set; all of them if none is."""
+class Filter:
+    """Matches messages that meet every condition that is set; all of them if none is."""
 
     ids: frozenset[str] = frozenset()
     reason: str | None = None
@@ -27,10 +27,10 @@ class Selection:
     @property
     def is_everything(self) -> bool:
         """Whether no condition is set."""
-        return self == Selection()
+        return self == Filter()
 
-    def admits(self, letter: DeadLetter) -> bool:
-        """Whether a letter is meant. One whose time nobody knows is in no span of time."""
+    def matches(self, letter: DeadLetter) -> bool:
+        """Return whether a message matches. Messages without a timestamp never match a time range."""
         if self.ids and not letter.is_about(*self.ids):
             return False
         if self.reason and not letter.cause.casefold().startswith(self.reason.casefold()):
@@ -41,39 +41,39 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Selected:
-    """What a selection found in a queue."""
+class Matches:
+    """The messages of a queue that match a filter."""
 
     letters: list[DeadLetter]
     seen: int
     unseen: Depth
-    """visible: not reached; held: in somebody else's hands"""
+    """visible: not reached; held: by another consumer"""
 
 
 def select(
-    queue: LetterQueue,
-    selection: Selection,
+    queue: DeadLetterQueue,
+    selection: Filter,
     *,
     bodies: bool = False,
     without: Collection[str] = (),
     on_seen: Callable[[int, int], None] = lambda _seen, _expected: None,
-) -> Selected:
-    """Return the letters that are meant. They stay in the queue, visible to everybody.
+) -> Matches:
+    """Return the matching messages. They stay in the queue, visible to every consumer.
 
-    bodies: whether the letters come with what they hold. without: ids of messages to pass over. on_seen: told how many
-    of how many were seen. Raises what SQS raises.
+    bodies: whether to keep their bodies. without: ids of messages to skip. on_seen: called with the number of messages
+    seen and expected. Raises what SQS raises.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         letters = []
-        with queue.walk() as walk:
-            for batch in walk.batches():
+        with queue.scan() as scan:
+            for batch in scan.batches():
                 found = [read(message) for message in batch if message["MessageId"] not in without]
-                letters += [each if bodies else each.without_body() for each in found if selection.admits(each)]
-                on_seen(walk.seen, walk.expected)
-            unseen, seen = walk.unseen(), walk.seen
+                letters += [each if bodies else each.without_body() for each in found if selection.matches(each)]
+                on_seen(scan.seen, scan.expected)
+            unseen, seen = scan.unseen(), scan.seen
         if not unseen.held or time.monotonic() > deadline:
-            return Selected(letters, seen, unseen)
+            return Matches(letters, seen, unseen)
         time.sleep(_AGAIN_SECONDS)
 
 
@@ -82,5 +82,5 @@ def rate(text: str) -> float:
     found = _RATE.match(text)
     per_second = float(found["number"]) / _SECONDS[found["unit"] or "s"] if found else 0.0
     if per_second <= 0:
-        raise UsageError(f"--rate {text}: no rate", "Give letters per second, minute or hour: 50/s, 30/m, 100/h.")
+        raise UsageError(f"--rate {text}: not a rate", "Give letters per second, minute or hour: 50/s, 30/m, 100/h.")
     return per_second

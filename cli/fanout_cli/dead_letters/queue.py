@@ -1,8 +1,8 @@
-"""Walks a dead-letter queue without taking anything out of it that is not meant to go.
+"""Scan a dead-letter queue without removing messages from it.
 
-SQS has no peek: what is received is hidden from others for its visibility timeout. So a walk holds what it receives,
-or it would receive the same again and again, and gives everything back at its end. A dead-letter queue has no
-dead-letter queue itself, so being received counts towards nothing.
+SQS has no peek: a received message is hidden from other consumers for its visibility timeout. A scan therefore holds
+what it receives, so that it does not receive the same message twice, and releases everything at its end. A dead-letter
+queue has no dead-letter queue of its own, so its receive count has no effect.
 
 A FIFO queue shows the first messages of a group only (ten at most) until those are deleted:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html
@@ -17,14 +17,14 @@ from botocore.exceptions import ClientError
 
 Message = Mapping[str, Any]
 
-# How long a killed command hides what it held. Enough for a batch that is settled at once; where messages are kept in
-# our hands until all have been seen, as long as that may take.
+# How long messages stay hidden if the command is killed: enough for one batch, or for the scan of the whole queue where
+# messages are held until all have been seen.
 _BRIEFLY_SECONDS = 20
 _HOLD_SECONDS = 60
 _MESSAGES_PER_SECOND = 10  # over a slow line
 _LONGEST_HOLD = 43_200  # SQS's limit
 _POLL_SECONDS = 1
-# So many long polls in a row must bring nothing before a queue is believed to have no more: its counts lag behind.
+# Long polls in a row without a message after which a queue counts as empty: its counts lag behind.
 _EMPTY_POLLS = 2
 # The most that SQS gives, deletes or hides in one call.
 BATCH = 10
@@ -41,7 +41,7 @@ class Depth:
 
     visible: int
     held: int
-    """in somebody's hands"""
+    """in flight: received by a consumer"""
 
     @property
     def total(self) -> int:
@@ -49,7 +49,7 @@ class Depth:
         return self.visible + self.held
 
 
-class LetterQueue:
+class DeadLetterQueue:
     """A dead-letter queue. Every method raises what SQS raises."""
 
     def __init__(self, sqs: Any, url: str) -> None:
@@ -69,21 +69,21 @@ class LetterQueue:
         return Depth(counts["visible"] + counts["delayed"], counts["held"])
 
     @contextmanager
-    def walk(self, *, briefly: bool = False) -> "Iterator[Walk]":
-        """Hold what is received within the block, and give back what was not deleted at its end.
+    def scan(self, *, briefly: bool = False) -> "Iterator[QueueScan]":
+        """Hold what is received within the block; release what was not deleted at its end.
 
-        briefly: every batch is settled before the next one is asked for.
+        briefly: the caller processes every batch before it receives the next one.
         """
         depth = self.depth()
         long = min(_LONGEST_HOLD, _HOLD_SECONDS + depth.total // _MESSAGES_PER_SECOND)
-        walk = Walk(self, depth.total, _BRIEFLY_SECONDS if briefly else long)
+        scan = QueueScan(self, depth.total, _BRIEFLY_SECONDS if briefly else long)
         try:
-            yield walk
+            yield scan
         finally:
-            walk.release()
+            scan.release()
 
     def receive(self, most: int, hold: int) -> list[Message]:
-        """Take up to `most` messages into our hands for `hold` seconds. The long poll asks all of SQS's servers."""
+        """Receive up to `most` messages, hidden for `hold` seconds. The long poll asks all of SQS's servers."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=most,
@@ -96,15 +96,15 @@ class LetterQueue:
         return messages
 
     def release(self, messages: Iterable[Message]) -> None:
-        """Give messages back. What cannot be given back (deleted by somebody else) needs no more of it."""
+        """Make messages visible again. One that another consumer has deleted is ignored."""
         self._in_batches(
             self._sqs.change_message_visibility_batch, [_entry(each) | {"VisibilityTimeout": 0} for each in messages]
         )
 
     def delete(self, messages: Sequence[Message]) -> set[str]:
-        """Delete messages in our hands; return the MessageIds of those that SQS did delete."""
+        """Delete received messages; return the MessageIds of those that SQS deleted."""
         failed = set(self._in_batches(self._sqs.delete_message_batch, [_entry(each) for each in messages]))
-        if failed:  # once more, for a moment's trouble
+        if failed:  # once more: the failure may be transient
             again = [_entry(each) for each in messages if each["MessageId"] in failed]
             failed = set(self._in_batches(self._sqs.delete_message_batch, again))
         return {each["MessageId"] for each in messages} - failed
@@ -118,10 +118,10 @@ class LetterQueue:
         return failed
 
 
-class Walk:
-    """One pass over a queue: every message that is not in somebody else's hands, once."""
+class QueueScan:
+    """One pass over a queue: every message that no other consumer holds, once."""
 
-    def __init__(self, queue: LetterQueue, expected: int, hold: int) -> None:
+    def __init__(self, queue: DeadLetterQueue, expected: int, hold: int) -> None:
         self._queue = queue
         self._expected = expected
         self._hold = hold
@@ -140,9 +140,9 @@ class Walk:
         return len(self._seen)
 
     def batches(self, most: Callable[[], int] = lambda: BATCH) -> Iterator[list[Message]]:
-        """Receive batch after batch, and give those messages of it that are new.
+        """Yield the new messages of one received batch after another.
 
-        most: asked before each batch how many it may have.
+        most: returns how many messages the next batch may have.
         """
         empty = 0
         while empty < _EMPTY_POLLS:
@@ -153,7 +153,7 @@ class Walk:
                 self._seen |= {each["MessageId"] for each in new}
                 yield new
             elif batch:
-                # The same again: the hold of the first ones was over before we came to the last.
+                # The visibility timeout of the first messages ended before the scan reached the last.
                 self._overtaken = True
                 return
             else:
@@ -164,29 +164,29 @@ class Walk:
             batch = self._queue.receive(most, self._hold)
         except ClientError as error:
             if error.response["Error"]["Code"] in {"OverLimit", "AWS.SimpleQueueService.OverLimit"}:
-                return []  # SQS lets nobody hold more than 120,000 messages of a queue
+                return []  # SQS allows 120,000 messages in flight per queue
             raise
         self._held |= {each["MessageId"]: each for each in batch}
         return batch
 
     def unseen(self) -> Depth:
-        """Return what is in the queue and was not seen: not reached, or in somebody else's hands.
+        """Return what is in the queue and was not seen: not reached, or held by another consumer.
 
-        Not reached is what is behind others of a FIFO group, and what the walk was too slow for.
+        Not reached: messages behind others of a FIFO group, and those that the scan was too slow for.
         """
         depth = self._queue.depth()
         if self._overtaken:
             return Depth(max(0, self._expected - len(self._seen)), 0)
-        # What else is visible has only just arrived.
+        # Other visible messages have only just arrived.
         return Depth(depth.visible if self._queue.is_fifo else 0, max(0, depth.held - len(self._held)))
 
     def forget(self, message_ids: Collection[str]) -> None:
-        """Tell it of deleted messages."""
+        """Stop holding deleted messages."""
         for each in message_ids:
             self._held.pop(each, None)
 
     def release(self) -> None:
-        """Give back everything that is still held."""
+        """Make everything visible again that is still held."""
         held, self._held = list(self._held.values()), {}
         self._queue.release(held)
 

@@ -1,7 +1,7 @@
-"""Works off chosen letters of a dead-letter queue: back to the inbox they belong to, or away for good.
+"""Redrive or delete chosen messages of a dead-letter queue.
 
-A letter leaves the queue only after SQS has confirmed what was done with it. Whatever interrupts the work between the
-two leaves it in both places: the subscriber absorbs the second delivery as a duplicate.
+A message leaves the queue only after SQS has confirmed the action. An interruption between the two leaves it in both
+queues; the subscriber recognizes the second delivery as a duplicate.
 """
 
 import time
@@ -13,7 +13,7 @@ import msgspec
 
 from fanout.delivery import CARRIED, Carried, of_failed_invocation
 from fanout_cli.dead_letters.dead_letter import PATIENCE_SECONDS, RUNTIME_ATTRIBUTES, DeadLetter, Origin, read
-from fanout_cli.dead_letters.queue import BATCH, LetterQueue, Message
+from fanout_cli.dead_letters.queue import BATCH, DeadLetterQueue, Message
 
 _AGAIN_SECONDS = 0.2
 # Of one request to SQS. (A single message may have 1 MiB, and then travels alone.)
@@ -24,8 +24,8 @@ _ERROR_ATTRIBUTES = frozenset({"RequestID", "ErrorCode", "ErrorMessage"})
 
 
 @dataclass(frozen=True)
-class Settled:
-    """What became of one letter."""
+class Result:
+    """The outcome of one message."""
 
     letter: DeadLetter
     outcome: str
@@ -35,26 +35,26 @@ class Settled:
 
 @dataclass
 class Summary:
-    """What became of the chosen letters."""
+    """The outcomes of the chosen messages."""
 
-    settled: list[Settled] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     missing: int = 0
-    """chosen, but gone when their turn came, or in somebody else's hands"""
+    """chosen, but gone or held by another consumer when their turn came"""
 
     def count(self, outcome: str) -> int:
-        """How many letters have this outcome."""
-        return sum(each.outcome == outcome for each in self.settled)
+        """Return the number of messages with this outcome."""
+        return sum(each.outcome == outcome for each in self.results)
 
 
-class Work(Protocol):
-    """What is done with letters, in the order in which they are given: a FIFO queue gives each group's in order."""
+class Action(Protocol):
+    """An action on messages, in the order given: a FIFO queue returns the messages of a group in order."""
 
-    def settle(self, messages: Sequence[Message]) -> tuple[list[Settled], Collection[str]]:
-        """Do it; return what became of each, and the ids of the messages that have left the queue."""
+    def apply(self, messages: Sequence[Message]) -> tuple[list[Result], Collection[str]]:
+        """Apply the action; return the results, and the ids of the messages that have left the queue."""
 
 
-class Pace:
-    """Lets so many letters pass per second, evenly: at most a second's worth at once."""
+class RateLimiter:
+    """Limits the messages per second, evenly, with bursts of one second at most."""
 
     def __init__(self, per_second: float | None) -> None:
         self._per_second = per_second
@@ -62,7 +62,7 @@ class Pace:
         self._room = 1.0
 
     def room(self) -> int:
-        """Wait until a letter may pass, and return how many may, up to a batch."""
+        """Wait until a message may be processed; return how many may be, up to a batch."""
         if self._per_second is None:
             return BATCH
         while True:
@@ -73,44 +73,44 @@ class Pace:
                 return min(BATCH, int(self._room))
             time.sleep((1 - self._room) / self._per_second)
 
-    def passed(self, letters: int) -> None:
-        """Tell it how many did."""
+    def consume(self, letters: int) -> None:
+        """Count processed messages against the limit."""
         self._room -= letters
 
 
-def work_off(
-    queue: LetterQueue,
+def apply_action(
+    queue: DeadLetterQueue,
     chosen: Collection[str],
-    work: Work,
+    action: Action,
     summary: Summary,
     *,
-    pace: Pace,
+    rate_limiter: RateLimiter,
     everything: bool = False,
-    on_settled: Callable[[Sequence[Settled]], None],
+    on_results: Callable[[Sequence[Result]], None],
 ) -> set[str]:
-    """Settle the chosen letters (ids of messages), and no other: what arrives meanwhile stays as well.
+    """Apply the action to the chosen messages (by id), and to no other: what arrives meanwhile stays as well.
 
-    Returns the ids of those that had gone when their turn came, or lay in somebody else's hands. summary: told of every
-    letter as it is settled, so that it tells the truth even if this is interrupted. everything: whether no other letter
-    will be met, so that a crash hides few of them, and not for long.
-    Raises what SQS raises; what is not settled then still lies in the queue.
+    Returns the ids of those that were gone or held by another consumer. summary: takes every result at once, so that
+    it is true even after an interruption. everything: all messages of the queue are chosen, so the scan holds one batch
+    at a time, and a crash hides few messages briefly.
+    Raises what SQS raises; the messages without a result are then still in the queue.
     """
     remaining = set(chosen)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while remaining:
         before = len(remaining)
-        with queue.walk(briefly=everything) as walk:
-            for batch in walk.batches(pace.room):
+        with queue.scan(briefly=everything) as scan:
+            for batch in scan.batches(rate_limiter.room):
                 ours = [message for message in batch if message["MessageId"] in remaining]
                 if not ours:
                     continue
-                settled, gone = work.settle(ours)
-                walk.forget(gone)
+                results, gone = action.apply(ours)
+                scan.forget(gone)
                 remaining -= {message["MessageId"] for message in ours}
-                pace.passed(len(ours))
-                settled = [replace(each, letter=each.letter.without_body()) for each in settled]
-                summary.settled += settled
-                on_settled(settled)
+                rate_limiter.consume(len(ours))
+                results = [replace(each, letter=each.letter.without_body()) for each in results]
+                summary.results += results
+                on_results(results)
                 if not remaining:
                     break
         if len(remaining) < before:
@@ -124,55 +124,55 @@ def work_off(
 
 
 class Deletion:
-    """Deletes letters for good."""
+    """Deletes messages permanently."""
 
-    def __init__(self, queue: LetterQueue) -> None:
+    def __init__(self, queue: DeadLetterQueue) -> None:
         self._queue = queue
 
-    def settle(self, messages: Sequence[Message]) -> tuple[list[Settled], Collection[str]]:
+    def apply(self, messages: Sequence[Message]) -> tuple[list[Result], Collection[str]]:
         """Delete the messages."""
         gone = self._queue.delete(messages)
         return [
-            Settled(read(each), "deleted") if each["MessageId"] in gone
-            else Settled(read(each), "failed", "SQS did not delete it")
+            Result(read(each), "deleted") if each["MessageId"] in gone
+            else Result(read(each), "failed", "SQS did not delete it")
             for each in messages
         ], gone  # fmt: skip
 
 
 class Redrive:
-    """Sends letters to the subscriber's inbox, as it first saw them, and then deletes them."""
+    """Sends messages to the subscriber's inbox, as it first received them, and then deletes them."""
 
-    def __init__(self, sqs: Any, queue: LetterQueue, inbox_url: str) -> None:
+    def __init__(self, sqs: Any, queue: DeadLetterQueue, inbox_url: str) -> None:
         self._sqs = sqs
         self._queue = queue
         self._inbox_url = inbox_url
         self._blocked_groups: set[str] = set()
 
-    def settle(self, messages: Sequence[Message]) -> tuple[list[Settled], Collection[str]]:
-        """Send, and delete what SQS has confirmed."""
-        results: dict[str, Settled] = {}
+    def apply(self, messages: Sequence[Message]) -> tuple[list[Result], Collection[str]]:
+        """Send the messages, and delete those that SQS has confirmed."""
+        results: dict[str, Result] = {}
         entries: list[dict[str, Any]] = []
         for message in messages:
             letter = read(message)
             entry = as_first_seen(message, letter, fifo=self._queue.is_fifo)
             if entry is None:
                 why = "Lambda's record of an invocation that SNS did not make: nothing that the inbox could take"
-                results[letter.message_id] = Settled(letter, "skipped", why)
+                results[letter.message_id] = Result(letter, "skipped", why)
             else:
-                results[letter.message_id] = Settled(letter, "failed", "not sent")
+                results[letter.message_id] = Result(letter, "failed", "not sent")
                 entries.append(entry)
         for request in self._requests(entries):
             if (group := request[0].get("MessageGroupId")) in self._blocked_groups:
                 name = request[0]["Id"]
                 why = f"an earlier letter of its group {group} could not be sent"
-                results[name] = Settled(results[name].letter, "skipped", why)
+                results[name] = Result(results[name].letter, "skipped", why)
                 continue
             answer = self._sqs.send_message_batch(QueueUrl=self._inbox_url, Entries=request)
             for sent in answer.get("Successful", []):
-                results[sent["Id"]] = Settled(results[sent["Id"]].letter, "redriven")
+                results[sent["Id"]] = Result(results[sent["Id"]].letter, "redriven")
             for failed in answer.get("Failed", []):
                 why = f"{failed['Code']}: {failed.get('Message', '')}"
-                results[failed["Id"]] = Settled(results[failed["Id"]].letter, "failed", why)
+                results[failed["Id"]] = Result(results[failed["Id"]].letter, "failed", why)
                 if self._queue.is_fifo and group:
                     self._blocked_groups.add(group)
         sent_messages = [each for each in messages if results[each["MessageId"]].outcome == "redriven"]
@@ -180,11 +180,11 @@ class Redrive:
         for message in sent_messages:
             if (name := message["MessageId"]) not in gone:
                 why = "it is in the inbox, but still among the dead letters too; redriven again it is a duplicate"
-                results[name] = Settled(results[name].letter, "redriven", why)
+                results[name] = Result(results[name].letter, "redriven", why)
         return list(results.values()), gone
 
     def _requests(self, entries: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-        """What is sent at once: of a FIFO queue one letter, so that none overtakes one of its group that failed."""
+        """Split into requests: for a FIFO queue one message each, so that none overtakes a failed one of its group."""
         requests: list[list[dict[str, Any]]] = []
         size = 0
         for entry in entries:

@@ -108,7 +108,7 @@ class Demo(UseCaseDemo):
         return item.get(f"{REPLICA}version", {}).get("S", ""), None if is_deleted else row
 
     def _in_sql(self, event: Event) -> tuple[str, Mapping[str, Any] | None]:
-        import psycopg  # noqa: PLC0415 - libpq, for this use case only
+        import psycopg
 
         with psycopg.connect(sql_replica.dsn(self.client, self.topology)) as connection:
             found = connection.execute(

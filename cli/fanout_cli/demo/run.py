@@ -14,7 +14,7 @@ from fanout_cli.demo.definition import Check, Event, UseCaseDemo, load, samples,
 from fanout_cli.demo.unrouted import check_unrouted
 from fanout_cli.errors import UserError
 from fanout_cli.output import step
-from fanout_cli.publishing.event_publisher import Desk, Prepared, prepare
+from fanout_cli.publishing.event_publisher import EventPublisher, Prepared, prepare
 from fanout_cli.publishing.inputs import Document
 from fanout_cli.publishing.journal import Journal
 from fanout_cli.stack.topology import Subscription, Topology
@@ -115,9 +115,9 @@ def _run(
             prepared += prepare([Document(f"sample of {use_case}", event) for event in events], use_case)
         published += events if brought_about is None else brought_about
     with step(f"Publishing {len(prepared)} samples") as progress:
-        desk = Desk(client, topology, journal)
-        desk.check(prepared)
-        result = desk.publish(prepared, progress)
+        publisher = EventPublisher(client, topology, journal)
+        publisher.check(prepared)
+        result = publisher.publish(prepared, progress)
     if result.failed:
         failures = "\n".join(f"{each.event_id}: {each.code}: {each.message}" for each in result.failed)
         raise UserError(

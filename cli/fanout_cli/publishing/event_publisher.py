@@ -11,7 +11,6 @@ import msgspec
 from fanout import contracts, identity
 from fanout.claim_check import ClaimChecks
 from fanout.event import Event, InvalidEvent, decode, decode_data, encode
-from fanout.observability import excerpt
 from fanout.publisher import MAX_BYTES, Failed, Publisher, PublishError
 from fanout_cli.errors import UsageError, UserError
 from fanout_cli.names import closest, require_use_case
@@ -55,6 +54,8 @@ def prepare(documents: Sequence[Document], use_case: str, event_type: str | None
     event_type: the documents are bare data of that type. Raises UsageError for an unknown use case or type, UserError
     naming document and field for everything that is no event of a contract. One bad document refuses all.
     """
+    from fanout.observability import excerpt  # imports Powertools
+
     schemas = contracts.load(require_use_case(use_case))
     if event_type is not None and event_type not in schemas:
         raise UsageError(
@@ -115,7 +116,7 @@ class Result:
     failed: list[Failed]
 
 
-class Desk:
+class EventPublisher:
     """Publishes prepared events to the topics of a deployed application, and keeps the journal."""
 
     def __init__(self, client: Callable[[str], Any], topology: Topology, journal: Journal) -> None:

@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from fanout.observability import excerpt
 from fanout_cli.errors import UsageError, UserError
 
 _LONGEST_KEY = 100
@@ -54,6 +53,8 @@ def read_documents(name: str) -> list[Document]:
     Raises UsageError if there is no such file; UserError naming file, line and column if it is no JSON, and if
     anything in it is JSON but no object.
     """
+    from fanout.observability import excerpt  # imports Powertools
+
     shown = "standard input" if name == "-" else name
     try:
         raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()

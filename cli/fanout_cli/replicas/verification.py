@@ -180,7 +180,7 @@ class Sql:
     name = "sql"
 
     def __init__(self, dsn: str, table: str) -> None:
-        import psycopg  # noqa: PLC0415 - libpq, for those who have a SQL replica only
+        import psycopg
 
         self._table = table
         with _readable():
@@ -210,7 +210,7 @@ class Sql:
 @contextmanager
 def _readable() -> Iterator[None]:
     """Make psycopg's errors one for the user, without their messages: those may show the DSN."""
-    import psycopg  # noqa: PLC0415 - see Sql
+    import psycopg
 
     try:
         yield

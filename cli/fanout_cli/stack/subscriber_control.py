@@ -55,7 +55,7 @@ class State:
         return "running" if self.running else "paused" if self.paused else "partly paused"
 
 
-class Switch:
+class SubscriberControl:
     """Pauses and resumes one subscriber. Every method raises what AWS raises."""
 
     def __init__(self, client: Callable[[str], Any], topology: Topology, subscriber: Subscriber) -> None:
@@ -128,12 +128,12 @@ class Switch:
         return mapping
 
     def _set_mapping(self, *, enabled: bool) -> None:
-        """Switch the mapping and wait until that has happened."""
+        """SubscriberControl the mapping and wait until that has happened."""
         wanted = "Enabled" if enabled else "Disabled"
         deadline = time.monotonic() + _PATIENCE_SECONDS
         asked = False
         while (state := (mapping := self._mapping())["State"]) != wanted:
-            # While it is being switched, AWS refuses to switch it again.
+            # While it is being switched, AWS refuses to control it again.
             if not asked and not state.endswith("ing"):
                 self._functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
                 asked = True

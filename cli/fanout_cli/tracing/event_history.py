@@ -15,7 +15,7 @@ from local_engine.filter_policy import PartialBody, admits
 
 
 @dataclass(frozen=True)
-class Evidence:
+class EventHistory:
     """What is known of the one event that a key (an event id or a MessageId) stands for."""
 
     event_id: str | None
@@ -34,7 +34,7 @@ class Evidence:
         published: Sequence[Published],
         letters: Mapping[str, DeadLetter],
         source: str | None,
-    ) -> "Evidence":
+    ) -> "EventHistory":
         """Keep what is about one event. Raises UserError if several share the id and `source` names none of them."""
         entries, published = _of_source(key, entries, published, source)
         ids = {entry.event_id for entry in entries} | {each.event_id for each in published}

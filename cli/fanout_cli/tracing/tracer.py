@@ -11,7 +11,7 @@ from fanout_cli.dead_letters import dead_letter
 from fanout_cli.publishing.journal import Journal, Published
 from fanout_cli.stack.topology import Subscription, Topic, Topology
 from fanout_cli.times import format_time, parse_time
-from fanout_cli.tracing.event_history import Evidence
+from fanout_cli.tracing.event_history import EventHistory
 from fanout_cli.tracing.receipts import Entry, Folded, Reader, fold
 
 GOOD = frozenset({"processed", "duplicate", "discarded", "filtered"})
@@ -20,7 +20,7 @@ FINAL = GOOD | {"rejected", "dead-lettered"}
 # A UUIDv7 tells when its event was made; clocks of producers and of CloudWatch differ by less than this.
 _CLOCK_SLACK = timedelta(minutes=15)
 _POLL_SECONDS = 0.25
-_LOOK_SECONDS = 2.0
+_PEEK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Tracer:
         self._topology = topology
         self._journal = journal
         self._sqs = client("sqs")
-        self._looks: dict[str, tuple[float, dead_letter.Look]] = {}
+        self._peeks: dict[str, tuple[float, dead_letter.Peek]] = {}
         self._reader = Reader(client, (each.log_group for each in topology.subscribers.values()))
         for use_case in topology.use_cases:
             if use_case in contracts.use_cases():
@@ -105,7 +105,7 @@ class Tracer:
         # A body with an id that is no event: receipts know it by its MessageId only.
         for message_id in sorted({each for letter in letters.values() for each in letter.message_ids}):
             entries = [*entries, *self._reader.about(message_id, since)]
-        return self._conclude(Evidence.gather(key, entries, published, letters, source))
+        return self._conclude(EventHistory.gather(key, entries, published, letters, source))
 
     def trace_all(self, keys: Sequence[str], since: datetime | None) -> list[Trace]:
         """Return what became of many events, reading the logs once. The keys are event ids."""
@@ -118,17 +118,17 @@ class Tracer:
         for key in keys:
             known = [each for each in published.get(key, []) if self._topology.topic(arn=each.topic)]
             letters = self._letters(key) if not by_id[key] and not known else {}
-            traces.append(self._conclude(Evidence.gather(key, by_id[key], known, letters, None)))
+            traces.append(self._conclude(EventHistory.gather(key, by_id[key], known, letters, None)))
         return traces
 
     def wait(
-        self, key: str, seconds: float, *, source: str | None = None, on_look: Callable[[Trace], None] = lambda _: None
+        self, key: str, seconds: float, *, source: str | None = None, on_trace: Callable[[Trace], None] = lambda _: None
     ) -> Trace:
         """Trace until every delivery is final or the time is up; return the last trace."""
         deadline = time.monotonic() + seconds
         while True:
             trace = self.trace(key, source=source)
-            on_look(trace)
+            on_trace(trace)
             left = deadline - time.monotonic()
             if trace.final or left <= 0:
                 return trace
@@ -146,48 +146,48 @@ class Tracer:
         found = self._journal.find(key) if self._journal else []
         return [each for each in found if self._topology.topic(arn=each.topic)]
 
-    def _conclude(self, evidence: Evidence) -> Trace:
-        topic = self._topic(evidence)
+    def _conclude(self, history: EventHistory) -> Trace:
+        topic = self._topic(history)
         subscriptions = [each for each in topic.subscriptions if each.subscriber] if topic else []
         return Trace(
-            evidence.event_id,
-            evidence.type,
+            history.event_id,
+            history.type,
             topic.arn if topic else None,
-            evidence.published_at,
-            [self._delivery(each, evidence) for each in sorted(subscriptions, key=lambda each: each.subscriber or "")],
+            history.published_at,
+            [self._delivery(each, history) for each in sorted(subscriptions, key=lambda each: each.subscriber or "")],
         )
 
-    def _topic(self, evidence: Evidence) -> Topic | None:
+    def _topic(self, history: EventHistory) -> Topic | None:
         """The topic the event was published to: as journalled, else by its contract, else by who received it."""
-        if evidence.published:
-            return self._topology.topic(arn=evidence.published.topic)
-        received = [topic for name in evidence.receivers for topic in self._topology.topics_of(name)]
-        schema = contracts.schema_of(evidence.type or "")
+        if history.published:
+            return self._topology.topic(arn=history.published.topic)
+        received = [topic for name in history.receivers for topic in self._topology.topics_of(name)]
+        schema = contracts.schema_of(history.type or "")
         declared = contracts.contract_of(schema).topic if schema else None
         return next((topic for topic in received if topic.name == declared), received[0] if received else None)
 
-    def _delivery(self, subscription: Subscription, evidence: Evidence) -> Delivery:
+    def _delivery(self, subscription: Subscription, history: EventHistory) -> Delivery:
         """What one subscriber's receipts say; where they leave it open, its filter and its dead letters."""
         name = subscription.subscriber or ""
-        own = [entry for entry in evidence.entries if entry.subscriber == name]
+        own = [entry for entry in history.entries if entry.subscriber == name]
         folded = fold(own, direct=subscription.protocol == "lambda")
         if folded.outcome and folded.outcome != "retrying":
             return Delivery(
-                name, folded.outcome, folded.attempts, _latency(folded, evidence.published_at), folded.reason
+                name, folded.outcome, folded.attempts, _latency(folded, history.published_at), folded.reason
             )
-        admitted = True if own else evidence.admitted_by(subscription)
+        admitted = True if own else history.admitted_by(subscription)
         if admitted is False:
             return Delivery(name, "filtered", None, None, None)
-        look = self._look(name)
-        letter = next((each for each in look.letters if each.is_about(evidence.event_id, *evidence.message_ids)), None)
+        peek = self._peek(name)
+        letter = next((each for each in peek.letters if each.is_about(history.event_id, *history.message_ids)), None)
         if letter:
             attempts = max(folded.attempts, letter.attempts or 0) or None
             return Delivery(name, letter.outcome, attempts, None, letter.reason or folded.reason)
         if own:
             return Delivery(name, folded.outcome or "pending", folded.attempts, None, folded.reason)
         # Without an event id there is nothing by which a raw delivery could be recognised.
-        recognisable = evidence.event_id is not None or not subscription.raw
-        if admitted and look.complete and recognisable:
+        recognisable = history.event_id is not None or not subscription.raw
+        if admitted and peek.complete and recognisable:
             return Delivery(name, "pending", 0, None, None)
         return Delivery(name, "unknown", None, None, None)
 
@@ -195,19 +195,19 @@ class Tracer:
         """The dead letters about an event that nothing else is known of, by subscriber."""
         found = {}
         for name in sorted(self._topology.subscribers):
-            letter = next((each for each in self._look(name).letters if each.is_about(key)), None)
+            letter = next((each for each in self._peek(name).letters if each.is_about(key)), None)
             if letter:
                 found[name] = letter
         return found
 
-    def _look(self, subscriber: str) -> dead_letter.Look:
+    def _peek(self, subscriber: str) -> dead_letter.Peek:
         """What lies in a subscriber's dead-letter queue, or lay there a moment ago: looking hides it from others."""
         url = self._topology.subscribers[subscriber].dead_letter_url
-        at, look = self._looks.get(url, (0.0, dead_letter.Look((), complete=False)))
-        if url and time.monotonic() - at > _LOOK_SECONDS:
-            look = dead_letter.look(self._sqs, url, briefly=True)
-            self._looks[url] = time.monotonic(), look
-        return look
+        at, peek = self._peeks.get(url, (0.0, dead_letter.Peek((), complete=False)))
+        if url and time.monotonic() - at > _PEEK_SECONDS:
+            peek = dead_letter.peek(self._sqs, url, briefly=True)
+            self._peeks[url] = time.monotonic(), peek
+        return peek
 
 
 def _since(key: str, published: Sequence[Published]) -> datetime | None:

@@ -299,7 +299,7 @@ def test_nothing_gets_into_a_compliance_lock_unasked(
     def publishing(*_: object) -> None:
         raise PublishedError
 
-    monkeypatch.setattr("fanout_cli.commands.publish.Desk", publishing)
+    monkeypatch.setattr("fanout_cli.commands.publish.EventPublisher", publishing)
     monkeypatch.setattr("fanout_cli.commands.demo.run_demo", publishing)
     use_case = arguments[1] if arguments[0] == "publish" else "audit_logs"
     sample = ROOT / "events" / use_case / "valid" / "ordinary.json"

@@ -8,8 +8,8 @@ import pytest
 
 from fanout.testing import REGION, failed_invocation, notification, sns_record
 from fanout_cli.dead_letters import dead_letter
-from fanout_cli.dead_letters.dead_letter import Origin, look, read
-from fanout_cli.dead_letters.queue import Depth, LetterQueue
+from fanout_cli.dead_letters.dead_letter import Origin, peek, read
+from fanout_cli.dead_letters.queue import DeadLetterQueue, Depth
 from fanout_cli.times import format_time
 
 
@@ -24,14 +24,14 @@ def queue(sqs: Any) -> str:
 
 
 def test_an_empty_queue_is_seen_in_full(sqs: Any, queue: str) -> None:
-    assert look(sqs, queue) == dead_letter.Look((), complete=True)
+    assert peek(sqs, queue) == dead_letter.Peek((), complete=True)
 
 
 def test_every_letter_of_a_long_queue_is_seen_and_all_are_visible_afterwards(sqs: Any, queue: str) -> None:
     for number in range(37):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
     for _ in range(2):
-        found = look(sqs, queue)
+        found = peek(sqs, queue)
         assert found.complete
         assert {event_id for each in found.letters for event_id in each.event_ids} == {f"e{n}" for n in range(37)}
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
@@ -44,15 +44,15 @@ def test_every_letter_is_seen_though_counts_lag_and_a_poll_brings_nothing(
 ) -> None:
     for number in range(25):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
-    receive, polls = LetterQueue.receive, []
+    receive, polls = DeadLetterQueue.receive, []
 
-    def fruitless_the_second_time(queue: LetterQueue, most: int, hold: int) -> Any:
+    def fruitless_the_second_time(queue: DeadLetterQueue, most: int, hold: int) -> Any:
         polls.append(hold)
         return [] if len(polls) == 2 else receive(queue, most, hold)
 
-    monkeypatch.setattr(LetterQueue, "receive", fruitless_the_second_time)
-    monkeypatch.setattr(LetterQueue, "depth", lambda _: Depth(visible=0, held=1))
-    assert len(look(sqs, queue).letters) == 25
+    monkeypatch.setattr(DeadLetterQueue, "receive", fruitless_the_second_time)
+    monkeypatch.setattr(DeadLetterQueue, "depth", lambda _: Depth(visible=0, held=1))
+    assert len(peek(sqs, queue).letters) == 25
 
 
 def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
@@ -61,14 +61,14 @@ def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
     """`trace` looks into every queue at every poll: waiting for more would take it minutes."""
     for number in range(12):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
-    receive, polls = LetterQueue.receive, []
+    receive, polls = DeadLetterQueue.receive, []
 
-    def counted(queue: LetterQueue, most: int, hold: int) -> Any:
+    def counted(queue: DeadLetterQueue, most: int, hold: int) -> Any:
         polls.append(hold)
         return receive(queue, most, hold)
 
-    monkeypatch.setattr(LetterQueue, "receive", counted)
-    assert len(look(sqs, queue, briefly=True).letters) == 12
+    monkeypatch.setattr(DeadLetterQueue, "receive", counted)
+    assert len(peek(sqs, queue, briefly=True).letters) == 12
     assert len(polls) == 2
 
 
@@ -79,7 +79,7 @@ def test_what_somebody_else_holds_makes_the_look_incomplete(
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"held"}')
     sqs.receive_message(QueueUrl=queue, VisibilityTimeout=600)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"free"}')
-    found = look(sqs, queue)
+    found = peek(sqs, queue)
     assert not found.complete
     assert [set(each.event_ids) for each in found.letters] == [{"free"}]
 
@@ -89,17 +89,17 @@ def test_letters_are_visible_again_even_if_the_look_breaks_off(
 ) -> None:
     for number in range(12):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
-    receive, calls = LetterQueue.receive, []
+    receive, calls = DeadLetterQueue.receive, []
 
-    def fail_the_second_time(queue: LetterQueue, most: int, hold: int) -> Any:
+    def fail_the_second_time(queue: DeadLetterQueue, most: int, hold: int) -> Any:
         calls.append(hold)
         if len(calls) == 2:
             raise KeyboardInterrupt
         return receive(queue, most, hold)
 
-    monkeypatch.setattr(LetterQueue, "receive", fail_the_second_time)
+    monkeypatch.setattr(DeadLetterQueue, "receive", fail_the_second_time)
     with pytest.raises(KeyboardInterrupt):
-        look(sqs, queue)
+        peek(sqs, queue)
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert counts["ApproximateNumberOfMessagesNotVisible"] == "0"
 
@@ -235,7 +235,7 @@ def test_of_a_fifo_queue_what_a_group_hides_makes_the_look_incomplete(sqs: Any) 
     fifo = sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     for number in range(13):
         sqs.send_message(QueueUrl=fifo, MessageBody="x", MessageGroupId="g", MessageDeduplicationId=str(number))
-    found = look(sqs, fifo)
+    found = peek(sqs, fifo)
     assert (len(found.letters), found.complete) == (10, False)
 
 
