@@ -8,8 +8,10 @@ import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from local_engine.process import Engine
+if TYPE_CHECKING:
+    from local_engine.process import Engine
 
 PROFILE = "fanout-local"
 REGION = "us-east-1"
@@ -30,7 +32,7 @@ aws_secret_access_key = test
 """
 
 
-def write_profile(state: Path, engine: Engine) -> None:
+def write_profile(state: Path, engine: "Engine") -> None:
     """Write the profile that leads to this engine into the state folder."""
     folder = state / "aws"
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +46,7 @@ def remove_profile(state: Path) -> None:
         (state / "aws" / name).unlink(missing_ok=True)
 
 
-def exports(state: Path, engine: Engine) -> dict[str, str]:
+def exports(state: Path, engine: "Engine") -> dict[str, str]:
     """Return the variables that lead every AWS tool to this engine."""
     return {
         "AWS_CONFIG_FILE": str(state / "aws" / "config"),
@@ -61,7 +63,7 @@ def shell(variables: Mapping[str, str]) -> str:
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
-def for_engine(state: Path, engine: Engine, base: Mapping[str, str]) -> dict[str, str]:
+def for_engine(state: Path, engine: "Engine", base: Mapping[str, str]) -> dict[str, str]:
     """Return the environment `base` turned to the engine: nothing of AWS in it but the exports.
 
     Keys in the environment would win over the profile, an endpoint per service over the endpoint, and a proxy has no

@@ -10,9 +10,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fanout_cli.stack.environment import REGION
-from local_engine.process import Engine
+
+if TYPE_CHECKING:
+    from local_engine.process import Engine
 
 # Docker's name for the machine that the container runs on.
 # https://docs.docker.com/desktop/features/networking/networking-how-tos/; `host-gateway`: moby/moby#40007
@@ -28,7 +31,7 @@ class Files:
     container_env_vars: Path
 
 
-def write(state: Path, engine: Engine, environments: Mapping[str, Mapping[str, str]]) -> Files:
+def write(state: Path, engine: "Engine", environments: Mapping[str, Mapping[str, str]]) -> Files:
     """Write both files into the state folder. environments: {path of a function: its deployed variables}."""
     folder = state / "sam-local"
     folder.mkdir(parents=True, exist_ok=True)

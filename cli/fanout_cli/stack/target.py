@@ -5,14 +5,15 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fanout_cli.errors import UserError
 from fanout_cli.stack import environment
 from fanout_cli.stack.state import state_folder
 from fanout_cli.stack.topology import Topology, discover
-from local_engine import process
-from local_engine.process import Engine
+
+if TYPE_CHECKING:
+    from local_engine.process import Engine
 
 STACK_NAME = "fanout"
 
@@ -25,7 +26,7 @@ class Target:
     """An account, and the stack in it."""
 
     stack_name: str
-    engine: Engine | None
+    engine: "Engine | None"
     state: Path
 
     @property
@@ -42,8 +43,10 @@ class Target:
         return discover(self.client, self.stack_name)
 
 
-def require_engine() -> tuple[Engine, Path]:
+def require_engine() -> "tuple[Engine, Path]":
     """Return the running engine of this checkout and its state folder. Raises UserError if none runs."""
+    from local_engine import process
+
     state = state_folder()
     engine = process.running(state)
     if engine is None:
@@ -57,6 +60,8 @@ def resolve(stack_name: str | None = None, region: str | None = None, profile: s
     AWS is reached only on request: by a profile or Region, or by a stack's name where credentials stand in the
     environment or no engine runs. Everything else is the engine of this checkout. Raises UserError if none runs.
     """
+    from local_engine import process
+
     state = state_folder()
     if profile == environment.PROFILE:
         profile = None
@@ -74,7 +79,7 @@ def resolve(stack_name: str | None = None, region: str | None = None, profile: s
     return Target(stack_name or STACK_NAME, engine, state)
 
 
-def enter(state: Path, engine: Engine) -> None:
+def enter(state: Path, engine: "Engine") -> None:
     """Lead the AWS clients of this process to the engine, whatever the environment says."""
     environment.write_profile(state, engine)
     variables = environment.for_engine(state, engine, os.environ)
@@ -100,8 +105,8 @@ def _client(service: str) -> Any:
 
 @cache
 def _make_client(service: str) -> Any:
-    import boto3  # noqa: PLC0415 - half a second that `fanout env` and every --help can do without
-    from botocore.config import Config  # noqa: PLC0415
+    import boto3
+    from botocore.config import Config
 
     # More connections than threads: see topology and receipts.
     config = Config(
