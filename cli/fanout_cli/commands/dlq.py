@@ -15,7 +15,7 @@ from fanout_cli.dead_letters.queue import DeadLetterQueue
 from fanout_cli.dead_letters.redrive import Deletion, RateLimiter, Redrive
 from fanout_cli.errors import UsageError, UserError
 from fanout_cli.names import require_subscriber, require_use_case
-from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
+from fanout_cli.options import JsonLines, Profile, Region, StackName, SubscriberName, help_text
 from fanout_cli.output import console, emit_json, note, printable, step
 from fanout_cli.stack.target import Target, resolve
 from fanout_cli.stack.topology import Subscriber, Topology
@@ -60,7 +60,6 @@ _PURGE = help_text(
     more=f"{_WHICH}The question names their number. Exit code 1 if a letter could not be deleted.",
 )
 
-Name = Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber, such as team_events/team_a.")]
 All = Annotated[bool, typer.Option("--all", help="All of the subscriber's dead letters.")]
 Ids = Annotated[
     list[str] | None, typer.Option("--id", metavar="ID", help="Of this event id or MessageId; may be repeated.")
@@ -117,7 +116,7 @@ def list_letters(
 
 @app.command("show", help=_SHOW)
 def show(
-    name: Name,
+    name: SubscriberName,
     *,
     key: Annotated[str | None, typer.Option("--id", metavar="ID", help="The event's id, or a MessageId.")] = None,
     json_output: JsonLines = False,
@@ -157,7 +156,7 @@ def show(
 
 @app.command("redrive", help=_REDRIVE)
 def redrive(
-    name: Name,
+    name: SubscriberName,
     *,
     everything: All = False,
     ids: Ids = None,
@@ -193,7 +192,7 @@ def redrive(
 
 @app.command("purge", help=_PURGE)
 def purge(
-    name: Name,
+    name: SubscriberName,
     *,
     everything: All = False,
     ids: Ids = None,

@@ -1,11 +1,7 @@
 """`fanout pause`: events of one subscriber wait in its inbox."""
 
-from typing import Annotated
-
-import typer
-
 from fanout_cli.names import require_subscriber
-from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.options import Json, Profile, Region, StackName, SubscriberName, help_text
 from fanout_cli.output import console, emit_json, note, step
 from fanout_cli.stack.subscriber_control import SubscriberControl
 from fanout_cli.stack.target import resolve
@@ -20,7 +16,7 @@ HELP = help_text(
 
 
 def run(
-    name: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber, such as team_events/team_a.")],
+    name: SubscriberName,
     *,
     json_output: Json = False,
     stack_name: StackName = None,

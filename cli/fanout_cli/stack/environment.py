@@ -41,7 +41,7 @@ def write_profile(state: Path, engine: "Engine") -> None:
 
 
 def remove_profile(state: Path) -> None:
-    """Delete the profile: what uses it then refuses, instead of talking to whoever takes the port next."""
+    """Delete the profile: what uses it then refuses, instead of reaching the next process on that port."""
     for name in ("config", "credentials"):
         (state / "aws" / name).unlink(missing_ok=True)
 

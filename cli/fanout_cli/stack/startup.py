@@ -1,4 +1,4 @@
-"""Starting: an engine, the application in it, and warm functions."""
+"""Start the engine, deploy the application into it, and warm its functions."""
 
 from collections.abc import Sequence
 

@@ -23,7 +23,8 @@ def checkout() -> Path:
         if (folder / _MARKER).is_dir():
             return folder
     raise UserError(
-        f"{here} lies in no fanout checkout (no parent folder has {_MARKER})", "Change into the checkout and try again."
+        f"{here} is not in a fanout checkout (no parent folder has {_MARKER})",
+        "Change into the checkout and run the command again.",
     )
 
 
@@ -35,8 +36,8 @@ def state_folder() -> Path:
     try:
         folder = Path(named).expanduser().resolve()
         is_usable = next(each for each in (folder, *folder.parents) if each.exists()).is_dir()
-    except (OSError, RuntimeError):  # a link that leads to itself, nobody's home
+    except (OSError, RuntimeError):  # a symbolic link loop, an unknown user's home
         is_usable = False
     if not is_usable:
-        raise UserError(f"FANOUT_STATE is {named!r}, which is no folder", "Name one, existing or not, or unset it.")
+        raise UserError(f"FANOUT_STATE is {named!r}, which is not a folder", "Name one, existing or not, or unset it.")
     return folder

@@ -1,4 +1,4 @@
-"""Pausing a subscriber: its events wait in its inbox, and nothing else changes for anybody.
+"""Pause and resume a subscriber: its events wait in its inbox; other subscribers are not affected.
 
 A subscriber with an inbox, FIFO or not, is paused by its event source mapping alone. A direct one also gets events
 from SNS by asynchronous invocation, and those must not be refused (refused events become dead letters) nor tried in

@@ -1,4 +1,4 @@
-"""Everything that is known of one event, wherever it was found: receipts, the journal, dead letters."""
+"""The history of one event: its receipts, its journal entry and its dead letters."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What became of an event: one delivery per subscription with a function, from receipts, filters and dead letters."""
+"""Trace an event: one delivery per subscription with a function, from receipts, filters and dead letters."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ _PEEK_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of one event at one subscriber."""
+    """The outcome of one event at one subscriber."""
 
     subscriber: str
     outcome: str
@@ -46,7 +46,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Trace:
-    """What became of one event. What cannot be known is None."""
+    """The outcome of one event at every subscriber. What cannot be known is None."""
 
     event_id: str | None
     type: str | None
@@ -89,7 +89,7 @@ class Tracer:
                 contracts.load(use_case)
 
     def trace(self, key: str, *, source: str | None = None) -> Trace:
-        """Return what became of the event with the id `key`, or that SNS published under the MessageId `key`.
+        """Return the trace of the event with the id `key`, or that SNS published under the MessageId `key`.
 
         source: tells apart events of one id. Raises UserError if there are several and `source` names none.
         """
@@ -108,7 +108,7 @@ class Tracer:
         return self._conclude(EventHistory.gather(key, entries, published, letters, source))
 
     def trace_all(self, keys: Sequence[str], since: datetime | None) -> list[Trace]:
-        """Return what became of many events, reading the logs once. The keys are event ids."""
+        """Return the traces of many events; reads the logs once. The keys are event ids."""
         by_id: dict[str, list[Entry]] = {key: [] for key in keys}
         for entry in self._reader.all(since):
             if entry.event_id in by_id:
