@@ -116,10 +116,10 @@ chaos-ci: setup ## The same with a few hundred events and a seed that stays
 	@python -m tests.chaos.chaos --events 500 --seed 20261122
 
 generate: setup ## Write the files that are made from others: contracts, Lambda payloads, command reference, pictures
-	@python -m fanout_cli.contract_documents docs/contracts
-	@python -m fanout_cli.lambda_payloads .
-	@python -m fanout_cli.command_reference docs/commands.md
-	@python -m fanout_cli.topology_pictures .
+	@python -m fanout_cli.generate.contract_documents docs/contracts
+	@python -m fanout_cli.generate.lambda_payloads .
+	@python -m fanout_cli.generate.command_reference docs/commands.md
+	@python -m fanout_cli.generate.topology_pictures .
 	@python -m tests.mutation.guarantees
 	@python -m tests.mutation.unproven
 	@python -m tests.template.cost

@@ -8,62 +8,95 @@ if sys.version_info < (3, 11):  # noqa: UP036 - said here in words, not by a Syn
         "Make the environment anew with another one: make setup PYTHON=python3.13"
     )
 
+import importlib
 import os
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
-from fanout_cli.commands import (
-    analytics,
-    audit,
-    demo,
-    dlq,
-    down,
-    env,
-    first_deployment,
-    jobs,
-    logs,
-    pause,
-    publish,
-    replicas,
-    resume,
-    status,
-    trace,
-    up,
-)
 from fanout_cli.errors import UserError
 from fanout_cli.output import error_console, printable
 from local_engine.errors import EngineError
 
-app = typer.Typer(
+# Loading every command costs a second of CPU: `fanout --help` shows this table, and a command line loads one module.
+SUMMARIES: Mapping[str, str] = {
+    "up": "Start the local engine if needed, build the application and deploy it there.",
+    "down": "Stop the local engine of this checkout. What it holds is kept, and there again after the next "
+    "`fanout up`.",
+    "status": "Show the engine, the deployed use cases, and which subscribers are paused, and how many "
+    "messages wait in each inbox and dead-letter queue.",
+    "env": "Print the exports that lead the AWS CLI, boto3 and SAM to the local engine.",
+    "publish": "Publish events to the topic of a use case.",
+    "trace": "Show what became of an event, one line per subscriber.",
+    "pause": "Let a subscriber rest: its events wait in its inbox until `fanout resume`; its siblings notice nothing.",
+    "resume": "Let a paused subscriber go on, first with what has waited in its inbox.",
+    "demo": "Send every ordinary sample through the application, and look every effect up in its store.",
+    "first-deployment": "Deploy to an AWS account for the first time: check the account, build, deploy, check the "
+    "result.",
+    "dlq": "List, read, redrive and delete dead letters.",
+    "logs": "Read the archive of application_logs.",
+    "audit": "Verify the audit trails of audit_logs.",
+    "replicas": "The replicas of the use case database_changes.",
+    "analytics": "Ask the lakes of data_aggregation and application_logs.",
+    "jobs": "Show the jobs of batch_jobs.",
+}
+
+
+class CommandGroup(typer.core.TyperGroup):
+    """The commands of `commands/`, each loaded when its name is used."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        """Return the names of all commands."""
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+        """Load the command; None if there is none of this name."""
+        return load(cmd_name) if cmd_name in SUMMARIES else None
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        """Write the help without rich, and without loading a command."""
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_options(ctx, formatter)
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # noqa: ARG002
+        """Write the names with their summaries."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+def load(name: str) -> Any:
+    """Return the command of this name, from the module that has its name."""
+    module = importlib.import_module(f"fanout_cli.commands.{name.replace('-', '_')}")
+    loaded = _new_app()
+    if hasattr(module, "app"):
+        loaded.add_typer(module.app, name=name)
+    else:
+        loaded.command(name, help=module.HELP)(module.run)
+    return typer.main.get_group(loaded).commands[name]
+
+
+def _new_app(**options: Any) -> typer.Typer:
+    return typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **options,
+    )
+
+
+app = _new_app(
     name="fanout",
-    help="Run the fan-out application on this machine, publish to it, and see what became of every event.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    cls=CommandGroup,
+    help="Run the fan-out application on this machine, publish to it, and see the outcome of every event.",
 )
-for name, command in {
-    "up": up,
-    "down": down,
-    "status": status,
-    "env": env,
-    "publish": publish,
-    "trace": trace,
-    "pause": pause,
-    "resume": resume,
-    "demo": demo,
-    "first-deployment": first_deployment,
-}.items():
-    app.command(name, help=command.HELP)(command.run)
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(logs.app, name="logs")
-app.add_typer(audit.app, name="audit")
-app.add_typer(replicas.app, name="replicas")
-app.add_typer(analytics.app, name="analytics")
-app.add_typer(jobs.app, name="jobs")
+
+
+@app.callback()
+def _fanout() -> None:
+    """Make a group of an app that registers no command itself."""
 
 
 def main() -> NoReturn:
@@ -78,13 +111,14 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Point stdout elsewhere, or Python complains when it flushes.
+        # The reader has closed the pipe. Point stdout elsewhere, or Python complains when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (UserError, EngineError, ClientError, BotoCoreError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None:  # no file that a person could look at
+    except Exception as error:
+        explained = _explain(error)
+        if explained is None:
             raise
-        problem, next_step = _explain(error)
+        problem, next_step = explained
         console = error_console()
         console.print("Error: ", style="bold red", end="")
         text = "\n".join(filter(None, (problem, next_step)))
@@ -93,18 +127,23 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _explain(error: Exception) -> tuple[str, str]:
-    """What is wrong, and what to do about it."""
+def _explain(error: Exception) -> tuple[str, str] | None:
+    """Return the problem and what to do about it; None for an error in this program."""
     match error:
         case UserError():
             return error.problem, error.next_step
+        case EngineError():
+            return str(error), ""
+        case OSError(filename=str() | bytes() | int()):
+            return f"{error.filename}: {error.strerror}", "Fix the file or its permissions and run the command again."
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    match error:
         case ClientError():
             return f"{error.operation_name} failed: {error}", _HINTS.get(error.response["Error"]["Code"], "")
         case BotoCoreError():
             return str(error), "Is the engine running (fanout status), or are credentials and Region set?"
-        case OSError():
-            return f"{error.filename}: {error.strerror}", "Mend what is in the way there, and try again."
-    return str(error), ""
+    return None
 
 
 _SIGN_IN = "Sign in again, or name another profile: --profile."

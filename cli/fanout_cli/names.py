@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-from fanout import contracts
 from fanout_cli.errors import UsageError
-from fanout_cli.topology import Subscriber, Topology
+
+if TYPE_CHECKING:
+    from fanout_cli.stack.topology import Subscriber, Topology
 
 
 def require_use_case(name: str, known: Sequence[str] | None = None) -> str:
     """Return `name` if it is a use case (by default: one with contracts); raises UsageError naming the known ones."""
+    from fanout import contracts
+
     names = contracts.use_cases() if known is None else known
     if name in names:
         return name
@@ -18,7 +22,7 @@ def require_use_case(name: str, known: Sequence[str] | None = None) -> str:
     )
 
 
-def require_subscriber(name: str, topology: Topology) -> Subscriber:
+def require_subscriber(name: str, topology: "Topology") -> "Subscriber":
     """Return the deployed subscriber of that name. Raises UsageError naming the closest and the deployed ones."""
     known = topology.subscribers
     if name in known:

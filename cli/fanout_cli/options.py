@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+SubscriberName = Annotated[
+    str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber, such as team_events/team_a.")
+]
 StackName = Annotated[
     str | None,
     typer.Option("--stack-name", help="The deployed stack: the root, or a use case deployed alone. [default: fanout]"),

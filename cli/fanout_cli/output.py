@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 # On a plain log, one line in this many seconds tells that something still happens.
 _PLAIN_INTERVAL = 5.0
@@ -20,14 +21,18 @@ _PLAIN_INTERVAL = 5.0
 _PLAIN_WIDTH = 160
 
 
-def console() -> Console:
+def console() -> "Console":
     """Return the console for results. Made anew because tests and pipes replace sys.stdout."""
+    from rich.console import Console
+
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
     return Console(file=sys.stdout, soft_wrap=True, highlight=False, emoji=False, width=width)
 
 
-def error_console() -> Console:
+def error_console() -> "Console":
     """Return the console for everything that is not the result."""
+    from rich.console import Console
+
     return Console(file=sys.stderr, soft_wrap=True, highlight=False, emoji=False)
 
 
@@ -70,7 +75,7 @@ class Step(Protocol):
 
 
 class _BarStep:
-    def __init__(self, bar: Progress, task: TaskID) -> None:
+    def __init__(self, bar: "Progress", task: "TaskID") -> None:
         self._bar = bar
         self._task = task
 
@@ -99,6 +104,8 @@ def step(title: str) -> Iterator[Step]:
     err = error_console()
     started = time.monotonic()
     if err.is_terminal:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout_cli import deploy, main
+from fanout_cli import main
 from fanout_cli.errors import UserError
-from fanout_cli.journal import Journal
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack import deploy
 from tests.adversarial import corpus
 
 EVENT = {

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanout_cli import log_archive, receipts
-from fanout_cli.dead_letters import read
-from fanout_cli.redrive import as_first_seen
+from fanout_cli.dead_letters.dead_letter import read
+from fanout_cli.dead_letters.redrive import as_first_seen
+from fanout_cli.log_archive import archive
+from fanout_cli.tracing import receipts
 from tests.adversarial import corpus
 
 VALUES = st.recursive(
@@ -88,6 +89,6 @@ def test_a_line_of_the_archive_that_is_none_is_told_and_left_out(line: str) -> N
     told: list[str] = []
     good = {"time": "2026-11-22T12:00:00Z", "source": "s", "id": "1"}
     lines = gzip.decompress(gzip.compress(f"{line}\n{json.dumps(good)}".encode("utf-8", "surrogatepass"))).splitlines()
-    found = list(log_archive._parse("key", lines, told.append))
+    found = list(archive._parse("key", lines, told.append))
     assert [event["id"] for _, _, event in found] == ["1"]
     assert told == ["key, line 1: no archived event"]

@@ -21,7 +21,7 @@ from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import InvalidEvent, decode, decode_data
 from fanout.testing import LambdaContext, notification
 from fanout_cli.errors import UserError
-from fanout_cli.inputs import parse_documents
+from fanout_cli.publishing.inputs import parse_documents
 from tests.adversarial.world import seconds
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "s", "type": "team.message.posted.v1"}

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fanout_cli.demo.definition import Event
 from fanout_cli.output import Step, console, note, step
-from fanout_cli.tracing import FINAL
+from fanout_cli.tracing.tracer import FINAL
 from tests.chaos import ledger
 from tests.chaos.accounts import Settled, account
 from tests.chaos.deployment import Deployment, deployed

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fanout.identity import new_id
-from fanout_cli.topology import Subscription
+from fanout_cli.stack.topology import Subscription
 from tests.chaos.deployment import Deployment
 from tests.chaos.workload import Due
 

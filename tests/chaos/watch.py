@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from fanout_cli import dead_letters
-from fanout_cli.receipts import Entry, Reader, fold
-from fanout_cli.tracing import FINAL
+from fanout_cli.dead_letters import dead_letter
+from fanout_cli.tracing.receipts import Entry, Reader, fold
+from fanout_cli.tracing.tracer import FINAL
 from tests.chaos.workload import Due
 from tests.integration.application import Application
 
@@ -64,6 +64,6 @@ def dead_letters_of(application: Application, subscribers: Iterable[str] | None 
     found: dict[tuple[str, str], str] = {}
     for name in sorted(application.topology.subscribers if subscribers is None else subscribers):
         url = application.subscriber(name).dead_letter_url
-        for letter in dead_letters.look(application.client("sqs"), url, briefly=True).letters:
+        for letter in dead_letter.peek(application.client("sqs"), url, briefly=True).letters:
             found |= {(name, event_id): letter.cause_class for event_id in letter.event_ids}
     return found

@@ -13,8 +13,8 @@ from typing import Any
 from fanout import contracts
 from fanout.event import Event as TypedEvent
 from fanout_cli.demo.definition import Event, UseCaseDemo, load, samples, topic_name
-from fanout_cli.inputs import Document
-from fanout_cli.publishing import prepare
+from fanout_cli.publishing.event_publisher import prepare
+from fanout_cli.publishing.inputs import Document
 from local_engine.filter_policy import PartialBody, admits
 from tests.integration.application import ROOT, Application
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fanout_cli.demo.definition import Check
-from fanout_cli.lakes import Lake
+from fanout_cli.lakes.athena import Lake
 from tests.cloud.stack import Stack
 
 LAKES = ("application_logs", "data_aggregation")

@@ -9,8 +9,8 @@ import pytest
 from fanout import contracts
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, encode
-from fanout_cli.command_reference import reference
-from fanout_cli.contract_documents import asyncapi, documents
+from fanout_cli.generate.command_reference import reference
+from fanout_cli.generate.contract_documents import asyncapi, documents
 
 FOLDER = Path(__file__).parents[2] / "docs/contracts"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout_cli.topology_pictures import BEGIN, END, drawn, picture
+from fanout_cli.generate.topology_pictures import BEGIN, END, drawn, picture
 
 ROOT = Path(__file__).parents[2]
 READMES = sorted(ROOT.glob("usecases/*/README.md"))

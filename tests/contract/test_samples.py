@@ -22,8 +22,8 @@ from fanout.event import Event, InvalidEvent, decode, decode_data, encode
 from fanout.failures import Discard
 from fanout.publisher import MAX_BYTES
 from fanout.testing import LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
-from fanout_cli.lambda_payloads import payloads
-from fanout_cli.service_payloads import service_payloads
+from fanout_cli.generate.lambda_payloads import payloads
+from fanout_cli.generate.service_payloads import service_payloads
 from fanout_wiring import Wire, Wiring
 from tests.unit.conftest import Queues
 

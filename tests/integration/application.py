@@ -16,9 +16,9 @@ import boto3
 from fanout.effects import from_item
 from fanout.event import Event
 from fanout.publisher import Published, Publisher
-from fanout_cli.receipts import Entry, Reader
-from fanout_cli.topology import Subscriber, Topology, discover
-from fanout_cli.tracing import Tracer
+from fanout_cli.stack.topology import Subscriber, Topology, discover
+from fanout_cli.tracing.receipts import Entry, Reader
+from fanout_cli.tracing.tracer import Tracer
 from local_engine import process
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ import pytest
 
 from fanout import contracts
 from fanout.identity import new_id
-from fanout_cli import sql_replica
-from fanout_cli.deploy import switchable
-from fanout_cli.topology import discover
+from fanout_cli.replicas import sql_replica
+from fanout_cli.stack.deploy import switchable
+from fanout_cli.stack.topology import discover
 from tests import walkthrough
 from tests.integration.application import BIN, ROOT, Application
 

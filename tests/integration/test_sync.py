@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fanout_cli.deploy import switchable
+from fanout_cli.stack.deploy import switchable
 from tests.integration.application import ROOT
 from tests.integration.test_deployment import Checkout
 from tests.waiting import until

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from fanout_cli.demo.definition import Check, Event, UseCaseDemo
 from fanout_cli.errors import UserError
-from fanout_cli.lakes import Lake
+from fanout_cli.lakes.athena import Lake
 
 # Firehose collects for a second locally, and for minutes on AWS (LakeBufferSeconds); then it asks a function.
 _PATIENCE_SECONDS = 30.0

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from fanout.contracts.database_changes import REPLICA, RowChanged, key_text, table_arn
-from fanout_cli import sql_replica
 from fanout_cli.demo.definition import Event, UseCaseDemo
 from fanout_cli.errors import UserError
-from fanout_cli.replicas import canonical
+from fanout_cli.replicas import sql_replica
+from fanout_cli.replicas.verification import canonical
 
 # A stream shows a change within a second or so.
 _STREAM_SECONDS = 30.0
@@ -108,7 +108,7 @@ class Demo(UseCaseDemo):
         return item.get(f"{REPLICA}version", {}).get("S", ""), None if is_deleted else row
 
     def _in_sql(self, event: Event) -> tuple[str, Mapping[str, Any] | None]:
-        import psycopg  # noqa: PLC0415 - libpq, for this use case only
+        import psycopg  # noqa: PLC0415 - only this check needs it
 
         with psycopg.connect(sql_replica.dsn(self.client, self.topology)) as connection:
             found = connection.execute(

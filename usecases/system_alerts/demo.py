@@ -18,8 +18,8 @@ from fanout.identity import identity
 from fanout.publisher import Publisher
 from fanout_cli.demo.definition import Check, Event, UseCaseDemo, until
 from fanout_cli.demo.webhook_sink import WebhookSink, webhook_sink
-from fanout_cli.publishing import SOURCE
-from fanout_cli.topology import Topic
+from fanout_cli.publishing.event_publisher import SOURCE
+from fanout_cli.stack.topology import Topic
 from local_engine import outbox
 
 _CHANNELS = ("chat", "pager")

@@ -4,12 +4,14 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html#object-lo
 """
 
 from collections.abc import Collection
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fanout_cli.errors import UserError
-from fanout_cli.topology import Topology
+
+if TYPE_CHECKING:
+    from fanout_cli.stack.topology import Topology
 
 _USE_CASE = "audit_logs"
 
@@ -22,7 +24,7 @@ IntoComplianceLock = Annotated[
 ]
 
 
-def refuse_compliance_lock(topology: Topology, use_cases: Collection[str]) -> None:
+def refuse_compliance_lock(topology: "Topology", use_cases: Collection[str]) -> None:
     """Raise UserError if events of these use cases would be preserved in COMPLIANCE mode."""
     outputs = topology.outputs.get(_USE_CASE, {})
     if _USE_CASE in use_cases and outputs.get("LockMode") == "COMPLIANCE":

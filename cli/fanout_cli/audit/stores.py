@@ -11,7 +11,7 @@ from fanout.effects import from_item, to_item
 from fanout_cli.audit.findings import Finding
 from fanout_cli.audit.trail import NO_HEAD, Head, Version
 from fanout_cli.errors import UserError
-from fanout_cli.topology import Topology
+from fanout_cli.stack.topology import Topology
 
 _THREADS = 16
 _FOLDER = "documents/"

@@ -4,15 +4,13 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
-from rich.text import Text
 
 from fanout_cli.errors import UsageError
-from fanout_cli.lakes import Lake
+from fanout_cli.lakes.athena import Lake
 from fanout_cli.names import require_use_case
 from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, note, step
-from fanout_cli.target import resolve
+from fanout_cli.stack.target import resolve
 
 app = typer.Typer(help="Ask the lakes of data_aggregation and application_logs.", no_args_is_help=True)
 
@@ -44,6 +42,9 @@ def query(
     profile: Profile = None,
 ) -> None:
     """Print the answer to a query."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
     text = (sys.stdin.read() if sql == "-" else sql).strip()
     if not text:
         raise UsageError(

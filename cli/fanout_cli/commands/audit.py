@@ -12,7 +12,7 @@ from fanout_cli.audit.verification import verify as verify_trail
 from fanout_cli.errors import UsageError
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, step
-from fanout_cli.target import resolve
+from fanout_cli.stack.target import resolve
 
 app = typer.Typer(help="Verify the audit trails of audit_logs.", no_args_is_help=True)
 

@@ -5,21 +5,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.markup import escape
-from rich.table import Table
 
 from fanout_cli.audit.lock import IntoComplianceLock, refuse_compliance_lock
 from fanout_cli.demo.definition import Event
 from fanout_cli.demo.run import Report, Row, as_text
 from fanout_cli.demo.run import run as run_demo
 from fanout_cli.errors import UsageError
-from fanout_cli.journal import Journal
 from fanout_cli.options import Profile, Region, StackName, help_text
 from fanout_cli.output import console, error_console
-from fanout_cli.starting import ensure_up
-from fanout_cli.state import checkout
-from fanout_cli.target import resolve
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.startup import ensure_up
+from fanout_cli.stack.state import checkout
+from fanout_cli.stack.target import resolve
 
 HELP = help_text(
     "Send every ordinary sample through the application, and look every effect up in its store.",
@@ -59,6 +56,10 @@ def run(
 
 
 def _show(report: Report) -> None:
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
     out = console()
     for event, rows in _by_event(report):
         table = Table(title=f"{event['type']}  {event['id']}", title_justify="left", box=SIMPLE, title_style="bold")

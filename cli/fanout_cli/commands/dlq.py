@@ -6,24 +6,20 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from fanout_cli import letter_view
-from fanout_cli.dead_letters import DeadLetter
+from fanout_cli.dead_letters import formatting
+from fanout_cli.dead_letters.bulk_action import BulkAction, about_unseen, counting
+from fanout_cli.dead_letters.dead_letter import DeadLetter
+from fanout_cli.dead_letters.filters import Filter, Matches, rate, select
+from fanout_cli.dead_letters.queue import DeadLetterQueue
+from fanout_cli.dead_letters.redrive import Deletion, RateLimiter, Redrive
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.letter_errand import Errand, about_unseen, counting
-from fanout_cli.letter_queue import LetterQueue
-from fanout_cli.letter_selection import Selected, Selection, rate, select
 from fanout_cli.names import require_subscriber, require_use_case
-from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
+from fanout_cli.options import JsonLines, Profile, Region, StackName, SubscriberName, help_text
 from fanout_cli.output import console, emit_json, note, printable, step
-from fanout_cli.receipts import moment
-from fanout_cli.redrive import Deletion, Pace, Redrive
-from fanout_cli.target import Target, resolve
-from fanout_cli.times import instant
-from fanout_cli.topology import Subscriber, Topology
-from fanout_cli.tracing import rfc3339
+from fanout_cli.stack.target import Target, resolve
+from fanout_cli.stack.topology import Subscriber, Topology
+from fanout_cli.times import format_time, parse_time, parse_time_option
 
 app = typer.Typer(help="List, read, redrive and delete dead letters.", no_args_is_help=True)
 
@@ -39,7 +35,7 @@ _LIST = help_text(
     "Show the dead letters by subscriber and reason: how many, and how old the oldest is.",
     "fanout dlq list",
     "fanout dlq list --subscriber team_events/team_a --each",
-    more="Letters are grouped by what stands before the colon of their reason. Those that nobody could give a reason "
+    more="Letters are grouped by what stands before the colon of their reason. Those without a reason "
     "say instead how they got there: received too often (a function killed each time), function failed (the same, "
     "where SNS invokes it directly), not delivered (by SNS). Dead letters are no failure of this command.",
 )
@@ -50,7 +46,7 @@ _SHOW = help_text(
     more="Without --id it is the oldest. What could steer a terminal is shown as \\u escapes.",
 )
 _REDRIVE = help_text(
-    "Send dead letters to their subscriber's inbox again, and to nobody else.",
+    "Send dead letters to their subscriber's inbox again, and to no other subscriber.",
     "fanout dlq redrive team_events/team_a --all",
     "fanout dlq redrive team_events/team_a --reason invalid-event --since 2h --rate 20/s --dry-run",
     more=f"{_WHICH}Attempts begin anew. A letter is deleted only after its inbox has it: an interruption leaves "
@@ -58,13 +54,12 @@ _REDRIVE = help_text(
     "Exit code 1 if a letter could not be redriven.",
 )
 _PURGE = help_text(
-    "Delete dead letters for good.",
+    "Delete dead letters permanently.",
     "fanout dlq purge team_events/team_a --reason unknown-type",
     "fanout dlq purge team_events/team_a --all --yes",
     more=f"{_WHICH}The question names their number. Exit code 1 if a letter could not be deleted.",
 )
 
-Name = Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber, such as team_events/team_a.")]
 All = Annotated[bool, typer.Option("--all", help="All of the subscriber's dead letters.")]
 Ids = Annotated[
     list[str] | None, typer.Option("--id", metavar="ID", help="Of this event id or MessageId; may be repeated.")
@@ -96,23 +91,23 @@ def list_letters(
     sqs = target.client("sqs")
     with step("Looking at the dead letters") as progress:
         wanted = _wanted(target.topology(), use_case, subscriber)
-        looks = []
+        peeks = []
         with ThreadPoolExecutor(_THREADS) as pool:
-            for found in pool.map(lambda one: _look(sqs, one), wanted):
-                looks.append(found)
-                progress.update(done=len(looks), total=len(wanted))
+            for found in pool.map(lambda one: _peek(sqs, one), wanted):
+                peeks.append(found)
+                progress.update(done=len(peeks), total=len(wanted))
     rows = []
-    for one, found in zip(wanted, looks, strict=True):
+    for one, found in zip(wanted, peeks, strict=True):
         letters = sorted(found.letters, key=_oldest_first)
         rows += [
-            {"subscriber": one.name, **row} for row in (map(letter_view.line, letters) if each else _groups(letters))
+            {"subscriber": one.name, **row} for row in (map(formatting.line, letters) if each else _groups(letters))
         ]
     if json_output:
         for row in rows:
             emit_json(row)
     elif rows:
         (_show_each if each else _show_groups)(rows)
-    for one, found in zip(wanted, looks, strict=True):
+    for one, found in zip(wanted, peeks, strict=True):
         if found.unseen.total:
             note(about_unseen(one, found))
     if not rows:
@@ -121,7 +116,7 @@ def list_letters(
 
 @app.command("show", help=_SHOW)
 def show(
-    name: Name,
+    name: SubscriberName,
     *,
     key: Annotated[str | None, typer.Option("--id", metavar="ID", help="The event's id, or a MessageId.")] = None,
     json_output: JsonLines = False,
@@ -133,7 +128,7 @@ def show(
     subscriber, queue, _ = _open(resolve(stack_name, region, profile), name)
     with step(f"Looking at the dead letters of {subscriber.name}") as progress:
         # Bodies are read a second time, of the one that is shown: a long queue of large ones would not fit into memory.
-        found = select(queue, Selection(frozenset({key} if key else ())), on_seen=counting(progress))
+        found = select(queue, Filter(frozenset({key} if key else ())), on_seen=counting(progress))
         letters = sorted(found.letters, key=_oldest_first)
         if not letters:
             raise UserError(
@@ -141,17 +136,17 @@ def show(
                 about_unseen(subscriber, found) if found.unseen.total else "See what there is: fanout dlq list --each",
             )
         shown = letters if key else letters[:1]
-        full = select(queue, Selection(frozenset(each.message_id for each in shown)), bodies=True).letters
+        full = select(queue, Filter(frozenset(each.message_id for each in shown)), bodies=True).letters
     if not full:
         raise UserError(f"the dead letter of {subscriber.name} was taken away a moment ago", "See fanout dlq list.")
     out = console()
     for number, letter in enumerate(sorted(full, key=_oldest_first)):
         if json_output:
-            emit_json(letter_view.document(letter, subscriber))
+            emit_json(formatting.document(letter, subscriber))
             continue
         if number:
             out.print()
-        for text in letter_view.lines(letter, subscriber, datetime.now(UTC)):
+        for text in formatting.lines(letter, subscriber, datetime.now(UTC)):
             out.print(text, markup=False)
     if others := letters[len(shown) :]:
         ids = ", ".join(printable(each.event_id or each.message_id) for each in others[:_OTHERS_SHOWN])
@@ -161,7 +156,7 @@ def show(
 
 @app.command("redrive", help=_REDRIVE)
 def redrive(
-    name: Name,
+    name: SubscriberName,
     *,
     everything: All = False,
     ids: Ids = None,
@@ -180,18 +175,24 @@ def redrive(
 ) -> None:
     """Send the chosen letters to the inbox."""
     selection = _selection(everything, ids, reason, since, until)
-    pace = Pace(None if speed == "none" else rate(speed))
+    rate_limiter = RateLimiter(None if speed == "none" else rate(speed))
     subscriber, queue, sqs = _open(resolve(stack_name, region, profile), name)
-    work = Redrive(sqs, queue, subscriber.inbox_url)
-    errand = Errand(
-        subscriber, queue, selection, work, "redrive", "redriven", "to its inbox", pace, json_output=json_output
-    )
-    errand.run(dry_run=dry_run, yes=yes)
+    BulkAction(
+        subscriber,
+        queue,
+        selection,
+        Redrive(sqs, queue, subscriber.inbox_url),
+        "redrive",
+        "redriven",
+        "to its inbox",
+        rate_limiter,
+        json_output=json_output,
+    ).run(dry_run=dry_run, yes=yes)
 
 
 @app.command("purge", help=_PURGE)
 def purge(
-    name: Name,
+    name: SubscriberName,
     *,
     everything: All = False,
     ids: Ids = None,
@@ -208,18 +209,17 @@ def purge(
     """Delete the chosen letters."""
     selection = _selection(everything, ids, reason, since, until)
     subscriber, queue, _ = _open(resolve(stack_name, region, profile), name)
-    errand = Errand(
+    BulkAction(
         subscriber,
         queue,
         selection,
         Deletion(queue),
         "delete",
         "deleted",
-        "for good",
-        Pace(None),
+        "permanently",
+        RateLimiter(None),
         json_output=json_output,
-    )
-    errand.run(dry_run=dry_run, yes=yes)
+    ).run(dry_run=dry_run, yes=yes)
 
 
 def _wanted(topology: Topology, use_case: str | None, subscriber: str | None) -> list[Subscriber]:
@@ -231,29 +231,29 @@ def _wanted(topology: Topology, use_case: str | None, subscriber: str | None) ->
     return [topology.subscribers[name] for name in sorted(topology.subscribers)]
 
 
-def _look(sqs: Any, subscriber: Subscriber) -> Selected:
+def _peek(sqs: Any, subscriber: Subscriber) -> Matches:
     """All letters of a subscriber. A queue that SQS counts as empty is believed to be: there are many of them."""
-    queue = LetterQueue(sqs, subscriber.dead_letter_url)
+    queue = DeadLetterQueue(sqs, subscriber.dead_letter_url)
     depth = queue.depth()
-    return select(queue, Selection()) if depth.total else Selected([], 0, depth)
+    return select(queue, Filter()) if depth.total else Matches([], 0, depth)
 
 
-def _open(target: Target, name: str) -> tuple[Subscriber, LetterQueue, Any]:
+def _open(target: Target, name: str) -> tuple[Subscriber, DeadLetterQueue, Any]:
     subscriber = require_subscriber(name, target.topology())
     sqs = target.client("sqs")
-    return subscriber, LetterQueue(sqs, subscriber.dead_letter_url), sqs
+    return subscriber, DeadLetterQueue(sqs, subscriber.dead_letter_url), sqs
 
 
 def _selection(
     everything: bool, ids: list[str] | None, reason: str | None, since: str | None, until: str | None
-) -> Selection:
+) -> Filter:
     """The letters that the options mean. Raises UsageError if they mean none, or all and some."""
     now = datetime.now(UTC)
-    selection = Selection(
+    selection = Filter(
         frozenset(ids or ()),
         reason,
-        instant(since, "--since", now) if since else None,
-        instant(until, "--until", now) if until else None,
+        parse_time_option(since, "--since", now) if since else None,
+        parse_time_option(until, "--until", now) if until else None,
     )
     if everything != selection.is_everything:
         problem = "--all with a selection" if everything else "no letters are chosen"
@@ -275,7 +275,7 @@ def _groups(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
         {
             "reason": cause,
             "letters": len(group),
-            "oldest": rfc3339(group[0].at),
+            "oldest": format_time(group[0].at),
             "age_seconds": round((now - group[0].at).total_seconds()) if group[0].at else None,
         }
         for cause, group in sorted(groups.items(), key=lambda each: -len(each[1]))
@@ -283,17 +283,23 @@ def _groups(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
 
 
 def _show_groups(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("subscriber", "reason", "letters", "oldest")
     for column in table.columns[2:]:
         column.justify = "right"
     now = datetime.now(UTC)
     for row in rows:
-        oldest = letter_view.age(moment(row["oldest"]), now)
+        oldest = formatting.age(parse_time(row["oldest"]), now)
         table.add_row(row["subscriber"], escape(printable(row["reason"])), str(row["letters"]), oldest)
     console().print(table)
 
 
 def _show_each(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("subscriber", "event or message", "type", "tries", "given up", "reason")
     for row in rows:
         cells = (row["event_id"] or row["message_id"], row["type"], row["attempts"], row["at"], row["reason"])

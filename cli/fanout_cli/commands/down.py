@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from fanout_cli import environment
 from fanout_cli.options import Json, help_text
 from fanout_cli.output import emit_json, note, step
-from fanout_cli.state import state_folder
+from fanout_cli.stack import environment
+from fanout_cli.stack.state import state_folder
 from local_engine import process
 from local_engine.postgres import server
 

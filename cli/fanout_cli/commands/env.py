@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from fanout_cli import environment, sam_local
 from fanout_cli.errors import UsageError
 from fanout_cli.options import Json, StackName, help_text
 from fanout_cli.output import emit_json
-from fanout_cli.state import checkout
-from fanout_cli.target import STACK_NAME, Target, enter, require_engine
-from fanout_cli.topology import environments
+from fanout_cli.stack import environment, sam_local
+from fanout_cli.stack.state import checkout
+from fanout_cli.stack.target import STACK_NAME, Target, enter, require_engine
+from fanout_cli.stack.topology import environments
 from local_engine.process import Engine
 
 HELP = help_text(

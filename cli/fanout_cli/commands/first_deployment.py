@@ -3,11 +3,8 @@
 import os
 from typing import Annotated
 
-import boto3
 import typer
-from botocore.exceptions import ProfileNotFound
 
-from fanout_cli import environment
 from fanout_cli.errors import UsageError
 from fanout_cli.first_deployment import plan as plans
 from fanout_cli.first_deployment.deployment import deploy
@@ -15,8 +12,9 @@ from fanout_cli.first_deployment.removal import remove
 from fanout_cli.first_deployment.steps import Run
 from fanout_cli.options import Profile, Region, help_text
 from fanout_cli.output import note
-from fanout_cli.state import checkout
-from fanout_cli.target import resolve
+from fanout_cli.stack import environment
+from fanout_cli.stack.state import checkout
+from fanout_cli.stack.target import resolve
 
 HELP = help_text(
     "Deploy to an AWS account for the first time: check the account, build, deploy, check the result.",
@@ -76,6 +74,9 @@ def _aws_region(config_env: str, region: str | None, profile: str | None) -> str
             f"the profile {environment.PROFILE} and the configuration local lead to the local engine, not to AWS",
             "Unset AWS_PROFILE, or name a profile of an account with --profile. To try this on the engine: --rehearse.",
         )
+    import boto3
+    from botocore.exceptions import ProfileNotFound
+
     try:
         configured = boto3.session.Session(profile_name=profile).region_name
     except ProfileNotFound as error:

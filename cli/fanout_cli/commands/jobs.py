@@ -3,13 +3,12 @@
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from fanout_cli.errors import UserError
-from fanout_cli.jobs import Jobs
+from fanout_cli.jobs.job_records import Jobs
 from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
 from fanout_cli.output import Step, console, emit_json, emit_json_lines, note, step
-from fanout_cli.target import resolve
+from fanout_cli.stack.target import resolve
 
 app = typer.Typer(help="Show the jobs of batch_jobs.", no_args_is_help=True)
 
@@ -64,6 +63,8 @@ def list_jobs(
     profile: Profile = None,
 ) -> None:
     """Print a table of them."""
+    from rich.table import Table
+
     target = resolve(stack_name, region, profile)
     found = Jobs(target.client, target.topology()).latest(limit)
     if json_output:

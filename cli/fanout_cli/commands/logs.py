@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from fanout_cli.log_archive import Archive, Selection
+from fanout_cli.log_archive.archive import Archive, Selection
 from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, note, step
-from fanout_cli.target import resolve
-from fanout_cli.times import instant
+from fanout_cli.stack.target import resolve
+from fanout_cli.times import parse_time_option
 
 app = typer.Typer(help="Read the archive of application_logs.", no_args_is_help=True)
 
@@ -42,9 +42,9 @@ def read(
 ) -> None:
     """Print the entries of the archive that were asked for."""
     now = datetime.now(UTC)
-    selection = Selection(
-        service, instant(start, "--from", now) if start else None, instant(end, "--to", now) if end else None
-    )
+    since = parse_time_option(start, "--from", now) if start else None
+    until = parse_time_option(end, "--to", now) if end else None
+    selection = Selection(service, since, until)
     target = resolve(stack_name, region, profile)
     problems: list[str] = []
     out = console()

@@ -1,14 +1,10 @@
 """`fanout pause`: events of one subscriber wait in its inbox."""
 
-from typing import Annotated
-
-import typer
-
 from fanout_cli.names import require_subscriber
-from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.options import Json, Profile, Region, StackName, SubscriberName, help_text
 from fanout_cli.output import console, emit_json, note, step
-from fanout_cli.pausing import Switch
-from fanout_cli.target import resolve
+from fanout_cli.stack.subscriber_control import SubscriberControl
+from fanout_cli.stack.target import resolve
 
 HELP = help_text(
     "Let a subscriber rest: its events wait in its inbox until `fanout resume`; its siblings notice nothing.",
@@ -20,7 +16,7 @@ HELP = help_text(
 
 
 def run(
-    name: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber, such as team_events/team_a.")],
+    name: SubscriberName,
     *,
     json_output: Json = False,
     stack_name: StackName = None,
@@ -32,13 +28,13 @@ def run(
     with step(f"Pausing {name}"):
         topology = target.topology()
         subscriber = require_subscriber(name, topology)
-        switch = Switch(target.client, topology, subscriber)
-        before = switch.state()
+        control = SubscriberControl(target.client, topology, subscriber)
+        before = control.state()
         if not before.paused:
-            switch.pause()
-        days = switch.retention_days()
+            control.pause()
+        days = control.retention_days()
     if json_output:
-        emit_json({"subscriber": subscriber.name, "state": switch.state().word, "changed": not before.paused})
+        emit_json({"subscriber": subscriber.name, "state": control.state().word, "changed": not before.paused})
     else:
         already = "already " if before.paused else ""
         console().print(f"{subscriber.name} is {already}paused.", markup=False)

@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from fanout_cli.audit.lock import IntoComplianceLock, refuse_compliance_lock
-from fanout_cli.inputs import read_documents
-from fanout_cli.journal import Journal
 from fanout_cli.names import require_use_case
 from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, note, step
-from fanout_cli.publishing import Desk, prepare
-from fanout_cli.target import resolve
+from fanout_cli.publishing.event_publisher import EventPublisher, prepare
+from fanout_cli.publishing.inputs import read_documents
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.target import resolve
 
 HELP = help_text(
     "Publish events to the topic of a use case.",
@@ -49,9 +49,9 @@ def run(
         topology = target.topology()
         if not into_compliance_lock:
             refuse_compliance_lock(topology, [use_case])
-        desk = Desk(target.client, topology, Journal(target.state))
-        desk.check(events)
-        result = desk.publish(events, progress)
+        publisher = EventPublisher(target.client, topology, Journal(target.state))
+        publisher.check(events)
+        result = publisher.publish(events, progress)
     out = console()
     for each in result.published:
         if json_output:

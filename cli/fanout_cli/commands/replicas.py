@@ -3,15 +3,12 @@
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.markup import escape
-from rich.table import Table
 
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, step
-from fanout_cli.replicas import Report
-from fanout_cli.replicas import verify as compare
-from fanout_cli.target import resolve
+from fanout_cli.replicas.verification import Report
+from fanout_cli.replicas.verification import verify as compare
+from fanout_cli.stack.target import resolve
 
 app = typer.Typer(help="The replicas of the use case database_changes.", no_args_is_help=True)
 
@@ -50,6 +47,10 @@ def verify(
 
 
 def _show(report: Report) -> None:
+    from rich.box import SIMPLE
+    from rich.markup import escape
+    from rich.table import Table
+
     out = console()
     if report.differences:
         table = Table(box=SIMPLE)

@@ -1,14 +1,10 @@
 """`fanout resume`: a paused subscriber goes on with what has waited."""
 
-from typing import Annotated
-
-import typer
-
 from fanout_cli.names import require_subscriber
-from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.options import Json, Profile, Region, StackName, SubscriberName, help_text
 from fanout_cli.output import console, emit_json, step
-from fanout_cli.pausing import Switch
-from fanout_cli.target import resolve
+from fanout_cli.stack.subscriber_control import SubscriberControl
+from fanout_cli.stack.target import resolve
 
 HELP = help_text(
     "Let a paused subscriber go on, first with what has waited in its inbox.",
@@ -18,7 +14,7 @@ HELP = help_text(
 
 
 def run(
-    name: Annotated[str, typer.Argument(metavar="SUBSCRIBER", help="The subscriber, such as team_events/team_a.")],
+    name: SubscriberName,
     *,
     json_output: Json = False,
     stack_name: StackName = None,
@@ -30,12 +26,12 @@ def run(
     with step(f"Resuming {name}"):
         topology = target.topology()
         subscriber = require_subscriber(name, topology)
-        switch = Switch(target.client, topology, subscriber)
-        before = switch.state()
+        control = SubscriberControl(target.client, topology, subscriber)
+        before = control.state()
         if not before.running:
-            switch.resume()
+            control.resume()
     if json_output:
-        emit_json({"subscriber": subscriber.name, "state": switch.state().word, "changed": not before.running})
+        emit_json({"subscriber": subscriber.name, "state": control.state().word, "changed": not before.running})
     else:
         word = "is not paused" if before.running else "goes on"
         console().print(f"{subscriber.name} {word}.", markup=False)

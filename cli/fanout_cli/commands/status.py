@@ -4,14 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import typer
-from rich.table import Table
 
 from fanout_cli.errors import UserError
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, step
-from fanout_cli.pausing import Switch
-from fanout_cli.target import Target, resolve
-from fanout_cli.topology import Subscriber, Topology
+from fanout_cli.stack.subscriber_control import SubscriberControl
+from fanout_cli.stack.target import Target, resolve
+from fanout_cli.stack.topology import Subscriber, Topology
 
 HELP = help_text(
     "Show the engine, the deployed use cases, and which subscribers are paused, and how many messages wait "
@@ -64,7 +63,7 @@ def _states(target: Target, topology: Topology) -> dict[str, str]:
 
     def state(subscriber: Subscriber) -> str:
         try:
-            return Switch(target.client, topology, subscriber).state().word
+            return SubscriberControl(target.client, topology, subscriber).state().word
         except UserError:
             return "nothing reads its inbox"
 
@@ -123,6 +122,8 @@ def _as_json(
 def _show(
     target: Target, topology: Topology | None, waiting: dict[str, dict[str, int]], states: dict[str, str]
 ) -> None:
+    from rich.table import Table
+
     out = console()
     if target.engine:
         out.print(

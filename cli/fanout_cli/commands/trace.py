@@ -3,14 +3,13 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from fanout_cli.journal import Journal
 from fanout_cli.options import Json, Profile, Region, StackName, help_text
 from fanout_cli.output import console, emit_json, note, printable, step
-from fanout_cli.target import resolve
-from fanout_cli.tracing import FINAL, GOOD, Trace, Tracer, rfc3339
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.target import resolve
+from fanout_cli.times import format_time
+from fanout_cli.tracing.tracer import FINAL, GOOD, Trace, Tracer
 
 HELP = help_text(
     "Show what became of an event, one line per subscriber.",
@@ -47,7 +46,7 @@ def run(
                 f"waiting for {waiting or 'a first sign of it'}", done=final, total=len(trace.deliveries) or None
             )
 
-        trace = tracer.wait(event_id, wait, source=source, on_look=show)
+        trace = tracer.wait(event_id, wait, source=source, on_trace=show)
     if json_output:
         emit_json(trace.to_json())
     else:
@@ -60,11 +59,14 @@ def run(
 
 
 def _show(trace: Trace, key: str) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
     out = console()
     out.print(f"event      {printable(trace.event_id or f'(no id; found by {key})')}", markup=False)
     out.print(f"type       {printable(trace.type or 'unknown')}", markup=False)
     out.print(f"topic      {trace.topic or 'unknown'}", markup=False)
-    out.print(f"published  {rfc3339(trace.published_at) or 'unknown'}", markup=False)
+    out.print(f"published  {format_time(trace.published_at) or 'unknown'}", markup=False)
     if not trace.deliveries:
         return
     table = Table("subscriber", "outcome", "attempts", "latency", "reason")

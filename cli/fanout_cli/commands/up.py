@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from fanout_cli.deploy import switchable
 from fanout_cli.options import Json, StackName, help_text
 from fanout_cli.output import console, emit_json
-from fanout_cli.starting import start
-from fanout_cli.state import checkout
+from fanout_cli.stack.deploy import switchable
+from fanout_cli.stack.startup import start
+from fanout_cli.stack.state import checkout
 
 HELP = help_text(
     "Start the local engine if needed, build the application and deploy it there.",

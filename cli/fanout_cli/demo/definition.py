@@ -13,8 +13,8 @@ from typing import Any
 from fanout import contracts, identity
 from fanout.effects import from_item, to_item
 from fanout_cli.errors import UserError
-from fanout_cli.inputs import read_documents
-from fanout_cli.topology import Topology
+from fanout_cli.publishing.inputs import read_documents
+from fanout_cli.stack.topology import Topology
 
 Event = dict[str, Any]
 

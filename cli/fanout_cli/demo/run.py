@@ -13,12 +13,12 @@ from fanout import contracts, identity
 from fanout_cli.demo.definition import Check, Event, UseCaseDemo, load, samples, topic_name
 from fanout_cli.demo.unrouted import check_unrouted
 from fanout_cli.errors import UserError
-from fanout_cli.inputs import Document
-from fanout_cli.journal import Journal
 from fanout_cli.output import step
-from fanout_cli.publishing import Desk, Prepared, prepare
-from fanout_cli.topology import Subscription, Topology
-from fanout_cli.tracing import FINAL, Delivery, Trace, Tracer
+from fanout_cli.publishing.event_publisher import EventPublisher, Prepared, prepare
+from fanout_cli.publishing.inputs import Document
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.topology import Subscription, Topology
+from fanout_cli.tracing.tracer import FINAL, Delivery, Trace, Tracer
 from local_engine.filter_policy import PartialBody, admits
 
 # The time all deliveries together may take; a cold engine needs a fraction of it.
@@ -115,9 +115,9 @@ def _run(
             prepared += prepare([Document(f"sample of {use_case}", event) for event in events], use_case)
         published += events if brought_about is None else brought_about
     with step(f"Publishing {len(prepared)} samples") as progress:
-        desk = Desk(client, topology, journal)
-        desk.check(prepared)
-        result = desk.publish(prepared, progress)
+        publisher = EventPublisher(client, topology, journal)
+        publisher.check(prepared)
+        result = publisher.publish(prepared, progress)
     if result.failed:
         failures = "\n".join(f"{each.event_id}: {each.code}: {each.message}" for each in result.failed)
         raise UserError(

@@ -7,8 +7,8 @@ from typing import Any
 
 from fanout import identity
 from fanout_cli.demo.definition import Check
-from fanout_cli.publishing import SOURCE
-from fanout_cli.topology import Subscription, Topic, Topology
+from fanout_cli.publishing.event_publisher import SOURCE
+from fanout_cli.stack.topology import Subscription, Topic, Topology
 
 _PATIENCE_SECONDS = 15.0
 _TYPE = "fanout.demo.unrouted.v1"

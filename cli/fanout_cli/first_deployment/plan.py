@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanout_cli.deploy import configuration, parameter_overrides, switchable
 from fanout_cli.errors import UsageError
+from fanout_cli.stack.deploy import configuration, parameter_overrides, switchable
 from fanout_wiring import load
 
 Client = Callable[[str], Any]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from fanout_cli.deploy import sam
 from fanout_cli.errors import UsageError, UserError
 from fanout_cli.first_deployment.checks import Finding
 from fanout_cli.first_deployment.plan import Client, Plan
 from fanout_cli.output import note
+from fanout_cli.stack.deploy import sam
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event, decode, decode_data
-from fanout_cli.deploy import engine_runtime
+from fanout_cli.stack.deploy import engine_runtime
 from tests.integration.application import BIN, ROOT, Application
 
 STACK = "fanout-alerting"

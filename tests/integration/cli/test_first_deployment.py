@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fanout_cli.deploy import switchable
+from fanout_cli.stack.deploy import switchable
 from tests.integration.application import ROOT
 from tests.integration.test_deployment import Checkout
 

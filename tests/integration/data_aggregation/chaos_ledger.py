@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from fanout_cli.demo.definition import Event
-from fanout_cli.lakes import Lake
+from fanout_cli.lakes.athena import Lake
 from tests.chaos import ledger
 
 # Firehose collects for a second, and asks a function.

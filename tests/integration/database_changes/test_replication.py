@@ -10,7 +10,7 @@ from fanout.contracts.database_changes import VERSION_DIGITS, RowChanged
 from fanout.event import Event, encode
 from fanout.identity import new_id
 from fanout.publisher import message_group
-from fanout_cli.replicas import canonical
+from fanout_cli.replicas.verification import canonical
 from tests.integration.database_changes.conftest import DYNAMODB, SQL, Replication, key
 from tests.waiting import until
 

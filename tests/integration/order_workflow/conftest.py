@@ -14,7 +14,7 @@ import pytest
 from fanout.contracts.order_workflow import Line, OrderPlaced
 from fanout.effects import from_item, to_item
 from fanout.event import Event
-from fanout_cli.deploy import engine_runtime
+from fanout_cli.stack.deploy import engine_runtime
 from local_engine import mailbox
 from tests.integration.application import ROOT, Application
 from tests.payment_provider import API_KEY, Provider, payment_provider

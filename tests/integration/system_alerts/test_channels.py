@@ -7,7 +7,7 @@ from typing import Any
 from fanout.contracts.application_logs import LogEntry
 from fanout.contracts.system_alerts import AlertRaised, AlertResolved
 from fanout.event import Event
-from fanout_cli.receipts import Reader
+from fanout_cli.tracing.receipts import Reader
 from tests.integration.application import ROOT, Application
 from tests.integration.system_alerts.conftest import Channels
 from tests.sink import Reply

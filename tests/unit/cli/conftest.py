@@ -12,9 +12,10 @@ import pytest
 
 from fanout.observability import Receipt, Received, ReceivedRecord
 from fanout.testing import REGION
-from fanout_cli import letter_queue, main
-from fanout_cli.receipts import moment
-from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
+from fanout_cli import main
+from fanout_cli.dead_letters import queue as dead_letter_queue
+from fanout_cli.stack.topology import Subscriber, Subscription, Topic, Topology
+from fanout_cli.times import parse_time
 
 TOPIC = f"arn:aws:sns:{REGION}:123456789012:Logs"
 
@@ -96,7 +97,7 @@ class Application:
         """Write the receipt that the subscriber's runtime would."""
         at = changes.pop("timestamp", "2026-11-22T12:00:01Z")
         line: dict[str, Any] = {
-            "timestamp": moment(at),
+            "timestamp": parse_time(at),
             "subscriber": subscriber,
             "request_id": "r",
             "event_id": event_id,
@@ -106,7 +107,7 @@ class Application:
             "attempt": 1,
             "outcome": outcome,
             "reason": None,
-            "published_at": moment("2026-11-22T12:00:00Z"),
+            "published_at": parse_time("2026-11-22T12:00:00Z"),
             "age_ms": 1000,
             "duration_ms": 1.0,
             "fields": {"level": "INFO"} if event_id else {},
@@ -115,7 +116,7 @@ class Application:
 
     def received(self, subscriber: str, event_id: str | None, *, attempt: int = 1, message_id: str = "m") -> None:
         """Write the line that the subscriber's runtime writes before the work."""
-        at = moment("2026-11-22T12:00:00Z")
+        at = parse_time("2026-11-22T12:00:00Z")
         assert at is not None
         records = [ReceivedRecord(event_id=event_id, message_id=message_id, attempt=attempt)]
         self._write(Received(timestamp=at, subscriber=subscriber, request_id="r", records=records))
@@ -148,4 +149,4 @@ def application(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Application:
 @pytest.fixture(autouse=True)
 def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for no letter: moto has nothing under way that a long poll could bring."""
-    monkeypatch.setattr(letter_queue, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(dead_letter_queue, "_POLL_SECONDS", 0)

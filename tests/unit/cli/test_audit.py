@@ -11,7 +11,7 @@ from fanout.effects import to_item
 from fanout.testing import REGION
 from fanout_cli.audit.stores import AwsStores, Trails
 from fanout_cli.commands import audit
-from fanout_cli.topology import Subscriber, Topology
+from fanout_cli.stack.topology import Subscriber, Topology
 from tests.unit.audit_logs.trails import TENANT, MemoryStores, name
 from tests.unit.cli.conftest import Result
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from fanout_cli import deploy
 from fanout_cli.commands import status, trace
-from fanout_cli.target import Target
-from fanout_cli.topology import Subscriber, Topic, Topology
+from fanout_cli.stack import deploy
+from fanout_cli.stack.target import Target
+from fanout_cli.stack.topology import Subscriber, Topic, Topology
 from local_engine.postgres import server
 from local_engine.process import EngineError
 from tests.unit.cli.conftest import Result
@@ -136,7 +136,7 @@ def test_wrong_usage_has_exit_code_2_and_no_traceback(
 
 
 def _no_input(name: str) -> list[Any]:
-    from fanout_cli.inputs import read_documents  # noqa: PLC0415 - the real one, for real files
+    from fanout_cli.publishing.inputs import read_documents  # noqa: PLC0415 - the real one, for real files
 
     return [] if name == "-" else read_documents(name)
 
@@ -262,7 +262,7 @@ def test_outside_of_a_checkout_the_installed_one_is_used(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FANOUT_STATE")
-    from fanout_cli.state import checkout, state_folder  # noqa: PLC0415
+    from fanout_cli.stack.state import checkout, state_folder  # noqa: PLC0415
 
     assert checkout() == ROOT
     assert state_folder() == ROOT / ".fanout"
@@ -299,7 +299,7 @@ def test_nothing_gets_into_a_compliance_lock_unasked(
     def publishing(*_: object) -> None:
         raise PublishedError
 
-    monkeypatch.setattr("fanout_cli.commands.publish.Desk", publishing)
+    monkeypatch.setattr("fanout_cli.commands.publish.EventPublisher", publishing)
     monkeypatch.setattr("fanout_cli.commands.demo.run_demo", publishing)
     use_case = arguments[1] if arguments[0] == "publish" else "audit_logs"
     sample = ROOT / "events" / use_case / "valid" / "ordinary.json"

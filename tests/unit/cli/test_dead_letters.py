@@ -7,10 +7,10 @@ import boto3
 import pytest
 
 from fanout.testing import REGION, failed_invocation, notification, sns_record
-from fanout_cli import dead_letters
-from fanout_cli.dead_letters import Origin, look, read
-from fanout_cli.letter_queue import Depth, LetterQueue
-from fanout_cli.tracing import rfc3339
+from fanout_cli.dead_letters import dead_letter
+from fanout_cli.dead_letters.dead_letter import Origin, peek, read
+from fanout_cli.dead_letters.queue import DeadLetterQueue, Depth
+from fanout_cli.times import format_time
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def queue(sqs: Any) -> str:
 
 
 def test_an_empty_queue_is_seen_in_full(sqs: Any, queue: str) -> None:
-    assert look(sqs, queue) == dead_letters.Look((), complete=True)
+    assert peek(sqs, queue) == dead_letter.Peek((), complete=True)
 
 
 def test_every_letter_of_a_long_queue_is_seen_and_all_are_visible_afterwards(sqs: Any, queue: str) -> None:
     for number in range(37):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
     for _ in range(2):
-        found = look(sqs, queue)
+        found = peek(sqs, queue)
         assert found.complete
         assert {event_id for each in found.letters for event_id in each.event_ids} == {f"e{n}" for n in range(37)}
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
@@ -44,15 +44,15 @@ def test_every_letter_is_seen_though_counts_lag_and_a_poll_brings_nothing(
 ) -> None:
     for number in range(25):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
-    receive, polls = LetterQueue.receive, []
+    receive, polls = DeadLetterQueue.receive, []
 
-    def fruitless_the_second_time(queue: LetterQueue, most: int, hold: int) -> Any:
+    def fruitless_the_second_time(queue: DeadLetterQueue, most: int, hold: int) -> Any:
         polls.append(hold)
         return [] if len(polls) == 2 else receive(queue, most, hold)
 
-    monkeypatch.setattr(LetterQueue, "receive", fruitless_the_second_time)
-    monkeypatch.setattr(LetterQueue, "depth", lambda _: Depth(visible=0, held=1))
-    assert len(look(sqs, queue).letters) == 25
+    monkeypatch.setattr(DeadLetterQueue, "receive", fruitless_the_second_time)
+    monkeypatch.setattr(DeadLetterQueue, "depth", lambda _: Depth(visible=0, held=1))
+    assert len(peek(sqs, queue).letters) == 25
 
 
 def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
@@ -61,25 +61,25 @@ def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
     """`trace` looks into every queue at every poll: waiting for more would take it minutes."""
     for number in range(12):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
-    receive, polls = LetterQueue.receive, []
+    receive, polls = DeadLetterQueue.receive, []
 
-    def counted(queue: LetterQueue, most: int, hold: int) -> Any:
+    def counted(queue: DeadLetterQueue, most: int, hold: int) -> Any:
         polls.append(hold)
         return receive(queue, most, hold)
 
-    monkeypatch.setattr(LetterQueue, "receive", counted)
-    assert len(look(sqs, queue, briefly=True).letters) == 12
+    monkeypatch.setattr(DeadLetterQueue, "receive", counted)
+    assert len(peek(sqs, queue, briefly=True).letters) == 12
     assert len(polls) == 2
 
 
 def test_what_somebody_else_holds_makes_the_look_incomplete(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(dead_letter, "PATIENCE_SECONDS", 0.1)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"held"}')
     sqs.receive_message(QueueUrl=queue, VisibilityTimeout=600)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"free"}')
-    found = look(sqs, queue)
+    found = peek(sqs, queue)
     assert not found.complete
     assert [set(each.event_ids) for each in found.letters] == [{"free"}]
 
@@ -89,17 +89,17 @@ def test_letters_are_visible_again_even_if_the_look_breaks_off(
 ) -> None:
     for number in range(12):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
-    receive, calls = LetterQueue.receive, []
+    receive, calls = DeadLetterQueue.receive, []
 
-    def fail_the_second_time(queue: LetterQueue, most: int, hold: int) -> Any:
+    def fail_the_second_time(queue: DeadLetterQueue, most: int, hold: int) -> Any:
         calls.append(hold)
         if len(calls) == 2:
             raise KeyboardInterrupt
         return receive(queue, most, hold)
 
-    monkeypatch.setattr(LetterQueue, "receive", fail_the_second_time)
+    monkeypatch.setattr(DeadLetterQueue, "receive", fail_the_second_time)
     with pytest.raises(KeyboardInterrupt):
-        look(sqs, queue)
+        peek(sqs, queue)
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert counts["ApproximateNumberOfMessagesNotVisible"] == "0"
 
@@ -195,7 +195,7 @@ def test_a_publishers_attributes_are_not_taken_for_the_runtimes_where_sns_could_
     letter = read(message(EVENT, {"SentTimestamp": "1795348800000"}, **forged, **why))
     assert (letter.origin, letter.outcome, letter.reason, letter.attempts) == (Origin.SNS, "dead-lettered", None, None)
     assert letter.cause == "not delivered: SNS could not hand it over (no policy)"
-    assert rfc3339(letter.at) == "2026-11-22T12:00:00.000Z"
+    assert format_time(letter.at) == "2026-11-22T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_letters_are_grouped_by_what_stands_before_the_colon(reason: str, expect
     ],
 )
 def test_a_letter_tells_when_it_was_given_up_as_well_as_is_known(letter: dict[str, Any], at: str | None) -> None:
-    assert rfc3339(read(letter).at) == at
+    assert format_time(read(letter).at) == at
 
 
 def test_a_raw_body_without_an_event_is_known_by_the_message_id_that_it_carried() -> None:
@@ -235,12 +235,12 @@ def test_of_a_fifo_queue_what_a_group_hides_makes_the_look_incomplete(sqs: Any) 
     fifo = sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     for number in range(13):
         sqs.send_message(QueueUrl=fifo, MessageBody="x", MessageGroupId="g", MessageDeduplicationId=str(number))
-    found = look(sqs, fifo)
+    found = peek(sqs, fifo)
     assert (len(found.letters), found.complete) == (10, False)
 
 
 def test_a_body_that_is_wrapped_a_thousand_times_is_read_as_it_stands() -> None:
     body = '{"requestPayload":{"Records":[' * 1100 + "1" + "]}}" * 1100
-    text, wrappings = dead_letters.unwrap(body)
+    text, wrappings = dead_letter.unwrap(body)
     assert isinstance(text, str)
     assert wrappings == set()

@@ -14,9 +14,9 @@ from fanout_cli.demo import run as demo_run
 from fanout_cli.demo.definition import Check, Event, UseCaseDemo, load, samples
 from fanout_cli.demo.run import Report, Row, _by_subscriber, _expected, _fresh
 from fanout_cli.errors import UserError
-from fanout_cli.journal import Journal
-from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
-from fanout_cli.tracing import Delivery, Trace
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.topology import Subscriber, Subscription, Topic, Topology
+from fanout_cli.tracing.tracer import Delivery, Trace
 from usecases.team_events.demo import Demo
 from usecases.user_registration.demo import Demo as UserRegistration
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fanout_cli import deploy
 from fanout_cli.errors import UsageError, UserError
+from fanout_cli.stack import deploy
 from local_engine.process import Engine
 
 ENGINE = Engine(port=4999, pid=1, started_at="now", log=Path("engine.log"))
@@ -129,7 +129,7 @@ def test_the_sam_beside_the_interpreter_wins_over_the_one_on_path(
 def test_warming_calls_every_function_and_survives_those_that_fail(capsys: pytest.CaptureFixture[str]) -> None:
     from botocore.exceptions import ClientError  # noqa: PLC0415
 
-    from fanout_cli.topology import Subscriber  # noqa: PLC0415
+    from fanout_cli.stack.topology import Subscriber  # noqa: PLC0415
 
     calls: list[str] = []
 

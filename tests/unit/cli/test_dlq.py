@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from fanout.testing import failed_invocation, notification, sns_record
-from fanout_cli import dead_letters, letter_selection, redrive
 from fanout_cli.commands import dlq
-from fanout_cli.letter_queue import LetterQueue
-from fanout_cli.target import Target
+from fanout_cli.dead_letters import dead_letter, filters, redrive
+from fanout_cli.dead_letters.queue import DeadLetterQueue
+from fanout_cli.stack.target import Target
 from tests.unit.cli.conftest import Application, Result
 
 Run = Callable[..., Result]
@@ -38,7 +38,7 @@ def deployed(application: Application, monkeypatch: pytest.MonkeyPatch, run: Run
             return application.client(service)
 
     monkeypatch.setattr(dlq, "resolve", lambda *_: Deployed("fanout", None, None))  # type: ignore[arg-type]
-    for module in (dead_letters, letter_selection, redrive):
+    for module in (dead_letter, filters, redrive):
         monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
     return application
 
@@ -110,7 +110,7 @@ def test_letters_in_somebody_elses_hands_are_counted(deployed: Application, run:
     deployed.sqs.receive_message(QueueUrl=url, VisibilityTimeout=600)
     result = run("dlq", "list")
     assert result.exit_code == 0
-    assert f"1 letter of {A} is being looked at by somebody else" in result.err
+    assert f"1 letter of {A} is held by another consumer" in result.err
 
 
 def test_a_letter_is_shown_in_full_however_it_was_wrapped(deployed: Application, run: Run) -> None:
@@ -280,7 +280,7 @@ def test_a_fifo_queue_is_worked_off_though_it_shows_ten_letters_of_a_group(
         )
     listed = run("dlq", "list", "--subscriber", ordered.name)
     assert "24 letters of team_events/ordered cannot be seen yet" in listed.err
-    for options, said in ((["--all"], "34 letters of"), (["--since", "1h"], "10 letters, and what is meant among 24")):
+    for options, said in ((["--all"], "34 letters of"), (["--since", "1h"], "10 letters, and the matching ones of 24")):
         monkeypatch.setattr("sys.stdin", Terminal("n\n"))
         assert said in run("dlq", "purge", ordered.name, *options).err
     result = run("dlq", "redrive", ordered.name, "--all", "--yes", "--json", "--rate", "none")
@@ -303,8 +303,8 @@ def test_what_dies_after_the_question_is_not_deleted_with_what_was_asked_about(
 
     for number in range(12):
         die(number, "g")
-    count = LetterQueue.depth
-    monkeypatch.setattr(LetterQueue, "depth", lambda queue: replace(count(queue), visible=count(queue).visible + 5))
+    count = DeadLetterQueue.depth
+    monkeypatch.setattr(DeadLetterQueue, "depth", lambda queue: replace(count(queue), visible=count(queue).visible + 5))
     deleted: list[Any] = []
 
     def another_dies(**call: Any) -> None:

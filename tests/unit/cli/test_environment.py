@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 import pytest
 
-from fanout_cli import environment, target
 from fanout_cli.errors import UserError
+from fanout_cli.stack import environment, target
 from local_engine import process
 from local_engine.process import Engine
 

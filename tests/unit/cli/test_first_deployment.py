@@ -114,7 +114,7 @@ def with_parameters(**changed: str) -> Plan:
 # ------------------------------------------------------------------------------------------------ before anything else
 def command_on(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command work with this account's answers."""
-    monkeypatch.setattr("fanout_cli.target.Target.client", lambda _, service: account.client(service))
+    monkeypatch.setattr("fanout_cli.stack.target.Target.client", lambda _, service: account.client(service))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.inputs import parse_documents, read_documents
+from fanout_cli.publishing.inputs import parse_documents, read_documents
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -12,8 +12,8 @@ from fanout.effects import to_item
 from fanout.testing import REGION
 from fanout_cli.commands import jobs as command
 from fanout_cli.errors import UserError
-from fanout_cli.jobs import Jobs
-from fanout_cli.topology import Subscriber, Topology
+from fanout_cli.jobs.job_records import Jobs
+from fanout_cli.stack.topology import Subscriber, Topology
 
 KEYS = ("pk", "sk", "month", "requested_at")
 
@@ -123,7 +123,7 @@ def test_an_unknown_job_and_one_that_takes_too_long_are_failures(table: Table, r
 def test_the_latest_jobs_come_first_over_the_end_of_a_month(
     table: Table, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fanout_cli.jobs.datetime", FirstOfDecember)
+    monkeypatch.setattr("fanout_cli.jobs.job_records.datetime", FirstOfDecember)
     for number, at in enumerate(["2026-12-01T00:00:01Z", "2026-11-30T23:59:59Z", "2026-11-01T08:00:00Z"]):
         table.put(f"job-{number}", at=at)
     table.put("long-ago", at="2026-01-01T00:00:00Z")

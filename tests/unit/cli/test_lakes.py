@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from fanout_cli.commands import analytics
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.lakes import Lake
-from fanout_cli.topology import Topic, Topology
+from fanout_cli.lakes.athena import Lake
+from fanout_cli.stack.topology import Topic, Topology
 from tests.unit.cli.conftest import Result
 
 Run = Callable[..., Result]
@@ -84,7 +84,7 @@ def lake(athena: Athena) -> Lake:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fanout_cli.lakes.time.sleep", lambda _: None)
+    monkeypatch.setattr("fanout_cli.lakes.athena.time.sleep", lambda _: None)
 
 
 @pytest.fixture

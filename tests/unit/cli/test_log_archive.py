@@ -11,9 +11,9 @@ import pytest
 
 from fanout.testing import REGION
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.log_archive import Archive, Selection
-from fanout_cli.times import instant
-from fanout_cli.topology import Subscriber, Topology
+from fanout_cli.log_archive.archive import Archive, Selection
+from fanout_cli.stack.topology import Subscriber, Topology
+from fanout_cli.times import parse_time_option
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -130,10 +130,10 @@ def test_without_application_logs_there_is_no_archive() -> None:
     ],
 )
 def test_times_are_read_as_people_write_them(text: str, expected: datetime) -> None:
-    assert instant(text, "--from", NOON) == expected
+    assert parse_time_option(text, "--from", NOON) == expected
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2 hours", "-1h", "25:00"])
 def test_what_is_no_time_is_wrong_usage_and_names_the_option(text: str) -> None:
     with pytest.raises(UsageError, match="--to"):
-        instant(text, "--to", NOON)
+        parse_time_option(text, "--to", NOON)

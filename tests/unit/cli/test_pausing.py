@@ -11,9 +11,9 @@ import pytest
 
 from fanout.testing import REGION
 from fanout_cli.commands import pause, resume
-from fanout_cli.pausing import Switch
-from fanout_cli.target import Target
-from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
+from fanout_cli.stack.subscriber_control import SubscriberControl
+from fanout_cli.stack.target import Target
+from fanout_cli.stack.topology import Subscriber, Subscription, Topic, Topology
 from tests.unit.cli.conftest import TOPIC, Result
 
 Run = Callable[..., Result]
@@ -74,8 +74,8 @@ class Account:
     def client(self, service: str) -> Any:
         return {"lambda": self.functions, "sqs": self.sqs}[service]
 
-    def switch(self, name: str) -> Switch:
-        return Switch(self.client, self.topology, self.topology.subscribers[name])
+    def control(self, name: str) -> SubscriberControl:
+        return SubscriberControl(self.client, self.topology, self.topology.subscribers[name])
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that a pause could change, of both functions."""
@@ -115,36 +115,36 @@ def account(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Account:
 
 def test_an_inbox_is_paused_by_its_mapping_alone(account: Account) -> None:
     before = account.snapshot()
-    account.switch(INBOX).pause()
+    account.control(INBOX).pause()
     after = account.snapshot()
     assert after["mappings"] == {INBOX: "Disabled", DIRECT: "Enabled"}
     assert {**after, "mappings": None} == {**before, "mappings": None}
-    assert account.switch(INBOX).state().word == "paused"
-    assert account.switch(DIRECT).state().word == "running"
+    assert account.control(INBOX).state().word == "paused"
+    assert account.control(DIRECT).state().word == "running"
 
 
 def test_what_sns_would_invoke_waits_in_the_inbox_while_a_direct_subscriber_is_paused(account: Account) -> None:
     before = account.snapshot()
-    account.switch(DIRECT).pause()
+    account.control(DIRECT).pause()
     paused = account.snapshot()
     assert paused["mappings"] == {INBOX: "Enabled", DIRECT: "Disabled"}
     assert paused["concurrency"] == [None, 0]
     assert paused["on_failure"] == {"Destination": account.inbox}
     assert paused["settings"] == before["settings"] == {"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 3600}
-    account.switch(DIRECT).resume()
+    account.control(DIRECT).resume()
     assert account.snapshot() == before
 
 
 def test_the_destination_is_the_inbox_before_the_first_event_can_be_refused(account: Account) -> None:
     calls: list[str] = []
     account.functions.meta.events.register("before-call.lambda", lambda model, **_: calls.append(model.name))
-    account.switch(DIRECT).pause()
+    account.control(DIRECT).pause()
     changes = [each for each in calls if not each.startswith(("Get", "List", "DeleteFunctionEvent"))]
     assert changes == [
         "TagResource", "PutFunctionEventInvokeConfig", "UpdateEventSourceMapping", "PutFunctionConcurrency",
     ]  # fmt: skip
     calls.clear()
-    account.switch(DIRECT).resume()
+    account.control(DIRECT).resume()
     changes = [each for each in calls if not each.startswith(("Get", "List", "DeleteFunctionEvent"))]
     assert changes == [
         "DeleteFunctionConcurrency", "PutFunctionEventInvokeConfig", "UpdateEventSourceMapping", "UntagResource",
@@ -154,8 +154,8 @@ def test_the_destination_is_the_inbox_before_the_first_event_can_be_refused(acco
 def test_a_functions_own_concurrency_comes_back(account: Account) -> None:
     account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=7)
     before = account.snapshot()
-    account.switch(DIRECT).pause()
-    account.switch(DIRECT).resume()
+    account.control(DIRECT).pause()
+    account.control(DIRECT).resume()
     assert account.snapshot() == before
 
 
@@ -163,16 +163,16 @@ def test_what_an_operator_has_reserved_stands_where_only_the_mapping_was_off(acc
     account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=7)
     before = account.snapshot()
     account.functions.update_event_source_mapping(UUID=account.mappings[DIRECT], Enabled=False)
-    account.switch(DIRECT).resume()
+    account.control(DIRECT).resume()
     assert account.snapshot() == before
 
 
 def test_what_an_operator_has_changed_during_a_pause_stands(account: Account) -> None:
     account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=7)
     before = account.snapshot()
-    account.switch(DIRECT).pause()
+    account.control(DIRECT).pause()
     account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=3)
-    account.switch(DIRECT).resume()
+    account.control(DIRECT).resume()
     assert account.snapshot() == {**before, "concurrency": [None, 3]}
 
 
@@ -183,29 +183,29 @@ def test_what_an_operator_has_changed_during_a_pause_stands(account: Account) ->
 def test_a_resuming_that_broke_off_anywhere_is_finished_with_what_was_before(account: Account, operation: str) -> None:
     account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=7)
     before = account.snapshot()
-    account.switch(DIRECT).pause()
+    account.control(DIRECT).pause()
 
     def crash(**_: Any) -> None:
         raise KeyboardInterrupt
 
     account.functions.meta.events.register_first(f"before-call.lambda.{operation}", crash)
     with pytest.raises(KeyboardInterrupt):
-        account.switch(DIRECT).resume()
+        account.control(DIRECT).resume()
     account.functions.meta.events.unregister(f"before-call.lambda.{operation}", crash)
-    account.switch(DIRECT).resume()
+    account.control(DIRECT).resume()
     assert account.snapshot() == before
 
 
 def test_what_a_pause_keeps_is_of_its_own_time_and_not_of_an_earlier_one(account: Account) -> None:
     account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=7)
-    account.switch(DIRECT).pause()
+    account.control(DIRECT).pause()
     tags = account.snapshot()["tags"]
-    account.switch(DIRECT).resume()
+    account.control(DIRECT).resume()
     arn = account.functions.get_function_configuration(FunctionName="broadcast")["FunctionArn"]
     account.functions.tag_resource(Resource=arn, Tags=tags)  # as if they had outlived the resuming
     account.functions.put_function_concurrency(FunctionName="broadcast", ReservedConcurrentExecutions=3)
-    account.switch(DIRECT).pause()
-    account.switch(DIRECT).resume()
+    account.control(DIRECT).pause()
+    account.control(DIRECT).resume()
     assert account.snapshot()["concurrency"] == [None, 3]
 
 
@@ -221,12 +221,12 @@ def test_a_pause_that_broke_off_anywhere_is_finished_or_undone(account: Account,
     for finish in ("pause", "resume"):
         account.functions.meta.events.register_first(f"before-call.lambda.{operation}", crash)
         with pytest.raises(KeyboardInterrupt):
-            account.switch(DIRECT).pause()
+            account.control(DIRECT).pause()
         account.functions.meta.events.unregister(f"before-call.lambda.{operation}", crash)
-        assert account.switch(DIRECT).state().paused is False
-        getattr(account.switch(DIRECT), finish)()
-        assert account.switch(DIRECT).state().paused is (finish == "pause")
-        account.switch(DIRECT).resume()
+        assert account.control(DIRECT).state().paused is False
+        getattr(account.control(DIRECT), finish)()
+        assert account.control(DIRECT).state().paused is (finish == "pause")
+        account.control(DIRECT).resume()
         assert account.snapshot() == before
 
 

@@ -10,10 +10,10 @@ import pytest
 from fanout.event import encode
 from fanout.testing import REGION
 from fanout_cli.errors import UsageError, UserError
-from fanout_cli.inputs import Document, parse_documents
-from fanout_cli.journal import Journal
-from fanout_cli.publishing import Desk, prepare
-from fanout_cli.topology import Subscriber, Subscription, Topic, Topology
+from fanout_cli.publishing.event_publisher import EventPublisher, prepare
+from fanout_cli.publishing.inputs import Document, parse_documents
+from fanout_cli.publishing.journal import Journal
+from fanout_cli.stack.topology import Subscriber, Subscription, Topic, Topology
 
 TYPE = "team.message.posted.v1"
 
@@ -57,7 +57,7 @@ class Cloud:
             "fanout", (Topic("TeamEvents", self.topic, "team_events", (subscription,)),), {subscriber.name: subscriber}
         )
         self.journal = Journal(folder)
-        self.desk = Desk(lambda _: self.sns, self.topology, self.journal)
+        self.desk = EventPublisher(lambda _: self.sns, self.topology, self.journal)
 
     def bodies(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -188,7 +188,7 @@ def test_with_a_claim_check_bucket_an_oversized_event_goes_out_as_a_stub(cloud: 
 
 
 def test_a_topic_that_is_not_deployed_is_named_with_what_is(aws: Cloud) -> None:
-    desk = Desk(lambda _: aws.sns, Topology("fanout", (), {}), aws.journal)
+    desk = EventPublisher(lambda _: aws.sns, Topology("fanout", (), {}), aws.journal)
     with pytest.raises(UserError, match="the topic TeamEvents is not deployed in stack fanout"):
         desk.check(prepare(documents(event()), "team_events"))
 
@@ -217,7 +217,7 @@ def test_what_sns_refuses_is_accounted_for_and_the_rest_is_out(aws: Cloud, monke
 def test_a_journal_that_grew_large_is_set_aside_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: Cloud
 ) -> None:
-    monkeypatch.setattr("fanout_cli.journal._ROTATE_BYTES", 10)
+    monkeypatch.setattr("fanout_cli.publishing.journal._ROTATE_BYTES", 10)
     for event_id in ("e1", "e2", "e3"):
         aws.desk.publish(prepare(documents(event(event_id)), "team_events"), NoProgress())
     assert aws.journal.find("e1") == []

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanout.testing import REGION
-from fanout_cli.receipts import Entry, Reader, fold, moment, parse
+from fanout_cli.times import parse_time
+from fanout_cli.tracing.receipts import Entry, Reader, fold, parse
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 OUTCOMES = ("processed", "duplicate", "discarded", "rejected", "retrying", "dead-lettered")
@@ -86,7 +87,7 @@ def test_a_receipt_of_another_shape_is_left_out_or_read_as_far_as_it_goes(change
 
 @pytest.mark.parametrize("text", [None, 5, "", "yesterday", "2026-13-01T00:00:00Z"])
 def test_what_is_no_time_is_none(text: Any) -> None:
-    assert moment(text) is None
+    assert parse_time(text) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from([*OUTCOMES, None]), st.integers(0, 100)), max_size=8), st.randoms())

@@ -12,13 +12,13 @@ from fanout.contracts.team_events import TeamMessagePosted
 from fanout.delivery import Carried, read
 from fanout.event import Event, decode
 from fanout.testing import REGION, failed_invocation, notification, sns_record
-from fanout_cli import dead_letters, letter_selection, redrive
+from fanout_cli.dead_letters import dead_letter, filters, redrive
+from fanout_cli.dead_letters.filters import Filter, rate, select
+from fanout_cli.dead_letters.queue import DeadLetterQueue
+from fanout_cli.dead_letters.redrive import Action, Deletion, RateLimiter, Redrive, Summary, apply_action
 from fanout_cli.errors import UsageError
-from fanout_cli.letter_queue import LetterQueue
-from fanout_cli.letter_selection import Selection, rate, select
-from fanout_cli.redrive import Deletion, Pace, Redrive, Summary, Work, work_off
 
-SWIFT = Pace(None)
+SWIFT = RateLimiter(None)
 
 
 class Letters:
@@ -28,8 +28,8 @@ class Letters:
         self.sqs: Any = boto3.client("sqs", region_name=REGION)
         self.inbox: str = self.sqs.create_queue(QueueName=f"inbox{suffix}", Attributes=attributes)["QueueUrl"]
         self.dead: str = self.sqs.create_queue(QueueName=f"dead{suffix}", Attributes=attributes)["QueueUrl"]
-        self.queue = LetterQueue(self.sqs, self.dead)
-        self.work = Redrive(self.sqs, self.queue, self.inbox)
+        self.queue = DeadLetterQueue(self.sqs, self.dead)
+        self.action = Redrive(self.sqs, self.queue, self.inbox)
 
     def put(self, body: str, *, group: str | None = None, **attributes: str) -> str:
         """Put a letter there; return its MessageId."""
@@ -38,11 +38,11 @@ class Letters:
         sent = self.sqs.send_message(QueueUrl=self.dead, MessageBody=body, MessageAttributes=shown, **fifo)
         return str(sent["MessageId"])
 
-    def redrive(self, chosen: set[str] | None = None, *, work: Work | None = None) -> Summary:
+    def redrive(self, chosen: set[str] | None = None, *, action: Action | None = None) -> Summary:
         """Redrive the chosen letters, or all."""
         summary = Summary()
-        ids = chosen if chosen is not None else {each.message_id for each in select(self.queue, Selection()).letters}
-        work_off(self.queue, ids, work or self.work, summary, pace=SWIFT, on_settled=lambda _: None)
+        ids = chosen if chosen is not None else {each.message_id for each in select(self.queue, Filter()).letters}
+        apply_action(self.queue, ids, action or self.action, summary, rate_limiter=SWIFT, on_results=lambda _: None)
         return summary
 
     def received(self, url: str) -> list[dict[str, Any]]:
@@ -64,7 +64,7 @@ class Letters:
 
 @pytest.fixture
 def letters(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Letters:
-    for module in (dead_letters, letter_selection, redrive):
+    for module in (dead_letter, filters, redrive):
         monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1, raising=True)
     return Letters()
 
@@ -125,7 +125,7 @@ def test_a_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_attrib
     [moved] = letters.received(letters.dead)
     # moto does not tell where SQS took a letter from, nor keeps what SQS keeps of one that it moves.
     moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:inbox"
-    entry = redrive.as_first_seen(moved, dead_letters.read(moved), fifo=False)
+    entry = redrive.as_first_seen(moved, dead_letter.read(moved), fifo=False)
     assert entry is not None
     assert set(entry["MessageAttributes"]) == {"outcome", "blob", "fanout"}
     carried = msgspec.json.decode(entry["MessageAttributes"]["fanout"]["StringValue"], type=Carried)
@@ -175,13 +175,13 @@ def test_what_arrives_meanwhile_stays_so_that_poison_does_not_go_round_for_ever(
     class Failing(Redrive):
         """Every letter is rejected again while the redrive is on."""
 
-        def settle(self, messages: Any) -> Any:
-            result = super().settle(messages)
+        def apply(self, messages: Any) -> Any:
+            result = super().apply(messages)
             for each in messages:
                 letters.put(each["Body"], outcome="rejected", reason="again")
             return result
 
-    summary = letters.redrive(work=Failing(letters.sqs, letters.queue, letters.inbox))
+    summary = letters.redrive(action=Failing(letters.sqs, letters.queue, letters.inbox))
     assert summary.count("redriven") == 1
     assert letters.counts(letters.dead) == (1, 0)
 
@@ -230,7 +230,7 @@ def test_what_sqs_does_not_take_stays_and_is_named(letters: Letters) -> None:
     letters.sqs.meta.events.register("after-call.sqs.SendMessageBatch", refuse)
     summary = letters.redrive()
     letters.sqs.meta.events.unregister("after-call.sqs.SendMessageBatch", refuse)
-    outcomes = {each.letter.message_id: (each.outcome, each.detail) for each in summary.settled}
+    outcomes = {each.letter.message_id: (each.outcome, each.detail) for each in summary.results}
     assert outcomes == {good: ("redriven", None), bad: ("failed", "InternalError: later")}
     assert [each["MessageId"] for each in letters.received(letters.dead)] == [bad]
 
@@ -242,10 +242,10 @@ def test_what_cannot_be_deleted_after_it_was_sent_is_told(letters: Letters) -> N
         parsed["Failed"] = [{"Id": each["Id"], "Code": "x", "SenderFault": False} for each in parsed["Successful"]]
 
     letters.sqs.meta.events.register("after-call.sqs.DeleteMessageBatch", refuse)
-    [settled] = letters.redrive().settled
+    [results] = letters.redrive().results
     letters.sqs.meta.events.unregister("after-call.sqs.DeleteMessageBatch", refuse)
-    assert settled.outcome == "redriven"
-    assert "duplicate" in str(settled.detail)
+    assert results.outcome == "redriven"
+    assert "duplicate" in str(results.detail)
 
 
 def test_letters_in_somebody_elses_hands_are_missing_and_not_touched(letters: Letters) -> None:
@@ -279,7 +279,7 @@ def test_a_fifo_group_keeps_its_order_and_no_deduplication_swallows_it(fifo: Let
     for body in first:
         fifo.put(body, group=body[0])
     redriven: set[str] = set()
-    while fresh := {each.message_id for each in select(fifo.queue, Selection()).letters} - redriven:
+    while fresh := {each.message_id for each in select(fifo.queue, Filter()).letters} - redriven:
         fifo.redrive(fresh)
         redriven |= fresh
     messages = fifo.received(fifo.inbox)
@@ -296,7 +296,7 @@ def test_a_fifo_group_keeps_its_order_and_no_deduplication_swallows_it(fifo: Let
 def test_a_fifo_letter_sent_twice_by_a_crash_is_swallowed_and_one_that_died_again_is_not(fifo: Letters) -> None:
     name = fifo.put("a1", group="a")
     found = fifo.sqs.receive_message(QueueUrl=fifo.dead, AttributeNames=["All"], VisibilityTimeout=0)["Messages"]
-    fifo.work.settle(found)  # its delete comes too late to count: the handle is an old one below
+    fifo.action.apply(found)  # its delete comes too late to count: the handle is an old one below
     [message] = fifo.received(fifo.inbox)
     assert message["Attributes"]["MessageDeduplicationId"] == f"redrive-{name}"
     again = fifo.sqs.send_message(QueueUrl=fifo.dead, MessageBody="a1", MessageGroupId="a", MessageDeduplicationId="x")
@@ -317,7 +317,7 @@ def test_after_a_failure_the_rest_of_its_group_waits_and_other_groups_go_on(fifo
         summary = fifo.redrive()
     finally:
         fifo.sqs.meta.events.unregister("after-call.sqs.SendMessageBatch", refuse)
-    outcomes = {each.letter.message_id: each.outcome for each in summary.settled}
+    outcomes = {each.letter.message_id: each.outcome for each in summary.results}
     assert outcomes == {names["a1"]: "failed", names["a2"]: "skipped", names["b1"]: "redriven", names["b2"]: "redriven"}
     assert {each["Body"] for each in fifo.received(fifo.dead)} == {"a1", "a2"}
 
@@ -327,9 +327,9 @@ def test_letters_whose_hold_is_over_before_all_are_seen_are_told_of(
 ) -> None:
     for number in range(25):
         letters.put(event(str(number)))
-    receive = LetterQueue.receive
-    monkeypatch.setattr(LetterQueue, "receive", lambda queue, most, _hold: receive(queue, most, 0))
-    found = select(letters.queue, Selection())
+    receive = DeadLetterQueue.receive
+    monkeypatch.setattr(DeadLetterQueue, "receive", lambda queue, most, _hold: receive(queue, most, 0))
+    found = select(letters.queue, Filter())
     assert found.seen + found.unseen.visible == 25
     assert found.unseen.visible > 0
 
@@ -337,7 +337,7 @@ def test_letters_whose_hold_is_over_before_all_are_seen_are_told_of(
 def test_deleting_takes_the_chosen_letters_and_no_others(letters: Letters) -> None:
     gone = {letters.put(event("x")) for _ in range(12)}
     stay = {letters.put(event("y")) for _ in range(3)}
-    assert letters.redrive(gone, work=Deletion(letters.queue)).count("deleted") == 12
+    assert letters.redrive(gone, action=Deletion(letters.queue)).count("deleted") == 12
     assert letters.counts(letters.inbox) == (0, 0)
     assert {each["MessageId"] for each in letters.received(letters.dead)} == stay
 
@@ -346,9 +346,9 @@ def test_letters_pass_no_faster_than_the_rate(letters: Letters) -> None:
     ids = {letters.put(event(str(number))) for number in range(9)}
     summary, started = Summary(), time.monotonic()
     times: list[tuple[float, int]] = []
-    work_off(
-        letters.queue, ids, letters.work, summary, pace=Pace(20),
-        on_settled=lambda settled: times.append((time.monotonic() - started, len(settled))),
+    apply_action(
+        letters.queue, ids, letters.action, summary, rate_limiter=RateLimiter(20),
+        on_results=lambda results: times.append((time.monotonic() - started, len(results))),
     )  # fmt: skip
     assert summary.count("redriven") == 9
     passed = 0

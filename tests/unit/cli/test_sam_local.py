@@ -15,7 +15,7 @@ from samcli.commands.local.invoke.cli import cli as invoke
 from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
 from samcli.local.docker.lambda_container import LambdaContainer
 
-from fanout_cli import sam_local, target
+from fanout_cli.stack import sam_local, target
 from local_engine import process
 from local_engine.process import Engine
 from tests.template.application import ROOT

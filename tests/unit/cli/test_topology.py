@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fanout_cli.errors import UserError
-from fanout_cli.topology import Topology, discover, environments
+from fanout_cli.stack.topology import Topology, discover, environments
 
 PREFIX = "arn:aws:sns:eu-north-1:123456789012:"
 

@@ -9,10 +9,10 @@ import pytest
 
 from fanout import identity
 from fanout.testing import notification
-from fanout_cli.dead_letters import Look
+from fanout_cli.dead_letters.dead_letter import Peek
 from fanout_cli.errors import UserError
-from fanout_cli.journal import Journal, Published
-from fanout_cli.tracing import Trace, Tracer
+from fanout_cli.publishing.journal import Journal, Published
+from fanout_cli.tracing.tracer import Trace, Tracer
 from tests.unit.cli.conftest import TOPIC, Application
 
 LEVELS = {"data": {"level": ["WARNING", "ERROR"]}}
@@ -212,7 +212,7 @@ def test_a_queue_that_could_not_be_seen_in_full_leaves_it_unknown(
 ) -> None:
     application.add("application_logs/archive")
     journal.append([published()])
-    monkeypatch.setattr("fanout_cli.dead_letters.look", lambda *_, **__: Look((), complete=False))
+    monkeypatch.setattr("fanout_cli.dead_letters.dead_letter.peek", lambda *_, **__: Peek((), complete=False))
     assert outcomes(trace(application, "e", journal)) == {"archive": "unknown"}
 
 
@@ -240,7 +240,7 @@ def test_waiting_ends_as_soon_as_everything_is_final(application: Application) -
 
     started = time.monotonic()
     tracer = Tracer(application.client, application.topology)
-    found = tracer.wait("e", 60, on_look=finish_after_the_second_look)
+    found = tracer.wait("e", 60, on_trace=finish_after_the_second_look)
     assert outcomes(found) == {"archive": "processed"}
     assert len(looks) == 3
     assert time.monotonic() - started < 30

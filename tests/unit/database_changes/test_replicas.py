@@ -12,7 +12,7 @@ import pytest
 from fanout.contracts.database_changes import key_text
 from fanout.event import Event
 from fanout.testing import REGION
-from fanout_cli.replicas import Table, canonical
+from fanout_cli.replicas.verification import Table, canonical
 from tests.unit.database_changes.conftest import TABLE, Account, change, key
 
 DYNAMODB, SQL = "replicate_to_dynamodb", "replicate_to_sql"

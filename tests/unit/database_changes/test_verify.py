@@ -10,11 +10,11 @@ import psycopg
 import pytest
 
 from fanout.testing import REGION
-from fanout_cli import replicas
 from fanout_cli.errors import UserError
 from fanout_cli.output import step
-from fanout_cli.replicas import Report, canonical
-from fanout_cli.topology import Subscriber, Topology
+from fanout_cli.replicas import verification
+from fanout_cli.replicas.verification import Report, canonical
+from fanout_cli.stack.topology import Subscriber, Topology
 from tests.unit.database_changes.conftest import TABLE, Account, change, key
 
 Connection = psycopg.Connection[Any]
@@ -36,7 +36,7 @@ def topology(account: Account, make_table: Callable[[str], str], postgres: str, 
 
 def verified(topology: Topology, **options: Any) -> Report:
     with step("verify") as progress:
-        return replicas.verify(client, topology, progress, **options)
+        return verification.verify(client, topology, progress, **options)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_a_change_that_arrives_in_the_meantime_is_no_difference(
         for replica in ("replicate_to_dynamodb", "replicate_to_sql"):
             account.deliver(replica, change("ada", 7, row))
 
-    monkeypatch.setattr(replicas.time, "sleep", arrive)
+    monkeypatch.setattr(verification.time, "sleep", arrive)
     assert verified(topology, wait_seconds=30).ok
     assert len(sleeps) == 1
 
@@ -178,7 +178,7 @@ def test_where_the_use_case_is_not_deployed_it_says_so() -> None:
 )
 def test_values_are_the_same_if_dynamodb_says_so(one: Any, other: Any, same: bool) -> None:
     assert (canonical({"value": one}) == canonical({"value": other})) is same
-    assert (replicas.digest({"value": one}) == replicas.digest({"value": other})) is same
+    assert (verification.digest({"value": one}) == verification.digest({"value": other})) is same
 
 
 @pytest.mark.parametrize("written", ['{"visits": "Eve"}', "null", "[1]", '{"visits": {"N": "many"}}', '{"visits": {}}'])

@@ -1,0 +1,1 @@
+"""List, filter, redrive and delete the messages of dead-letter queues."""

@@ -1,0 +1,1 @@
+"""Write the files that are made from contracts, samples and templates (`make generate`)."""

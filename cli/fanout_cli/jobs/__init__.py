@@ -1,0 +1,1 @@
+"""Show the jobs of batch_jobs."""

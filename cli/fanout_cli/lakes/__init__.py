@@ -1,0 +1,1 @@
+"""Query the data lakes of data_aggregation and application_logs."""

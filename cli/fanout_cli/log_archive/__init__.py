@@ -1,0 +1,1 @@
+"""Read the log archive of application_logs."""

@@ -1,0 +1,1 @@
+"""Read events, check them against their contracts and publish them."""

@@ -1,0 +1,1 @@
+"""Verify the replicas of database_changes."""

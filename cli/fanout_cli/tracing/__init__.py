@@ -1,0 +1,1 @@
+"""Trace an event: receipts, published events and dead letters, combined into one outcome per subscriber."""
