@@ -23,7 +23,7 @@ from local_engine.strictness._refusing import Refused, before_provisioning
 if TYPE_CHECKING:
     from fanout_wiring import _filter_grammar as filter_grammar
 else:
-    # The package fanout_wiring imports cfn-lint, which the engine's environment does not have; this file does not.
+    # The package fanout_wiring is not in the engine's environment; this file needs nothing else of it.
     _GRAMMAR = Path(__file__).resolve().parents[3] / "lint" / "fanout_wiring" / "_filter_grammar.py"
     _spec = importlib.util.spec_from_file_location("filter_grammar", _GRAMMAR)
     filter_grammar = importlib.util.module_from_spec(_spec)
