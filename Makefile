@@ -47,7 +47,7 @@ lint: setup
 	@pytest -q tests/contract/test_words.py
 
 types: setup
-	@mypy layers/common/fanout cli/fanout_cli lint validation
+	@mypy layers/common/fanout cli/fanout_cli lint tools validation
 	@for folder in functions/*/; do (cd $$folder && mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/$$folder .) || exit 1; done
 
 # pytest-xdist compares what its workers collect, so a test id that holds a time or a hash breaks a run now and then.
