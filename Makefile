@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock check lint types same-tests test test-unit test-engine test-cloud first-deployment prove-guarantees fuzz audit demo chaos chaos-ci generate clean
+.PHONY: help setup lock format check lint types same-tests test test-unit test-usecase test-engine test-cloud first-deployment prove-guarantees fuzz audit demo chaos chaos-ci generate clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +35,16 @@ lock: setup ## Resolve requirements/*.in into the locked *.txt
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 
+format: setup ## Fix what ruff can fix, and format the Python files
+	@ruff check --fix .
+	@ruff format .
+
 check: setup lint types same-tests ## Lint, types, templates: what must be clean before a commit
 
 lint: setup
 	@ruff check --quiet . && ruff format --check --quiet .
 	@cfn-lint --append-rules lint -t template.yaml platform/*.yaml usecases/*/template.yaml
+	@pytest -q tests/contract/test_words.py
 
 types: setup
 	@mypy layers/common/fanout cli/fanout_cli local_engine/local_engine lint validation functions usecases
@@ -60,6 +65,14 @@ test: setup test-unit test-engine ## All tests, the fast ones first
 test-unit: setup ## The tests that need no engine: units, contracts, templates, rules
 	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/chaos tests/adversarial \
 	  local_engine/engine_tests/unit
+
+# worksteal: the slow tests of a use case stand beside each other, and one worker would get them all.
+test-usecase: setup ## One use case's unit, sample and template tests: make test-usecase U=order_workflow
+	@[[ -f "usecases/$(U)/template.yaml" ]] || { \
+	  names=$$(echo usecases/*/template.yaml | sed -E 's|usecases/([^/]+)/template.yaml|\1|g; s| |, |g'); \
+	  echo "U must be a use case: $$names." >&2; exit 2; }
+	@pytest -q --numprocesses logical --dist worksteal tests/unit/$(U) \
+	  tests/contract/test_samples.py tests/template -k $(U)
 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application, on two engines side by side
 	@pytest -q --numprocesses 2 --dist loadfile --ignore local_engine/engine_tests/unit local_engine/engine_tests tests/integration

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from application_logs import cloudwatch_logs
 from fanout import delivery, log_entry
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import InvalidEvent, decode, decode_data
@@ -96,8 +97,6 @@ def test_a_gzip_bomb_is_refused_in_the_memory_that_its_limit_allows(
     """Unpacked whole it would show in the peak of this process."""
     monkeypatch.setenv("FANOUT_SUBSCRIBER", "application_logs/ingest")
     ingest = function_module("application_logs", "ingest")
-    import cloudwatch_logs  # noqa: PLC0415 - lies beside the function
-
     bomb = gzip.compress(b" " * (cloudwatch_logs._MOST_BYTES * 8), 1)
     payload = {"awslogs": {"data": base64.b64encode(bomb).decode()}}
     peaks: list[int] = []

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from application_logs import cloudwatch_logs
 from fanout import contracts
 from fanout.testing import REGION, LambdaContext
 from tests.adversarial import corpus
@@ -156,7 +157,6 @@ def test_a_log_line_of_any_kind_becomes_an_entry_that_satisfies_the_contract(
     function: Callable[[str], ModuleType],
 ) -> None:
     function("application_logs/ingest")
-    import cloudwatch_logs  # noqa: PLC0415 - lies beside the function
     import log_lines  # noqa: PLC0415 - likewise
 
     schema = contracts.load("application_logs")["log.entry.v1"]
