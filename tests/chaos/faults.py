@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from fanout_cli.replicas import sql_replica
+from fanout_cli.stack import sql_replica
 from tests.chaos.deployment import Deployment
 from tests.chaos.proxy import Rule
 from tests.sink import Reply

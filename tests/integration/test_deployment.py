@@ -12,7 +12,7 @@ import pytest
 
 from fanout import contracts
 from fanout.identity import new_id
-from fanout_cli.replicas import sql_replica
+from fanout_cli.stack import sql_replica
 from fanout_cli.stack.deploy import switchable
 from fanout_cli.stack.topology import discover
 from tests import walkthrough

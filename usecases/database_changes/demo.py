@@ -9,8 +9,8 @@ import msgspec
 from fanout.contracts.database_changes import REPLICA, RowChanged, key_text, table_arn
 from fanout_cli.demo.definition import Event, UseCaseDemo
 from fanout_cli.errors import UserError
-from fanout_cli.replicas import sql_replica
 from fanout_cli.replicas.verification import canonical
+from fanout_cli.stack import sql_replica
 
 # A stream shows a change within a second or so.
 _STREAM_SECONDS = 30.0

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from fanout.contracts.database_changes import REPLICA, attribute_values, key_text
 from fanout_cli.errors import UserError
 from fanout_cli.output import Step
-from fanout_cli.replicas import sql_replica
+from fanout_cli.stack import sql_replica
 from fanout_cli.stack.topology import Topology
 
 Row = Mapping[str, Any]

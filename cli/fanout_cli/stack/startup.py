@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from fanout_cli.errors import UserError
 from fanout_cli.output import note, step
-from fanout_cli.replicas import sql_replica
-from fanout_cli.stack import environment
+from fanout_cli.stack import environment, sql_replica
 from fanout_cli.stack.deploy import Deployment, changed, chosen, delete_failed_creation, sam, warm
 from fanout_cli.stack.state import checkout, state_folder
 from fanout_cli.stack.target import STACK_NAME, Target, enter, resolve

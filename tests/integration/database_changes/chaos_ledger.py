@@ -8,8 +8,8 @@ import psycopg
 
 from fanout.contracts.database_changes import REPLICA, key_text
 from fanout_cli.demo.definition import Event
-from fanout_cli.replicas import sql_replica
 from fanout_cli.replicas.verification import canonical
+from fanout_cli.stack import sql_replica
 from tests.chaos import ledger
 
 _Row = tuple[str, Mapping[str, Any] | None]

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from fanout.contracts.database_changes import key_text
-from fanout_cli.replicas import sql_replica
 from fanout_cli.replicas.verification import Table
+from fanout_cli.stack import sql_replica
 from local_engine.postgres import server
 from tests.integration.application import Application
 

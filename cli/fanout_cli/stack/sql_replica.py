@@ -16,7 +16,7 @@ SUBSCRIBER = "database_changes/replicate_to_sql"
 def provide(state: Path, client: Callable[[str], Any], topology: Topology) -> None:
     """Start the embedded PostgreSQL if the use case is deployed, and put its DSN into the use case's secret.
 
-    It runs until `fanout down`. Raises UserError if it does not start.
+    It runs until `fanout down`. Raises EngineError if it does not start.
     """
     if SUBSCRIBER not in topology.subscribers:
         return
