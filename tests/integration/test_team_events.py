@@ -90,12 +90,11 @@ def test_a_function_is_refused_what_its_role_does_not_name(application: Applicat
     iam = application.client("iam")
     function = application.subscriber("team_events/team_a").function_name
     role = application.client("lambda").get_function_configuration(FunctionName=function)["Role"].rsplit("/", 1)[-1]
-    writer = next(
-        policy["PolicyArn"]
-        for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
-        if "FeedWriter" in policy["PolicyName"]
-    )
-    iam.detach_role_policy(RoleName=role, PolicyArn=writer)
+    policy = {"RoleName": role, "PolicyName": "HandleMessages"}
+    granted = iam.get_role_policy(**policy)["PolicyDocument"]
+    others = [each for each in granted["Statement"] if each["Sid"] != "UseTable"]
+    assert len(others) == len(granted["Statement"]) - 1
+    iam.put_role_policy(**policy, PolicyDocument=json.dumps({**granted, "Statement": others}))
     event = message()
     try:
         application.publish("TeamEvents", [event])
@@ -105,5 +104,5 @@ def test_a_function_is_refused_what_its_role_does_not_name(application: Applicat
         assert (receipt.outcome, receipt.reason) == ("retrying", "ClientError (AccessDeniedException)")
         assert feeds(application, {event.id})["feed#team_a"] == 0
     finally:
-        iam.attach_role_policy(RoleName=role, PolicyArn=writer)
+        iam.put_role_policy(**policy, PolicyDocument=json.dumps(granted))
     assert application.outcomes(event.id)["team_events/team_a"] == "processed"
