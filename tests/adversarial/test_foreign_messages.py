@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application_logs import cloudwatch_logs
+from application_logs.domain import log_lines
 from fanout import contracts
 from fanout.testing import REGION, LambdaContext
 from tests.adversarial import corpus
@@ -157,8 +158,6 @@ def test_a_log_line_of_any_kind_becomes_an_entry_that_satisfies_the_contract(
     function: Callable[[str], ModuleType],
 ) -> None:
     function("application_logs/ingest")
-    import log_lines  # noqa: PLC0415 - likewise
-
     schema = contracts.load("application_logs")["log.entry.v1"]
     batch = msgspec.convert(
         {"messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "/g/", "logStream": "s", "logEvents": []},
