@@ -64,7 +64,9 @@ class Copy:
         """Run tests; return how each went. A test that cannot be run at all is in no answer."""
         report = self._folder / "report.xml"
         report.unlink(missing_ok=True)
-        paths = [str(self._folder / "layers" / "common"), str(self._folder / "cli")]
+        # Before what the editable install names, so that the copy's modules are tested, not the checkout's.
+        folders = [self._folder / name for name in ("layers/common", "cli", "local_engine", "lint")]
+        paths = [str(folder) for folder in (*folders, *sorted(self._folder.glob("functions/*")))]
         subprocess.run(
             [sys.executable, "-m", "pytest", "-q", f"--timeout={_SECONDS}", f"--junitxml={report}", *options, *tests],
             cwd=self._folder,
