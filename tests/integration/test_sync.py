@@ -42,7 +42,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     feeds = made.folder / "functions/team_events/team_events/feeds.py"
     replace(feeds, '"text": event.data.text,', OF_ALL)
     replace(feeds, "from functools import cache\n", "import os\nfrom functools import cache\n\nimport fanout\n")
-    replace(feeds, "# What a claim check brings", "FUNCTION = 0\n# What a claim check brings")
+    replace(feeds, "_LONGEST_TEXT = 390_000", "FUNCTION = 0\n_LONGEST_TEXT = 390_000")
     layer = made.folder / "layers/common/fanout/__init__.py"
     layer.write_text(layer.read_text("utf-8") + "\nLAYER = 0\n", "utf-8")
     template = made.folder / "usecases/team_events/template.yaml"
