@@ -44,6 +44,7 @@ check: setup lint types same-tests ## Lint, types, templates: what must be clean
 lint: setup
 	@ruff check --quiet . && ruff format --check --quiet .
 	@cfn-lint --append-rules lint -t template.yaml platform/*.yaml usecases/*/template.yaml
+	@mkdir -p .fanout
 	@lint-imports --no-logo --no-cache > .fanout/imports || { cat .fanout/imports; exit 1; }
 	@pytest -q tests/contract/test_words.py
 
