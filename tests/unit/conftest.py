@@ -20,7 +20,7 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from fanout import aws
-from fanout.subscriber import Subscriber
+from fanout.handler import Subscriber
 from fanout.testing import REGION
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,6 @@
 """Read a dead letter: what put it into the queue, why and when, and which event it holds.
 
-Four put letters into a dead-letter queue: the runtime (`fanout.inbox`, with attributes that say why), SQS (a message
+Four put letters into a dead-letter queue: the runtime (`fanout.queue`, with attributes that say why), SQS (a message
 that was received too often: its function was killed again and again), Lambda (a record of an invocation that failed),
 and SNS (a notification that it could not deliver).
 """
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from fanout.delivery import CARRIED
+from fanout.delivery import REDELIVERY_ATTRIBUTE
 from fanout_cli.dead_letters.queue import DeadLetterQueue
 from fanout_cli.times import parse_time
 
@@ -25,7 +25,7 @@ _AGAIN_SECONDS = 0.2
 # What the runtime says of a letter.
 RUNTIME_ATTRIBUTES = frozenset({"outcome", "reason", "subscriber", "event_id", "event_type", "attempts", "rejected_at"})
 _OUTCOMES = frozenset({"rejected", "dead-lettered"})
-_WRITTEN_BY_RUNTIME = RUNTIME_ATTRIBUTES | {CARRIED}
+_WRITTEN_BY_RUNTIME = RUNTIME_ATTRIBUTES | {REDELIVERY_ATTRIBUTE}
 # A publisher may have written the attribute.
 _LONGEST_NUMBER = 10
 _GAVE_UP = re.compile(r"^gave up after \d+ attempts?: ")
@@ -189,7 +189,7 @@ def _sent_at(system: Mapping[str, str]) -> datetime | None:
 
 def _carried_message_id(attributes: Mapping[str, str]) -> set[str]:
     """The MessageId of its publishing, where the body does not hold it."""
-    carried = _json(attributes.get(CARRIED, ""))
+    carried = _json(attributes.get(REDELIVERY_ATTRIBUTE, ""))
     found = carried.get("message_id") if isinstance(carried, dict) else None
     return {found} if isinstance(found, str) else set()
 

@@ -16,11 +16,10 @@ from application_logs.settings import MonitorSettings
 from fanout import aws, contracts, identity
 from fanout.contracts.application_logs import LogEntry
 from fanout.contracts.system_alerts import AlertRaised
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import condition_failed, from_item, to_item
 from fanout.event import Event, decode, decode_data, encode
-from fanout.failures import Retry
+from fanout.outcomes import Outcome, Retry
 from fanout.publisher import Publisher, PublishError
-from fanout.subscriber import Outcome
 
 # How long one delivery has the publishing to itself. Ending it early costs a second copy of the same event, no more.
 _LEASE_SECONDS = 10
@@ -95,7 +94,7 @@ def _claim(table: str, window: Window, alert: Event[AlertRaised]) -> str | None:
             ReturnValues="ALL_NEW",
         )
     except Exception as error:
-        if aws.error_code(error) == "ConditionalCheckFailedException":
+        if condition_failed(error):
             return None
         raise
     return str(from_item(answer["Attributes"])["alert"])

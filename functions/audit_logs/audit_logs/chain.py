@@ -22,10 +22,9 @@ import rfc8785
 from audit_logs import documents, settings
 from fanout import aws
 from fanout.contracts.audit_logs import AuditRecorded
-from fanout.effects import ConditionFailedError, from_item, to_item, transact
+from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
 from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.outcomes import Outcome, Reject, Retry
 
 FORMAT = "fanout-audit-1"
 BEFORE_THE_FIRST = "0" * 64

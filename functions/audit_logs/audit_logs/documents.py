@@ -21,7 +21,7 @@ from audit_logs.domain.masking import mask
 from fanout.contracts.audit_logs import LARGEST_INTEGER, AuditRecorded
 from fanout.delivery import Notification
 from fanout.event import Event, InvalidEvent, decode
-from fanout.failures import Reject
+from fanout.outcomes import Reject
 
 LARGEST = 350_000
 """Bytes. An item of DynamoDB holds 400 KB, its keys and the link of the chain included."""

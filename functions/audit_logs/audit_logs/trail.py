@@ -14,8 +14,7 @@ from audit_logs import documents, settings
 from fanout import aws
 from fanout.contracts.audit_logs import AuditRecorded
 from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.outcomes import Outcome, Reject, Retry
 
 
 def preserve(event: Event[AuditRecorded]) -> Outcome:

@@ -14,8 +14,9 @@ import msgspec
 
 from batch_jobs import jobs
 from fanout import aws
-from fanout.effects import put_once, to_item
-from fanout.subscriber import Outcome
+from fanout.dynamodb import to_item
+from fanout.idempotency import put_once
+from fanout.outcomes import Outcome
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):

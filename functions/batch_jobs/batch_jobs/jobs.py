@@ -25,9 +25,9 @@ from batch_jobs.domain.errors import JobOverError, JobProblemError
 from batch_jobs.domain.job import Job
 from fanout import aws
 from fanout.contracts.batch_jobs import FailureReason, JobRequested
-from fanout.effects import ConditionFailedError, from_item, to_item, transact
+from fanout.dynamodb import ConditionFailedError, condition_failed, from_item, to_item, transact
 from fanout.event import Event
-from fanout.failures import Reject
+from fanout.outcomes import Reject
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -57,7 +57,7 @@ def record(event: Event[JobRequested]) -> tuple[Job, bool]:
             TableName=table(), Item=to_item(item), ConditionExpression="attribute_not_exists(pk)"
         )
     except Exception as error:
-        if aws.error_code(error) != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
     else:
         return job, True
@@ -174,7 +174,7 @@ def _write(change: Mapping[str, Any]) -> None:
     try:
         aws.client("dynamodb").update_item(**change)
     except Exception as error:
-        if aws.error_code(error) == "ConditionalCheckFailedException":
+        if condition_failed(error):
             raise JobOverError(change["Key"]["pk"]["S"]) from None
         raise
 

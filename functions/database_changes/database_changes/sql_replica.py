@@ -10,8 +10,7 @@ from database_changes.staleness import check_staleness
 from fanout import aws
 from fanout.contracts.database_changes import RowChanged
 from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.outcomes import Outcome, Reject, Retry
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -1,7 +1,6 @@
 """How replicas treat a change whose version is not later than theirs."""
 
-from fanout.failures import Discard
-from fanout.subscriber import Outcome
+from fanout.outcomes import Discard, Outcome
 
 
 def check_staleness(version: str, present: str) -> Outcome:

@@ -15,9 +15,9 @@ import msgspec
 
 from fanout import aws, identity
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import condition_failed, from_item, to_item
 from fanout.event import Event
-from fanout.failures import Reject
+from fanout.outcomes import Reject
 from fanout.payments import KEY_LIFETIME, Accepted, Refused
 from order_processing import settings
 
@@ -76,7 +76,7 @@ def begin(event: Event[OrderSubmitted], provider: str) -> Capture:
             ConditionExpression="attribute_not_exists(pk)",
         )
     except Exception as error:
-        if aws.error_code(error) != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
         return _earlier(new)
     return new
@@ -104,7 +104,7 @@ def settle(capture: Capture, answer: Accepted | Refused) -> bool:
             ),
         )
     except Exception as error:
-        if aws.error_code(error) == "ConditionalCheckFailedException":
+        if condition_failed(error):
             return False
         raise
     return True

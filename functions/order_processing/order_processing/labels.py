@@ -17,10 +17,9 @@ import msgspec
 
 from fanout import aws
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.effects import ConditionFailedError, from_item, to_item, transact
+from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
 from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.outcomes import Outcome, Reject, Retry
 from order_processing import settings
 from order_processing.domain.tariffs import Service
 from order_processing.domain.tracking_numbers import tracking_number

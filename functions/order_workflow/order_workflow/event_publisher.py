@@ -6,7 +6,7 @@ from typing import Any
 
 from fanout.claim_check import ClaimChecks
 from fanout.event import Event
-from fanout.failures import Retry
+from fanout.outcomes import Retry
 from fanout.publisher import Publisher, PublishError
 from order_workflow import settings
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from fanout import aws
-from fanout.effects import to_item
+from fanout.dynamodb import to_item
 from fanout.event import Event
 from order_workflow import event_publisher, settings
 from order_workflow.domain.order import Fact, Order

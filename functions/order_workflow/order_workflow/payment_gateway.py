@@ -10,7 +10,7 @@ from functools import cache
 
 import msgspec
 
-from fanout.failures import Reject
+from fanout.outcomes import Reject
 from fanout.payments import HttpProvider, Provider, Refused, SandboxProvider
 from order_workflow import settings
 from order_workflow.domain.payment import Authorized, Charge, Declined

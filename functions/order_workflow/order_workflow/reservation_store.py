@@ -28,9 +28,9 @@ from fanout.contracts.order_workflow import (
     StockReserved,
     StockUnavailable,
 )
-from fanout.effects import ConditionFailedError, to_item, transact
+from fanout.dynamodb import ConditionFailedError, to_item, transact
 from fanout.event import Event
-from fanout.failures import Reject, Retry
+from fanout.outcomes import Reject, Retry
 from order_workflow import settings
 from order_workflow.domain.cause import Cause, cause
 from order_workflow.versioned_records import Records

@@ -22,7 +22,7 @@ from fanout.contracts.system_alerts import (
 )
 from fanout.delivery import Notification
 from fanout.event import Event
-from fanout.failures import Discard, Reject
+from fanout.outcomes import Discard, Reject
 from system_alerts import settings
 from system_alerts.domain.text_length import cut
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from fanout.contracts.system_alerts import AlertNotification
 from fanout.event import Event, decode, decode_data
-from fanout.failures import Retry
+from fanout.outcomes import Retry
 from fanout.publisher import Publisher, PublishError
 from system_alerts import alert_store, settings, table, windows
 from system_alerts.domain import message_format

@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fanout.contracts.system_alerts import SEVERITIES, AlertNotification, AlertWindowEnded
-from fanout.effects import marker_expiry
 from fanout.event import Event, decode, decode_data, encode
-from fanout.failures import Discard, Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.idempotency import record_expiry
+from fanout.outcomes import Discard, Outcome, Reject, Retry
 from system_alerts import alert_store, notifier, settings, table, windows
 from system_alerts.domain import message_format
 from system_alerts.domain.alert_state import SUMMARISED
@@ -49,7 +48,7 @@ def _write(event: Event[AlertWindowEnded], window: Window, key: dict[str, str]) 
         raise Discard(f"calm: {len(counted)} alerts in the window")
     notice = encode(event.caused(_summary(window, counted, held))).decode()
     lease_until = int(time.time()) + alert_store.LEASE_SECONDS
-    item: table.Item = {**key, "notice": notice, "lease_until": lease_until, "expires_at": marker_expiry()}
+    item: table.Item = {**key, "notice": notice, "lease_until": lease_until, "expires_at": record_expiry()}
     if not table.put(item, condition="attribute_not_exists(pk)"):
         raise Retry("told-elsewhere: another delivery is about to publish it", after=alert_store.LEASE_SECONDS)
     return item

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from fanout import aws, http
-from fanout.failures import Discard, Reject, Retry
+from fanout.outcomes import Discard, Reject, Retry
 from system_alerts import settings
 
 _SHORTEST_SECRET = 6

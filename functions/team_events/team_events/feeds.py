@@ -3,10 +3,9 @@
 from functools import cache
 
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.effects import put_once
 from fanout.event import Event
-from fanout.failures import Reject
-from fanout.subscriber import Outcome
+from fanout.idempotency import put_once
+from fanout.outcomes import Outcome, Reject
 from team_events.settings import load
 
 # A message retrieved by claim check may exceed the 400 KB limit of a DynamoDB item.

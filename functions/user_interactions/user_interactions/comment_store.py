@@ -16,9 +16,10 @@ import msgspec
 
 from fanout import aws
 from fanout.contracts.user_interactions import PostCommented
-from fanout.effects import ConditionFailedError, from_item, to_item, transact, transact_once
+from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
 from fanout.event import Event
-from fanout.subscriber import Outcome
+from fanout.idempotency import transact_once
+from fanout.outcomes import Outcome
 from user_interactions import settings
 from user_interactions.counters import Changes
 from user_interactions.domain.timestamps import from_text, time_of, to_text

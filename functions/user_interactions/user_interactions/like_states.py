@@ -13,10 +13,9 @@ from typing import Any
 
 from fanout import aws
 from fanout.contracts.user_interactions import PostLiked, PostUnliked
-from fanout.effects import ConditionFailedError, from_item, to_item, transact
+from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
 from fanout.event import Event
-from fanout.failures import Discard, Retry
-from fanout.subscriber import Outcome
+from fanout.outcomes import Discard, Outcome, Retry
 from user_interactions import settings
 from user_interactions.counters import Changes
 from user_interactions.domain.timestamps import from_text, time_of, to_text

@@ -2,9 +2,10 @@
 
 from fanout import aws
 from fanout.contracts.user_registration import MailFeedback
-from fanout.effects import to_item, transact_once
+from fanout.dynamodb import to_item
 from fanout.event import Event
-from fanout.subscriber import Outcome
+from fanout.idempotency import transact_once
+from fanout.outcomes import Outcome
 from user_registration import settings
 from user_registration.addresses import keyed_hash
 

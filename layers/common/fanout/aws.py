@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from fanout.failures import Retry
+from fanout.outcomes import Retry
 
 _is_written: ContextVar[bool] = ContextVar("is_written")
 """Whether the request of the current `call_once` has been written to its connection completely."""

@@ -1,6 +1,6 @@
 """Mail through Amazon SES: which addresses it can go to, and for every failure whether the mail may have gone out.
 
-A mail has no idempotency key, so every sender calls `send` inside `fanout.effects.at_most_once`.
+A mail has no idempotency key, so every sender calls `send` inside `fanout.idempotency.at_most_once`.
 Errors of SendEmail: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from fanout import aws
-from fanout.failures import Reject, Retry
+from fanout.outcomes import Reject, Retry
 
 # A dot-atom and a host name (RFC 5321, 4.1.2 and 4.5.3.1). Quoted local parts and address literals are left out:
 # users do not register with them, and mail systems disagree about them.

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from fanout import aws, http
-from fanout.failures import Retry
+from fanout.outcomes import Retry
 
 KEY_LIFETIME = timedelta(hours=24)
 """How long a provider must remember a key. Later, it may take a repetition for a new request."""

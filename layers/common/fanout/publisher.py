@@ -95,7 +95,7 @@ class Publisher:
     """Publishes events to one topic.
 
     topic_arn: an ARN that ends in `.fifo` makes every entry carry its contract's group and a deduplication id.
-    claim_checks: where events above `max_bytes` are parked; without it they fail with code `TooLarge`.
+    claim_checks: where events above `max_bytes` are stored; without it they fail with code `TooLarge`.
     workers: how many requests may be under way at once (FIFO topics: always one, for the order's sake).
     present: how an event looks to people, for a topic with e-mail or SMS subscriptions; functions and queues get the
     event itself all the same.
@@ -190,10 +190,10 @@ class Publisher:
             if self._claim_checks is None:
                 return Failed(event.id, "TooLarge", f"{size} bytes, the topic takes {self._max_bytes}", is_final=True)
             try:
-                body, size = _message(encode(self._claim_checks.park(event)), presentation)
+                body, size = _message(encode(self._claim_checks.store(event)), presentation)
             except TooLargeError as error:
                 return Failed(event.id, "TooLarge", str(error), is_final=True)
-            except Exception as error:  # entry by entry: one event that cannot be parked holds up no other
+            except Exception as error:  # entry by entry: one event that cannot be stored holds up no other
                 return Failed(event.id, aws.error_code(error) or type(error).__name__, "its claim check was not stored")
             if size > self._max_bytes:
                 return Failed(event.id, "TooLarge", f"its stub still has {size} bytes", is_final=True)

@@ -6,10 +6,11 @@ from typing import Any
 import boto3
 import pytest
 
+from fanout.batch import Batch
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event
-from fanout.failures import Retry
-from fanout.subscriber import Subscriber, subscriber
+from fanout.handler import Subscriber, subscriber
+from fanout.outcomes import Retry
 from fanout.testing import REGION, LambdaContext, lambda_event, sqs_record
 
 from ..conftest import Queues, spy
@@ -125,7 +126,7 @@ def test_a_message_that_ends_its_function_each_time_is_given_up_untried(
     group = Group("first")
     group.receives = 1
     with monkeypatch.context() as killed:
-        killed.setattr(Subscriber, "handle", _killed)
+        killed.setattr(Batch, "_handle", _killed)
         for _ in range(MAX - 1):
             with pytest.raises(SystemExit):
                 group.deliver()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, encode
-from fanout.failures import Discard, Reject, Retry
-from fanout.subscriber import Answer, Outcome, Subscriber, batch_subscriber
+from fanout.handler import Subscriber, batch_subscriber
+from fanout.outcomes import Answer, Discard, Outcome, Reject, Retry
 from fanout.testing import LambdaContext, lambda_event, sns_record, sqs_record
 
 from ..conftest import Queues

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
-from fanout.failures import Retry
 from fanout.mail import Mail, MalformedAddressError, canonical, deliverable, send
+from fanout.outcomes import Retry
 from tests.sink import Reply, Sink, reset_before_the_first_byte, sink
 
 TAKEN = Reply(200, body=b'{"MessageId": "m-1"}')

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from fanout.failures import Retry
 from fanout.http import UnsafeUrlError
+from fanout.outcomes import Retry
 from fanout.payments import Accepted, HttpProvider, Refused, SandboxProvider
 from fanout.testing import REGION
 from tests.sink import Reply, Sink, sink

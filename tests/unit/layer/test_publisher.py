@@ -22,7 +22,7 @@ from fanout.contracts.data_aggregation import SaleLine, StoreSale
 from fanout.contracts.database_changes import RowChanged
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, decode, decode_data, encode
-from fanout.failures import Reject
+from fanout.outcomes import Reject
 from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Presentation, Publisher, PublishError, _Entry, message_group, split
 from fanout.testing import REGION
 
@@ -169,23 +169,23 @@ def test_on_a_fifo_topic_the_same_event_has_the_same_deduplication_id() -> None:
 
 
 @pytest.fixture
-def parked(cloud: None) -> ClaimChecks:
+def claim_checks(cloud: None) -> ClaimChecks:
     boto3.client("s3", region_name=REGION).create_bucket(Bucket="claims")
     return ClaimChecks("claims", "team_events")
 
 
-def test_a_large_event_travels_as_a_stub_that_filters_can_read_and_comes_back_whole(parked: ClaimChecks) -> None:
+def test_a_large_event_travels_as_a_stub_that_filters_can_read_and_comes_back_whole(claim_checks: ClaimChecks) -> None:
     sns = Sns()
     large = Event.new(TeamMessagePosted(text="x" * MAX_BYTES, author="Ada", audience=("team_a",)), source="urn:test")
-    publisher(sns, claim_checks=parked).publish([large])
+    publisher(sns, claim_checks=claim_checks).publish([large])
     stub = decode(sns.requests[0][0]["Message"])
     assert json.loads(bytes(stub.data)) == {"audience": ["team_a"]}
-    assert decode_data(parked.redeem(stub), TeamMessagePosted) == large
+    assert decode_data(claim_checks.retrieve(stub), TeamMessagePosted) == large
 
 
-def test_a_claim_check_that_leads_nowhere_or_to_something_else_is_rejected(parked: ClaimChecks) -> None:
+def test_a_claim_check_that_leads_nowhere_or_to_something_else_is_rejected(claim_checks: ClaimChecks) -> None:
     s3 = boto3.client("s3", region_name=REGION)
-    stub = parked.park(event())
+    stub = claim_checks.store(event())
     raw = decode(
         json.dumps(
             {
@@ -211,16 +211,16 @@ def test_a_claim_check_that_leads_nowhere_or_to_something_else_is_rejected(parke
         )
     )
     with pytest.raises(Reject, match="claim-check-mismatch"):
-        parked.redeem(forged)
+        claim_checks.retrieve(forged)
     s3.put_object(Bucket="claims", Key=f"team_events/{stub.claimcheck}", Body=b"altered")
     with pytest.raises(Reject, match="claim-check-altered"):
-        parked.redeem(raw)
+        claim_checks.retrieve(raw)
     s3.delete_object(Bucket="claims", Key=f"team_events/{stub.claimcheck}")
     with pytest.raises(Reject, match="claim-check-missing"):
-        parked.redeem(raw)
+        claim_checks.retrieve(raw)
 
 
-def test_an_event_that_cannot_be_parked_fails_alone(cloud: None) -> None:
+def test_an_event_that_cannot_be_stored_fails_alone(cloud: None) -> None:
     with pytest.raises(PublishError) as raised:
         publisher(Sns(), claim_checks=ClaimChecks("no-such-bucket", "team_events")).publish(
             [event(), event("x" * MAX_BYTES, id="large")]
@@ -305,16 +305,16 @@ def test_a_group_of_a_structure_is_the_same_whatever_order_its_fields_come_in() 
     assert len(message_group(changed({"pk": {"S": "a" * 500}}))) <= 128
 
 
-def test_more_than_a_claim_check_takes_is_neither_parked_nor_read(
-    parked: ClaimChecks, monkeypatch: pytest.MonkeyPatch
+def test_more_than_a_claim_check_takes_is_neither_stored_nor_read(
+    claim_checks: ClaimChecks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = event("x" * MAX_BYTES, id="large")
-    stub = decode(encode(parked.park(large)))
-    monkeypatch.setattr("fanout.claim_check.LARGEST", MAX_BYTES)
+    stub = decode(encode(claim_checks.store(large)))
+    monkeypatch.setattr("fanout.claim_check.MAX_BYTES", MAX_BYTES)
     with pytest.raises(Reject, match="claim-check-too-large"):
-        parked.redeem(stub)
+        claim_checks.retrieve(stub)
     with pytest.raises(PublishError) as raised:
-        publisher(Sns(), claim_checks=parked).publish([event(id="small"), large])
+        publisher(Sns(), claim_checks=claim_checks).publish([event(id="small"), large])
     [failure] = raised.value.failed
     assert (failure.event_id, failure.code, failure.is_final) == ("large", "TooLarge", True)
 
@@ -346,10 +346,10 @@ def test_what_json_cannot_hold_is_named_without_its_value(value: Any, reason: st
     assert raised.value.failed[0].message == f"not JSON: {reason}"
 
 
-def test_a_stub_that_is_still_too_large_fails_alone_and_for_good(parked: ClaimChecks) -> None:
+def test_a_stub_that_is_still_too_large_fails_alone_and_for_good(claim_checks: ClaimChecks) -> None:
     large = Event.new(TeamMessagePosted(text="x", author="Ada"), source="urn:test", id="large", subject="x" * MAX_BYTES)
     with pytest.raises(PublishError) as raised:
-        publisher(Sns(), claim_checks=parked).publish([event(id="small"), large])
+        publisher(Sns(), claim_checks=claim_checks).publish([event(id="small"), large])
     [failure] = raised.value.failed
     assert (failure.event_id, failure.code, failure.is_final) == ("large", "TooLarge", True)
 
@@ -484,7 +484,7 @@ def test_what_subscribers_accept_is_published_as_it_is(accepted: Event[Any]) -> 
     assert sns.requests[0][0]["Message"] == encode(accepted).decode()
 
 
-def test_an_event_too_large_for_its_topic_is_refused_before_it_is_parked(parked: ClaimChecks) -> None:
+def test_an_event_too_large_for_its_topic_is_refused_before_it_is_stored(claim_checks: ClaimChecks) -> None:
     with pytest.raises(PublishError, match="InvalidEvent"):
-        publisher(Sns(), claim_checks=parked).publish([audited(text="x" * MAX_BYTES, v=math.nan)])
+        publisher(Sns(), claim_checks=claim_checks).publish([audited(text="x" * MAX_BYTES, v=math.nan)])
     assert "Contents" not in boto3.client("s3", region_name=REGION).list_objects_v2(Bucket="claims")

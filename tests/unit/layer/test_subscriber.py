@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from fanout import aws, inbox
+from fanout import aws, queue
 from fanout.claim_check import ClaimChecks
 from fanout.contracts import contract
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.delivery import Notification
 from fanout.event import Event, encode
-from fanout.failures import Discard, Reject, Retry
-from fanout.subscriber import Outcome, Subscriber, subscriber
+from fanout.handler import Subscriber, subscriber
+from fanout.outcomes import Discard, Outcome, Reject, Retry
 from fanout.testing import (
     LambdaContext,
     envelope_record,
@@ -183,8 +183,8 @@ def test_a_retry_hides_its_message_for_as_long_as_asked(queues: Queues) -> None:
 
 def test_backing_off_over_all_attempts_lasts_two_hours_or_more() -> None:
     for _ in range(50):
-        assert sum(inbox.backoff(attempt, 15) for attempt in range(1, 10)) >= 7200
-    assert max(inbox.backoff(attempt, 15) for attempt in range(1, 1000)) <= 3600 * 1.25
+        assert sum(queue.backoff(attempt, 15) for attempt in range(1, 10)) >= 7200
+    assert max(queue.backoff(attempt, 15) for attempt in range(1, 1000)) <= 3600 * 1.25
 
 
 def test_after_the_last_attempt_comes_a_dead_letter_with_the_last_reason(queues: Queues, lines: Lines) -> None:
@@ -415,14 +415,14 @@ def test_translate_decides_first_and_may_refuse(queues: Queues, lines: Lines) ->
     assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "discarded", "rejected"]
 
 
-def test_a_claim_check_is_redeemed_before_the_handler_sees_the_event(
+def test_a_claim_check_is_retrieved_before_the_handler_sees_the_event(
     queues: Queues, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="claims")
     seen: list[Event[TeamMessagePosted]] = []
     handler = subscriber(TeamMessagePosted)(seen.append)
     whole = event("a very long text")
-    stub = ClaimChecks("claims", "team_events").park(whole)
+    stub = ClaimChecks("claims", "team_events").store(whole)
     run(handler, sqs_record(stub))
     assert outcomes(lines)[0][0] == "rejected", "no bucket is configured"
     monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "claims")
@@ -522,13 +522,13 @@ def test_what_is_made_of_a_foreign_message_is_held_to_envelope_and_contract(
     assert problem in reason
 
 
-def test_an_event_without_a_time_that_was_parked_has_that_of_its_publishing(
+def test_an_event_without_a_time_that_was_stored_has_that_of_its_publishing(
     queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="claims")
     monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "claims")
     seen: list[Event[TeamMessagePosted]] = []
-    stub = ClaimChecks("claims", "team_events").park(msgspec.structs.replace(event(), time=None))
+    stub = ClaimChecks("claims", "team_events").store(msgspec.structs.replace(event(), time=None))
     record = sqs_record(stub)
     run(subscriber(TeamMessagePosted)(seen.append), record)
     assert seen[0].occurred_at.timestamp() * 1000 == float(record["attributes"]["SentTimestamp"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from fanout.failures import Reject, Retry
+from fanout.outcomes import Reject, Retry
 from fanout.testing import REGION
 from order_workflow.domain.payment import Charge
 from order_workflow.payment_gateway import PaymentGateway, payment_gateway

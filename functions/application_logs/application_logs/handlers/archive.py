@@ -7,7 +7,7 @@ from application_logs.settings import ArchiveSettings
 from fanout import aws, settings
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event
-from fanout.subscriber import batch_subscriber
+from fanout.handler import batch_subscriber
 
 
 @cache

@@ -8,9 +8,9 @@ from application_logs.settings import MonitorSettings
 from fanout import settings
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event
-from fanout.failures import Discard, Retry
+from fanout.handler import batch_subscriber
 from fanout.observability import describe, log_failure
-from fanout.subscriber import Answer, batch_subscriber
+from fanout.outcomes import Answer, Discard, Retry
 
 
 @cache

@@ -4,7 +4,8 @@ from audit_logs import chain
 from audit_logs.documents import as_sent
 from fanout.contracts.audit_logs import AuditRecorded
 from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.outcomes import Outcome
 
 
 @subscriber(AuditRecorded, translate=as_sent)

@@ -7,9 +7,9 @@ from batch_jobs.domain.job import Job
 from fanout import aws
 from fanout.contracts.batch_jobs import JobRequested
 from fanout.event import Event
-from fanout.failures import Retry
+from fanout.handler import subscriber
+from fanout.outcomes import Outcome, Retry
 from fanout.publisher import PublishError
-from fanout.subscriber import Outcome, subscriber
 
 
 @subscriber(JobRequested)

@@ -4,7 +4,8 @@ from data_aggregation import aggregates, settings
 from data_aggregation.domain.observation import Observation
 from fanout.contracts.data_aggregation import StoreSale
 from fanout.event import Event
-from fanout.subscriber import Answer, batch_subscriber
+from fanout.handler import batch_subscriber
+from fanout.outcomes import Answer
 
 
 def observe(sale: StoreSale) -> Observation:

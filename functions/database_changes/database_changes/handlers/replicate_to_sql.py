@@ -3,7 +3,8 @@
 from database_changes import sql_replica
 from fanout.contracts.database_changes import RowChanged
 from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.outcomes import Outcome
 
 
 @subscriber(RowChanged)

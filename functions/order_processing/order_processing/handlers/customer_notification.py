@@ -6,11 +6,11 @@ from typing import Any
 
 from fanout import mail
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.effects import at_most_once
 from fanout.event import Event
-from fanout.failures import Reject
+from fanout.handler import subscriber
+from fanout.idempotency import at_most_once
 from fanout.mail import MalformedAddressError, deliverable
-from fanout.subscriber import Outcome, subscriber
+from fanout.outcomes import Outcome, Reject
 from order_processing import order_mail, settings
 
 

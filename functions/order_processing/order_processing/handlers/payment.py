@@ -4,8 +4,9 @@ from functools import cache
 
 from fanout.contracts.order_processing import OrderSubmitted
 from fanout.event import Event
+from fanout.handler import subscriber
+from fanout.outcomes import Outcome
 from fanout.payments import HttpProvider, Provider, SandboxProvider
-from fanout.subscriber import Outcome, subscriber
 from order_processing import captures, settings
 
 

@@ -2,8 +2,8 @@
 
 from fanout.contracts.order_processing import OrderSubmitted
 from fanout.event import Event
-from fanout.failures import Reject
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.outcomes import Outcome, Reject
 from order_processing import labels, settings
 from order_processing.domain import tariffs
 

@@ -28,7 +28,7 @@ from fanout.contracts.order_workflow import (
     StockUnavailable,
 )
 from fanout.event import Event
-from fanout.failures import Reject
+from fanout.outcomes import Reject
 
 WORKFLOW = "order_workflow/workflow"
 """The subscriber that decides, whichever function runs: source and id of the decision follow from it."""

@@ -22,7 +22,7 @@ from fanout.contracts.order_workflow import (
     PaymentRefunded,
 )
 from fanout.event import Event
-from fanout.failures import Reject
+from fanout.outcomes import Reject
 from order_workflow.domain.cause import Cause, cause
 
 

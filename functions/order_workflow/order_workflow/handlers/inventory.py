@@ -4,8 +4,8 @@ from typing import Any
 
 from fanout.contracts.order_workflow import OrderCancelled, OrderPlaced
 from fanout.event import Event
-from fanout.failures import Discard
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.outcomes import Discard, Outcome
 from order_workflow import event_publisher, reservation_store
 
 

@@ -9,7 +9,8 @@ from fanout.contracts.order_workflow import (
     StockUnavailable,
 )
 from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.outcomes import Outcome
 from order_workflow import order_store
 from order_workflow.domain.order import Fact
 

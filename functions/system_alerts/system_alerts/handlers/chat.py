@@ -8,9 +8,10 @@ import re
 from urllib.parse import urlsplit
 
 from fanout.contracts.system_alerts import AlertNotification
-from fanout.effects import at_most_once
 from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.idempotency import at_most_once
+from fanout.outcomes import Outcome
 from system_alerts import settings, webhooks
 from system_alerts.domain import message_format
 from system_alerts.domain.text_length import cut, measure, utf16

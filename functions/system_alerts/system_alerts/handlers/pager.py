@@ -12,10 +12,11 @@ from typing import Any
 
 from fanout import aws
 from fanout.contracts.system_alerts import AlertNotification, Severity
-from fanout.effects import from_item, marker_expiry, put_once, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout.event import Event
-from fanout.failures import Discard, Retry
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.idempotency import put_once, record_expiry
+from fanout.outcomes import Discard, Outcome, Retry
 from system_alerts import settings, webhooks
 from system_alerts.webhooks import Webhook
 
@@ -44,7 +45,7 @@ def handler(event: Event[AlertNotification]) -> Outcome:
             _send(webhook, event, "resolve")
     return put_once(
         settings.channel().channel_table,
-        {"pk": f"sent#{event.identity}", "sk": "pager", "kind": alert.kind, "expires_at": marker_expiry()},
+        {"pk": f"sent#{event.identity}", "sk": "pager", "kind": alert.kind, "expires_at": record_expiry()},
     )
 
 
@@ -90,6 +91,6 @@ def _close(event: Event[AlertNotification]) -> None:
             "pk": f"incident#{event.data.incident}",
             "sk": "pager",
             "resolved": event.identity,
-            "expires_at": marker_expiry(),
+            "expires_at": record_expiry(),
         },
     )

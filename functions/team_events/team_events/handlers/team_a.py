@@ -2,8 +2,8 @@
 
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event
-from fanout.failures import Discard
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.outcomes import Discard, Outcome
 from team_events import feeds
 from team_events.plain_text import from_plain_text
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from fanout.contracts.user_interactions import PostCommented, PostLiked, PostShared, PostUnliked
-from fanout.failures import Reject
+from fanout.outcomes import Reject
 
 Interaction = PostLiked | PostUnliked | PostShared | PostCommented
 

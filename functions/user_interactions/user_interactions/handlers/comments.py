@@ -2,7 +2,8 @@
 
 from fanout.contracts.user_interactions import PostCommented
 from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.outcomes import Outcome
 from user_interactions import comment_store, word_list
 from user_interactions.domain import blocked_words
 

@@ -2,7 +2,8 @@
 
 from fanout.contracts.user_interactions import PostLiked, PostUnliked
 from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.outcomes import Outcome
 from user_interactions import like_states
 
 

@@ -1,9 +1,10 @@
 """Shares of posts, counted in total and per channel. SNS invokes this function directly."""
 
 from fanout.contracts.user_interactions import PostShared
-from fanout.effects import transact_once
 from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.idempotency import transact_once
+from fanout.outcomes import Outcome
 from user_interactions import settings
 from user_interactions.counters import Changes
 from user_interactions.domain.timestamps import time_of

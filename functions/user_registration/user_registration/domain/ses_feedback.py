@@ -15,7 +15,7 @@ import msgspec
 from fanout.contracts.user_registration import FeedbackKind, MailFeedback
 from fanout.delivery import Notification
 from fanout.event import Event
-from fanout.failures import Discard, Reject
+from fanout.outcomes import Discard, Reject
 
 SOURCE = "urn:aws:ses"
 

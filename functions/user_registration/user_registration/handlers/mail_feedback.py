@@ -2,8 +2,8 @@
 
 from fanout.contracts.user_registration import MailFeedback
 from fanout.event import Event
-from fanout.failures import Discard
-from fanout.subscriber import Outcome, subscriber
+from fanout.handler import subscriber
+from fanout.outcomes import Discard, Outcome
 from user_registration import suppression
 from user_registration.domain.ses_feedback import from_ses
 

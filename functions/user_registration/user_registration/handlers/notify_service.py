@@ -9,11 +9,11 @@ from typing import Any
 
 from fanout import mail
 from fanout.contracts.user_registration import UserRegistered
-from fanout.effects import at_most_once
 from fanout.event import Event
-from fanout.failures import Discard, Reject
+from fanout.handler import subscriber
+from fanout.idempotency import at_most_once
 from fanout.mail import MalformedAddressError, deliverable
-from fanout.subscriber import Outcome, subscriber
+from fanout.outcomes import Discard, Outcome, Reject
 from user_registration import settings, suppression, welcome
 
 

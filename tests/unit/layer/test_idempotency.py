@@ -1,4 +1,4 @@
-"""Effects: once, although the event comes twice, at the same moment, or again after a crash."""
+"""Effects happen once: for duplicates, for concurrent deliveries, and after a crash."""
 
 import contextlib
 import time
@@ -8,21 +8,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from fanout import aws, effects
+from fanout import aws, idempotency
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.deadline import Deadline, DeadlineReached
-from fanout.effects import (
-    ConditionFailedError,
-    at_most_once,
-    put_once,
-    to_item,
-    transact,
-    transact_batch_once,
-    transact_once,
-)
+from fanout.dynamodb import ConditionFailedError, to_item, transact
 from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.idempotency import at_most_once, put_once, transact_batch_once, transact_once
+from fanout.outcomes import Outcome, Reject, Retry
 from fanout.testing import LambdaContext
 
 EVENT = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="1")
@@ -101,7 +93,7 @@ def test_a_batch_whose_effect_is_refused_leaves_nothing_and_says_which_action_it
     assert items(table) == []
 
 
-def test_a_transaction_without_a_marker_writes_all_or_says_which_action_was_refused(table: str, items: Items) -> None:
+def test_a_transaction_without_a_record_writes_all_or_says_which_action_was_refused(table: str, items: Items) -> None:
     transact([add_one(table)])
     refused = add_one(table, "attribute_exists(opened)")
     refused["Update"]["Key"] = to_item({"pk": "another", "sk": "-"})
@@ -110,17 +102,17 @@ def test_a_transaction_without_a_marker_writes_all_or_says_which_action_was_refu
     assert (raised.value.failed, hits(items)) == ([1], 1)
 
 
-def test_a_condition_of_the_effect_that_fails_leaves_neither_effect_nor_marker(table: str, items: Items) -> None:
+def test_a_condition_of_the_effect_that_fails_leaves_neither_effect_nor_record(table: str, items: Items) -> None:
     with pytest.raises(ConditionFailedError) as raised:
         transact_once(EVENT, table, [add_one(table, "attribute_exists(opened)")])
     assert raised.value.failed == [0]
     assert items(table) == []
 
 
-def test_markers_outlive_the_archive(table: str, items: Items) -> None:
+def test_idempotency_records_outlive_the_archive(table: str, items: Items) -> None:
     transact_once(EVENT, table, [add_one(table)])
-    [marker] = [item for item in items(table) if "expires_at" in item]
-    assert int(marker["expires_at"]) > time.time() + 365 * 86_400
+    [record] = [item for item in items(table) if "expires_at" in item]
+    assert int(record["expires_at"]) > time.time() + 365 * 86_400
 
 
 class Mailer:
@@ -192,7 +184,7 @@ def test_an_attempt_that_was_killed_leaves_the_outcome_unknown(
     with pytest.raises(type(killed)):
         once(table, mailer)
     now = time.time()
-    monkeypatch.setattr(effects.time, "time", lambda: now + 61)
+    monkeypatch.setattr(idempotency.time, "time", lambda: now + 61)
     with pytest.raises(Reject, match="outcome-unknown"):
         once(table, Mailer())
     assert mailer.sent == 1
@@ -239,7 +231,7 @@ def test_how_an_attempt_ended_is_recorded_although_the_table_is_throttled_for_a_
         return update(**parameters)
 
     monkeypatch.setattr(client, "update_item", throttled)
-    monkeypatch.setattr(effects.time, "sleep", lambda _: None)
+    monkeypatch.setattr(idempotency.time, "sleep", lambda _: None)
     with contextlib.suppress(Retry):
         once(table, mailer)
     assert [item["state"] for item in items(table)] == [state]
@@ -260,7 +252,7 @@ def test_a_release_whose_answer_was_lost_does_not_undo_what_others_did_since(
         raise ConnectionClosedError(endpoint_url="x")
 
     monkeypatch.setattr(client, "update_item", answer_lost)
-    monkeypatch.setattr(effects.time, "sleep", lambda _: None)
+    monkeypatch.setattr(idempotency.time, "sleep", lambda _: None)
     with pytest.raises(Retry, match="throttled"):
         once(table, Mailer(Retry("throttled")))
     assert [item["state"] for item in items(table)] == ["done"]
@@ -274,7 +266,7 @@ def test_an_end_that_can_never_be_recorded_raises_what_dynamodb_says(
         raise ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem")
 
     monkeypatch.setattr(aws.client("dynamodb"), "update_item", down)
-    monkeypatch.setattr(effects.time, "sleep", lambda _: None)
+    monkeypatch.setattr(idempotency.time, "sleep", lambda _: None)
     mailer = Mailer()
     with pytest.raises(ClientError, match="InternalServerError"):
         once(table, mailer)
