@@ -185,7 +185,7 @@ def queues(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Queues:
     """The queues of the subscriber under test, and the environment that names them."""
     made = Queues()
     monkeypatch.setenv("FANOUT_SUBSCRIBER", "team_events/team_a")
-    monkeypatch.setenv("FANOUT_INBOX_URL", made.inbox)
+    monkeypatch.setenv("FANOUT_QUEUE_URL", made.inbox)
     monkeypatch.setenv("FANOUT_DEAD_LETTER_URL", made.dead_letters)
     monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "")
     return made

@@ -23,7 +23,7 @@ class SubscriberSettings(msgspec.Struct, frozen=True):
     """The environment that `platform/subscriber.yaml` and the use case's template give a subscriber."""
 
     fanout_subscriber: str
-    fanout_inbox_url: str
+    fanout_queue_url: str
     fanout_dead_letter_url: str
     fanout_max_attempts: int = 10
     fanout_backoff_seconds: float = 15
@@ -46,7 +46,7 @@ def send_delayed(event: Event[Any], seconds: float) -> None:
     The event has the queue's retries and dead letters. It may be delivered twice, and late if the subscriber is down.
     Raises what SQS raises.
     """
-    queue = settings.load(SubscriberSettings).fanout_inbox_url
+    queue = settings.load(SubscriberSettings).fanout_queue_url
     _send(queue, encode(event).decode(), {}, RedeliveryState(), seconds)
 
 
@@ -112,7 +112,7 @@ class Queue:
 
     def _change_visibility(self, delivery: Delivery, seconds: float) -> None:
         aws.client("sqs").change_message_visibility(
-            QueueUrl=self._settings.fanout_inbox_url,
+            QueueUrl=self._settings.fanout_queue_url,
             ReceiptHandle=delivery.receipt_handle,
             VisibilityTimeout=max(0, round(seconds)),
         )
@@ -123,7 +123,7 @@ class Queue:
             message_id=delivery.notification.message_id,
             timestamp=delivery.notification.timestamp,
         )
-        _send(self._settings.fanout_inbox_url, delivery.body, _publisher_attributes(delivery), state, seconds)
+        _send(self._settings.fanout_queue_url, delivery.body, _publisher_attributes(delivery), state, seconds)
 
 
 def _send(queue: str, body: str, attributes: dict[str, dict[str, Any]], state: RedeliveryState, seconds: float) -> None:

@@ -262,7 +262,7 @@ def test_a_failed_invocation_that_sns_did_not_make_is_poison_like_any_other(
 def test_a_direct_delivery_that_cannot_reach_its_inbox_is_left_to_lambda(
     queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FANOUT_INBOX_URL", f"{queues.inbox}-gone")
+    monkeypatch.setenv("FANOUT_QUEUE_URL", f"{queues.inbox}-gone")
     handler = subscriber(TeamMessagePosted)(obey.__wrapped__)  # type: ignore[attr-defined]
     with pytest.raises(ClientError):
         handler(lambda_event([sns_record(event("fail"))]), LambdaContext())
