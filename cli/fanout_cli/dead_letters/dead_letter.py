@@ -23,7 +23,9 @@ PATIENCE_SECONDS = 5.0
 _AGAIN_SECONDS = 0.2
 
 # What the runtime says of a letter.
-RUNTIME_ATTRIBUTES = frozenset({"outcome", "reason", "subscriber", "event_id", "event_type", "attempts", "rejected_at"})
+RUNTIME_ATTRIBUTES = frozenset(
+    {"outcome", "reason", "code", "subscriber", "event_id", "event_type", "attempts", "rejected_at"}
+)
 _OUTCOMES = frozenset({"rejected", "dead-lettered"})
 _WRITTEN_BY_RUNTIME = RUNTIME_ATTRIBUTES | {REDELIVERY_ATTRIBUTE}
 # A publisher may have written the attribute.
@@ -52,6 +54,8 @@ class DeadLetter:
     origin: Origin
     outcome: str
     """rejected if a subscriber said so, else dead-lettered"""
+    code: str | None
+    """the rejection's code; docs/rejections.md lists them"""
     reason: str | None
     """what the runtime wrote; None where nobody could"""
     attempts: int | None
@@ -64,7 +68,10 @@ class DeadLetter:
 
     @property
     def cause_class(self) -> str:
-        """What letters are grouped by: what stands before the colon of the cause; "gave up" whatever the attempts."""
+        """What letters are grouped by: the code, else what stands before the colon of the cause; "gave up" whatever the
+        attempts."""
+        if self.code:
+            return self.code
         if _GAVE_UP.match(self.cause):
             return "gave up"
         return self.cause.partition(":")[0].strip()
@@ -140,6 +147,7 @@ def read(message: Mapping[str, Any]) -> DeadLetter:
         message_ids=frozenset(message_ids),
         origin=origin,
         outcome="rejected" if by_runtime and attributes.get("outcome") == "rejected" else "dead-lettered",
+        code=attributes.get("code") or None if by_runtime else None,
         reason=reason,
         attempts=int(attempts) if attempts.isdecimal() and len(attempts) < _LONGEST_NUMBER else None,
         at=parse_time(stated) or _sent_at(system),

@@ -116,7 +116,7 @@ def _compare(event: Event[AuditRecorded]) -> Outcome:
     if "body" not in entry:
         raise Retry("chain: the event is marked as recorded and has no entry; fanout audit verify tells")
     if not documents.is_of(event, entry["body"].encode(), settings.sensitive_paths()):
-        raise Reject(f"conflict: entry {sequence} is of another event under the same source and id")
+        raise Reject("conflict", f"entry {sequence} is of another event under the same source and id")
     return Outcome.DUPLICATE
 
 

@@ -43,7 +43,7 @@ def document(event: Event[AuditRecorded], paths: Sequence[str]) -> bytes:
     masked, hits = _masked(msgspec.to_builtins(event), paths)
     found = rfc8785.dumps({"event": masked, "masked": hits})
     if len(found) > LARGEST:
-        raise Reject(f"too-large: {len(found)} bytes are to be kept of it, {LARGEST} is the most")
+        raise Reject("too-large", f"{len(found)} bytes are to be kept of it, {LARGEST} is the most")
     return found
 
 

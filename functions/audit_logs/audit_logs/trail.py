@@ -43,5 +43,5 @@ def preserve(event: Event[AuditRecorded]) -> Outcome:
         return Outcome.PROCESSED
     kept = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     if not documents.is_of(event, kept, settings.sensitive_paths()):
-        raise Reject("conflict: another event is preserved under the same source and id")
+        raise Reject("conflict", "another event is preserved under the same source and id")
     return Outcome.DUPLICATE

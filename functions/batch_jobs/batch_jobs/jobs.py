@@ -63,7 +63,7 @@ def record(event: Event[JobRequested]) -> tuple[Job, bool]:
         return job, True
     known = read(job.job_id)
     if known.request != job.request:
-        raise Reject("conflict: another request has the same job_id")
+        raise Reject("conflict", "another request has the same job_id")
     return known, False
 
 

@@ -28,7 +28,7 @@ def apply(event: Event[RowChanged]) -> Outcome:
     """
     change = event.data
     if change.table != settings.dynamodb().primary_table:
-        raise Discard("another-table: this is the replica of one table, and the row is not in it")
+        raise Discard("another-table", "this is the replica of one table, and the row is not in it")
     try:
         aws.client("dynamodb").put_item(
             TableName=settings.dynamodb().replica_table,
@@ -43,7 +43,7 @@ def apply(event: Event[RowChanged]) -> Outcome:
             return check_staleness(change.version, _present(error))
         # DynamoDB's refusal, above all of an item that our attributes make too large; and boto3's, of a wrong type.
         if (aws.error_code(error) or type(error).__name__) in {"ValidationException", "ParamValidationError"}:
-            raise Reject("refused: DynamoDB does not take the row with the replica's own attributes") from None
+            raise Reject("refused", "DynamoDB does not take the row with the replica's own attributes") from None
         raise
     return Outcome.PROCESSED
 
@@ -53,11 +53,11 @@ def _item(change: RowChanged) -> dict[str, Any]:
     if change.after is None:
         marks |= {DELETED: True, EXPIRES_AT: record_expiry()}
     elif any(name.startswith(REPLICA) for name in change.after):
-        raise Reject(f"reserved: the row has an attribute whose name begins with {REPLICA}")
+        raise Reject("reserved", f"the row has an attribute whose name begins with {REPLICA}")
     try:
         return {**attribute_values(change.after or change.key), **to_item(marks)}
     except ValueError:
-        raise Reject("refused: the row holds what is not a DynamoDB attribute value") from None
+        raise Reject("refused", "the row holds what is not a DynamoDB attribute value") from None
 
 
 def _present(error: Exception) -> str:

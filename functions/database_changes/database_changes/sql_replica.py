@@ -89,12 +89,12 @@ def _write(values: dict[str, Any]) -> str | None:
             return None
         [present] = connection.execute(_PRESENT, values).fetchone() or [""]
     except psycopg.errors.ProgramLimitExceeded as error:  # a kind of OperationalError: a key beyond what an index takes
-        raise Reject(f"refused: PostgreSQL cannot index the row's key ({_what(error)})") from None
+        raise Reject("refused", f"PostgreSQL cannot index the row's key ({_what(error)})") from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         _forget(connection)
         raise Retry(f"unreachable: the SQL replica ({_what(error)})") from error
     except psycopg.DataError as error:
-        raise Reject(f"refused: PostgreSQL does not take the row or its event's id ({_what(error)})") from None
+        raise Reject("refused", f"PostgreSQL does not take the row or its event's id ({_what(error)})") from None
     except BaseException:  # the deadline among them: the state of the connection is unknown
         _forget(connection)
         raise

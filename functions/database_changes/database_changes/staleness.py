@@ -7,4 +7,4 @@ def check_staleness(version: str, present: str) -> Outcome:
     """Return DUPLICATE for the very change the replica has; raise Discard for an older one."""
     if version == present:
         return Outcome.DUPLICATE
-    raise Discard("superseded: the replica has a later version of the row")
+    raise Discard("superseded", "the replica has a later version of the row")

@@ -117,13 +117,13 @@ def _earlier(new: Capture) -> Capture:
     item = from_item(answer["Item"])
     found = msgspec.convert({**item, "amount": int(item["amount"])}, Capture)
     if found.request() != new.request():
-        raise Reject("conflict: an earlier order under the same id had another total or customer")
+        raise Reject("conflict", "an earlier order under the same id had another total or customer")
     if found.is_settled:
         return found
     if found.provider != new.provider:
-        raise Reject(f"provider-changed: this payment was begun with {found.provider}; check its outcome there")
+        raise Reject("provider-changed", f"this payment was begun with {found.provider}; check its outcome there")
     if new.begun_at - found.begun_at > KEY_LIFETIME:
-        raise Reject("outcome-unknown: the provider was first asked more than a day ago; check the outcome with it")
+        raise Reject("outcome-unknown", "the provider was first asked more than a day ago; check the outcome with it")
     return found
 
 

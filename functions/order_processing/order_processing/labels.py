@@ -81,7 +81,7 @@ def _compare(order: OrderSubmitted) -> Outcome:
     if not found:
         raise Retry("label: it was deleted concurrently")
     if found["consignment"] != _consignment(order):
-        raise Reject("conflict: an earlier order under the same id had another address or other parcels")
+        raise Reject("conflict", "an earlier order under the same id had another address or other parcels")
     return Outcome.DUPLICATE
 
 

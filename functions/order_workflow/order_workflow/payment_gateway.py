@@ -37,7 +37,7 @@ class PaymentGateway:
         }
         answer = self._provider.ask("refunds", key, body)
         if isinstance(answer, Refused):
-            raise Reject(f"refund-refused: the payment provider answers {answer.status} {answer.code}".rstrip())
+            raise Reject("refund-refused", f"the payment provider answers {answer.status} {answer.code}".rstrip())
         return answer.reference
 
 

@@ -84,7 +84,7 @@ def reserve(event: Event[OrderPlaced]) -> tuple[Reservation, bool]:
     for _ in range(_STEPS):
         found, version = _records().read(order_id)
         if found.items and found.items != items:
-            raise Reject("conflict: an earlier order under the same id had other lines")
+            raise Reject("conflict", "an earlier order under the same id had other lines")
         if found.state in _SETTLED:
             return found, False
         begun = msgspec.structs.replace(found, items=items, placed=cause(event)) if found.state == "new" else found

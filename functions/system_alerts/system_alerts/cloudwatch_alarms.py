@@ -71,14 +71,14 @@ def from_cloudwatch(notification: Notification) -> Event[Any] | None:
     try:
         alarm = _read(msgspec.json.decode(text, type=dict[str, Any]), notification)
     except (ValueError, RecursionError) as error:
-        raise Reject(f"invalid-event: not a CloudWatch alarm: {error}") from None
+        raise Reject("invalid-event", f"not a CloudWatch alarm: {error}") from None
     # This stack cannot report its own faults: its alarms would come back to it, or go nowhere. The operator's topic,
     # which they are published on, has other ways to a person.
     own = settings.alarms().own_stack
     if own and alarm.name.startswith(f"{own}-"):
-        raise Discard("own-alarm: it is about this stack, which cannot report its own faults")
+        raise Discard("own-alarm", "it is about this stack, which cannot report its own faults")
     if alarm.state not in {"ALARM", "OK"}:
-        raise Discard(f"no-news: the alarm's state is {alarm.state[:40]!r}")
+        raise Discard("no-news", f"the alarm's state is {alarm.state[:40]!r}")
     contract = AlertRaised if alarm.state == "ALARM" else AlertResolved
     return Event.new(_alert(alarm, contract), source=SOURCE, id=_id(alarm), time=alarm.changed_at)
 

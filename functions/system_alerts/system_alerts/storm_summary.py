@@ -22,7 +22,7 @@ def summarize_window(event: Event[AlertWindowEnded]) -> Outcome:
     """
     window = windows.parse(event.data.window)
     if window is None:
-        raise Reject("invalid-event: there is no window of this name")
+        raise Reject("invalid-event", "there is no window of this name")
     left = window.ends_at - time.time()
     if left > 0:
         raise Retry("early: the window has not ended", after=left + windows.GRACE_SECONDS)
@@ -45,7 +45,7 @@ def _write(event: Event[AlertWindowEnded], window: Window, key: dict[str, str]) 
     """Store the summary with a lease, so that only this delivery publishes it."""
     counted, held = list(windows.counted_alerts(window)), windows.suppressed(window)
     if len(counted) <= settings.dispatch().storm_threshold and not held:
-        raise Discard(f"calm: {len(counted)} alerts in the window")
+        raise Discard("calm", f"{len(counted)} alerts in the window")
     notice = encode(event.caused(_summary(window, counted, held))).decode()
     lease_until = int(time.time()) + alert_store.LEASE_SECONDS
     item: table.Item = {**key, "notice": notice, "lease_until": lease_until, "expires_at": record_expiry()}

@@ -25,7 +25,7 @@ def add(feed: str, event: Event[TeamMessagePosted]) -> Outcome:
     for a text that exceeds an item's size.
     """
     if len(event.data.text.encode()) > _LONGEST_TEXT:
-        raise Reject(f"too-large: a feed takes texts of up to {_LONGEST_TEXT} bytes")
+        raise Reject("too-large", f"a feed takes texts of up to {_LONGEST_TEXT} bytes")
     posted_at = event.occurred_at.isoformat(timespec="milliseconds")
     return put_once(
         _table(),

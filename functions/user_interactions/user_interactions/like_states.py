@@ -36,7 +36,7 @@ def apply(event: Event[PostLiked | PostUnliked]) -> Outcome:
         if before is not None and _version(before) >= _version(after):
             if _version(before) == _version(after):
                 return Outcome.DUPLICATE
-            raise Discard("overtaken: a later interaction of this user with this post was applied before")
+            raise Discard("overtaken", "a later interaction of this user with this post was applied before")
         try:
             transact([_put(after, before), *_changes(event, before, after).actions()])
         except ConditionFailedError:

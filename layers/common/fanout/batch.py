@@ -35,6 +35,8 @@ class Result(msgspec.Struct):
     outcome: Outcome = Outcome.RETRYING
     reason: str | None = _DEADLINE
     """Default: the deadline interrupted the work."""
+    code: str | None = None
+    """Of a Reject or Discard; the reason begins with it."""
     after: float | None = None
     event: Event[Any] | None = None
 
@@ -44,9 +46,9 @@ class Result(msgspec.Struct):
             case Outcome():
                 self.outcome, self.reason = answer, None
             case Reject():
-                self.outcome, self.reason = Outcome.REJECTED, excerpt(answer.reason)
+                self.outcome, self.reason, self.code = Outcome.REJECTED, excerpt(str(answer)), answer.code
             case Discard():
-                self.outcome, self.reason = Outcome.DISCARDED, excerpt(answer.reason)
+                self.outcome, self.reason, self.code = Outcome.DISCARDED, excerpt(str(answer)), answer.code
             case Retry():
                 self.outcome, self.reason = Outcome.RETRYING, excerpt(answer.reason) or "retry"
                 self.after = answer.after
@@ -185,7 +187,7 @@ class Batch:
         for copy, first in copies:
             processed = first.outcome is Outcome.PROCESSED
             copy.outcome = Outcome.DUPLICATE if processed else first.outcome
-            copy.reason, copy.after = first.reason, first.after
+            copy.reason, copy.code, copy.after = first.reason, first.code, first.after
         return results
 
     def _validate(
@@ -237,6 +239,7 @@ class Batch:
                     delivery,
                     outcome=result.outcome,
                     reason=result.reason or "",
+                    code=result.code,
                     event_id=result.event.id if result.event else None,
                     event_type=result.event.type if result.event else None,
                 )
@@ -293,6 +296,7 @@ class Batch:
             request_id=self._request_id,
             outcome=result.outcome.value,
             reason=result.reason,
+            code=result.code,
             duration=duration,
         )
         self._outcomes[receipt.outcome] += 1

@@ -61,20 +61,20 @@ class ClaimChecks:
             found = aws.client("s3").get_object(Bucket=self._bucket, Key=f"{self._prefix}{stub.claimcheck}")
             if found["ContentLength"] > MAX_BYTES:
                 raise Reject(
-                    f"claim-check-too-large: {found['ContentLength']} bytes are stored, {MAX_BYTES} is the most"
+                    "claim-check-too-large", f"{found['ContentLength']} bytes are stored, {MAX_BYTES} is the most"
                 )
             body = found["Body"].read()
         except Exception as error:
             if aws.error_code(error) in {"NoSuchKey", "404"}:
-                raise Reject("claim-check-missing: nothing is stored under the event's claim check") from None
+                raise Reject("claim-check-missing", "nothing is stored under the event's claim check") from None
             raise
         if hashlib.sha256(body).hexdigest() != stub.claimcheck:
-            raise Reject("claim-check-altered: the stored object does not have the claim check's digest")
+            raise Reject("claim-check-altered", "the stored object does not have the claim check's digest")
         try:
             event = decode(body)
         except InvalidEvent as error:
-            raise Reject(f"claim-check-invalid: {error}") from None
+            raise Reject("claim-check-invalid", str(error)) from None
         if (event.source, event.id, event.type) != (stub.source, stub.id, stub.type):
-            raise Reject("claim-check-mismatch: the stored event is not the stub's")
+            raise Reject("claim-check-mismatch", "the stored event is not the stub's")
         # An event without a time has that of its publishing, which the parser has set on the stub.
         return event if event.time else msgspec.structs.replace(event, time=stub.time)

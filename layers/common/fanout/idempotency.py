@@ -145,7 +145,7 @@ def at_most_once(
             record.save("released", {})
             raise
         code = aws.error_code(error) or type(error).__name__
-        raise Reject(f"outcome-unknown: {code} while it was under way; find out whether it happened") from error
+        raise Reject("outcome-unknown", f"{code} while it was under way; find out whether it happened") from error
     record.save("done", details or {})
     return Outcome.PROCESSED
 
@@ -189,7 +189,7 @@ class _OnceRecord:
         left = float(found["lease_until"]) - now
         if left > 0:
             raise Retry("another attempt is under way", after=left + 1)
-        raise Reject("outcome-unknown: an earlier attempt began and never ended; find out whether it happened")
+        raise Reject("outcome-unknown", "an earlier attempt began and never ended; find out whether it happened")
 
     def save(self, state: str, details: Mapping[str, Any]) -> None:
         """Record how the attempt ended, with its details, if the record still belongs to this attempt.

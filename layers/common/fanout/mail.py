@@ -175,7 +175,7 @@ def _judge(error: Exception) -> None:
         return
     if code in _REFUSED:
         why = " (sender or recipient is not verified in SES)" if "not verified" in text else ""
-        raise Reject(f"refused: SES answers {code}{why}") from error
+        raise Reject("refused", f"SES answers {code}{why}") from error
     if code in _PAUSED or "daily message quota" in text:
         raise Retry(f"paused: SES answers {code}", after=_LONG_WAIT) from error
     raise Retry(f"not-taken: SES answers {code}") from error  # throttled, or we are not allowed to

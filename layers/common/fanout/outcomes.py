@@ -33,20 +33,22 @@ class Retry(Exception):
         self.after = after
 
 
-class Reject(Exception):
+class _Decision(Exception):
+    """An outcome that no further attempt changes, with a code that programs read and a detail for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """code: lower-case words joined by hyphens, a literal: docs/rejections.md lists all of them."""
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class Reject(_Decision):
     """Never: no attempt at this event can succeed. It goes to the dead-letter queue at once."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
-
-class Discard(Exception):
+class Discard(_Decision):
     """Not for this subscriber: nothing to do. The event is acknowledged, and its receipt says why nothing happened."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 Answer = Outcome | Retry | Reject | Discard

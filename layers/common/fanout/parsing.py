@@ -30,7 +30,7 @@ class Parser:
             # An event made from a foreign message must satisfy envelope and contract as any other.
             event = decode(notification.text if translated is None else encode(translated))
         except (InvalidEvent, UnicodeEncodeError) as error:
-            raise Reject(f"invalid-event: {error}") from None
+            raise Reject("invalid-event", str(error)) from None
         return event if event.time else msgspec.structs.replace(event, time=notification.timestamp)
 
     def validate(self, event: Event[Any]) -> Event[Any]:
@@ -38,14 +38,14 @@ class Parser:
         schema = self._accepted.get(event.type)
         if schema is None:
             if contracts.schema_of(event.type) is None:
-                raise Reject(f"unknown-type: no contract is known for {event.type!r}")
-            raise Discard(f"not-handled: this subscriber does not handle {event.type}")
+                raise Reject("unknown-type", f"no contract is known for {event.type!r}")
+            raise Discard("not-handled", f"this subscriber does not handle {event.type}")
         if event.claimcheck is not None:
             claim_checks = ClaimChecks.configured()
             if claim_checks is None:
-                raise Reject("claim-check-unconfigured: FANOUT_CLAIM_CHECK_BUCKET is not set")
+                raise Reject("claim-check-unconfigured", "FANOUT_CLAIM_CHECK_BUCKET is not set")
             event = claim_checks.retrieve(event)
         try:
             return decode_data(event, schema)
         except InvalidEvent as error:
-            raise Reject(f"invalid-event: {error}") from None
+            raise Reject("invalid-event", str(error)) from None

@@ -80,7 +80,14 @@ class Queue:
         return True
 
     def dead_letter(
-        self, delivery: Delivery, *, outcome: str, reason: str, event_id: str | None, event_type: str | None
+        self,
+        delivery: Delivery,
+        *,
+        outcome: str,
+        reason: str,
+        code: str | None,
+        event_id: str | None,
+        event_type: str | None,
     ) -> None:
         """Send the delivery to the dead-letter queue, with subscriber, reason and time as message attributes.
 
@@ -90,6 +97,7 @@ class Queue:
         about = {
             "outcome": outcome,
             "reason": reason,
+            "code": code,
             "subscriber": self._settings.fanout_subscriber,
             "event_id": event_id,
             "event_type": event_type,

@@ -55,6 +55,8 @@ class Receipt(msgspec.Struct, kw_only=True, tag_field="message", tag="receipt"):
     attempt: int
     outcome: str
     reason: str | None
+    code: str | None = None
+    """Of a rejection or a discard; the reason begins with it."""
     published_at: datetime
     age_ms: int
     duration_ms: float
@@ -82,6 +84,7 @@ def write_receipt(
     request_id: str,
     outcome: str,
     reason: str | None,
+    code: str | None,
     duration: float,
 ) -> Receipt:
     """Write the receipt of one delivery and return it. event: None if the body holds none. duration: in seconds."""
@@ -99,6 +102,7 @@ def write_receipt(
         attempt=delivery.attempt,
         outcome=outcome,
         reason=reason,
+        code=code,
         published_at=published_at,
         age_ms=max(0, round((now - published_at).total_seconds() * 1000)),
         duration_ms=round(duration * 1000, 3),

@@ -97,7 +97,7 @@ def test_a_raw_letter_comes_to_the_inbox_as_it_was_with_attempts_that_begin_anew
     carried = RedeliveryState(attempts=7, message_id="as-first-published")
     body = event()
     letters.put(
-        body, outcome="dead-lettered", reason="gave up after 10 attempts: x", subscriber="s", attempts="10",
+        body, outcome="dead-lettered", reason="gave up after 10 attempts: x", code="c", subscriber="s", attempts="10",
         event_id="e", event_type="t", rejected_at="2026-11-22T12:00:00Z", fanout=msgspec.json.encode(carried).decode(),
     )  # fmt: skip
     assert letters.redrive().count("redriven") == 1

@@ -100,8 +100,8 @@ def test_every_event_may_get_an_answer_of_its_own(queues: Queues, lines: Lines) 
         Outcome.PROCESSED,
         Outcome.DUPLICATE,
         Retry("busy", after=60),
-        Reject("bad"),
-        Discard("no"),
+        Reject("bad", "in itself"),
+        Discard("no", "thanks"),
     ]
 
     @batch_subscriber(TeamMessagePosted)
@@ -114,8 +114,8 @@ def test_every_event_may_get_an_answer_of_its_own(queues: Queues, lines: Lines) 
         ("processed", None),
         ("duplicate", None),
         ("retrying", "busy"),
-        ("rejected", "bad"),
-        ("discarded", "no"),
+        ("rejected", "bad: in itself"),
+        ("discarded", "no: thanks"),
     ]
 
 
@@ -190,7 +190,11 @@ def test_whatever_a_batch_holds_exactly_the_retried_records_come_again(
 ) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> list[Answer]:
-        meaning: dict[str, Answer] = {"fine": Outcome.PROCESSED, "retry": Retry(after=1), "reject": Reject("no")}
+        meaning: dict[str, Answer] = {
+            "fine": Outcome.PROCESSED,
+            "retry": Retry(after=1),
+            "reject": Reject("no", "thanks"),
+        }
         return [meaning[each.data.text] for each in events]
 
     records = [sqs_record("{" if word == "poison" else event(word), receive_count=attempt) for word in words]

@@ -49,9 +49,9 @@ def obey(event: Event[TeamMessagePosted]) -> Outcome | None:
         case ["retry"]:
             raise Retry
         case ["reject"]:
-            raise Reject("told to")
+            raise Reject("told-to", "by a test")
         case ["discard"]:
-            raise Discard("told to")
+            raise Discard("told-to", "by a test")
         case ["fail"]:
             raise ValueError("ada@example.com")
         case ["throttled"]:
@@ -99,12 +99,12 @@ def test_every_word_of_a_handler_has_its_consequence(queues: Queues, lines: Line
     assert outcomes(lines) == [
         ("processed", None),
         ("duplicate", None),
-        ("discarded", "told to"),
-        ("rejected", "told to"),
+        ("discarded", "told-to: by a test"),
+        ("rejected", "told-to: by a test"),
         ("retrying", "told to"),
         ("retrying", "ValueError"),
     ]
-    assert [letter["reason"] for letter in queues.dead()] == ["told to"]
+    assert [letter["reason"] for letter in queues.dead()] == ["told-to: by a test"]
 
 
 def test_a_dead_letter_says_who_why_what_and_holds_the_body_as_it_came(queues: Queues) -> None:
@@ -119,7 +119,8 @@ def test_a_dead_letter_says_who_why_what_and_holds_the_body_as_it_came(queues: Q
     assert set(published) == {"timestamp"}
     assert letter == {
         "outcome": "rejected",
-        "reason": "told to",
+        "reason": "told-to: by a test",
+        "code": "told-to",
         "subscriber": "team_events/team_a",
         "event_id": sent.id,
         "event_type": "team.message.posted.v1",
@@ -145,6 +146,7 @@ def test_poison_is_rejected_and_harms_no_neighbour(body: str, reason: str, queue
     [letter] = queues.dead()
     assert letter["body"] == body
     assert letter["reason"].startswith(reason)
+    assert letter["code"] == reason.partition(":")[0]
 
 
 def test_an_event_of_a_known_type_that_is_not_handled_is_discarded(queues: Queues, lines: Lines) -> None:
@@ -407,7 +409,7 @@ def test_an_event_without_a_time_has_that_of_its_publishing(queues: Queues) -> N
 def test_translate_decides_first_and_may_refuse(queues: Queues, lines: Lines) -> None:
     def translate(notification: Notification) -> Event[Any] | None:
         if notification.text == "no":
-            raise Discard("not for events")
+            raise Discard("no-event", "not for events")
         return event("fine") if notification.text == "yes" else None
 
     handler = subscriber(TeamMessagePosted, translate=translate)(obey.__wrapped__)  # type: ignore[attr-defined]
@@ -486,7 +488,7 @@ def test_a_record_that_is_not_as_aws_makes_them_is_given_back_and_its_neighbours
 
 def test_a_reason_of_a_megabyte_is_cut_for_the_log(queues: Queues, lines: Lines) -> None:
     def complain(_: Event[TeamMessagePosted]) -> None:
-        raise Reject("A" * 1_000_000)
+        raise Reject("long", "A" * 1_000_000)
 
     run(subscriber(TeamMessagePosted)(complain), sqs_record(event()))
     [(outcome, reason)] = outcomes(lines)
@@ -532,3 +534,8 @@ def test_an_event_without_a_time_that_was_stored_has_that_of_its_publishing(
     record = sqs_record(stub)
     run(subscriber(TeamMessagePosted)(seen.append), record)
     assert seen[0].occurred_at.timestamp() * 1000 == float(record["attributes"]["SentTimestamp"])
+
+
+def test_the_code_of_a_rejection_and_of_a_discard_is_a_field_of_the_receipt(lines: Lines, queues: Queues) -> None:
+    run(obey, *(sqs_record(event(text)) for text in ("fine", "reject", "discard", "retry")))
+    assert [receipt["code"] for receipt in lines("receipt")] == [None, "told-to", "told-to", None]

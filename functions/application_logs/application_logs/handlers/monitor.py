@@ -27,7 +27,7 @@ def handler(events: list[Event[LogEntry]]) -> list[Answer]:
         if error_counts.is_counted(event):
             windows.setdefault(Window.of(event, _settings().alert_window_seconds), []).append(event)
         else:
-            answers[event.identity] = Discard("below-warning: only warnings and errors are counted")
+            answers[event.identity] = Discard("below-warning", "only warnings and errors are counted")
     for window, entries in windows.items():
         answers |= _handle(window, entries)
     return [answers[event.identity] for event in events]

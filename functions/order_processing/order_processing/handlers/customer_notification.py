@@ -21,7 +21,7 @@ def handler(event: Event[OrderSubmitted]) -> Outcome:
     try:
         recipient = deliverable(order.customer.email)
     except MalformedAddressError as error:
-        raise Reject(f"malformed-address: {error}") from None
+        raise Reject("malformed-address", str(error)) from None
     sender = settings.notification()
     written = order_mail.render(order)
 

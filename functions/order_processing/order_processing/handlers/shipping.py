@@ -17,5 +17,5 @@ def handler(event: Event[OrderSubmitted]) -> Outcome:
         try:
             services.append(tariffs.service_for(parcel.weight_grams, order.shipping_address.country, origin))
         except tariffs.NoServiceError as error:
-            raise Reject(f"no-service: parcel {number} weighs {error}") from None
+            raise Reject("no-service", f"parcel {number} weighs {error}") from None
     return labels.make(event, services)

@@ -75,7 +75,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             order_id=order.order_id, customer_id=order.customer_id, amount=order.total, currency=order.currency
         )
         if self.charge is not None and self.charge != charge:
-            raise Reject("conflict: an earlier order under the same id had another total or customer")
+            raise Reject("conflict", "an earlier order under the same id had another total or customer")
         if self.state != "new":
             return self
         return msgspec.structs.replace(

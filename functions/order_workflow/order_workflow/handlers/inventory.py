@@ -18,6 +18,6 @@ def handler(event: Event[Any]) -> Outcome:
     reservation, is_new = reservation_store.reserve(event)
     outcome = reservation.outcome()
     if outcome is None:
-        raise Discard("cancelled: the order was cancelled before stock was reserved")
+        raise Discard("cancelled", "the order was cancelled before stock was reserved")
     event_publisher.publish([outcome])
     return Outcome.PROCESSED if is_new else Outcome.DUPLICATE

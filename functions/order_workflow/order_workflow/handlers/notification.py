@@ -19,11 +19,11 @@ def handler(event: Event[OrderConfirmed | OrderCancelled]) -> Outcome:
     """Send the mail and record it."""
     order = event.data
     if order.email is None:
-        raise Discard("no-address: the order has no e-mail address")
+        raise Discard("no-address", "the order has no e-mail address")
     try:
         recipient = deliverable(order.email)
     except MalformedAddressError as error:
-        raise Reject(f"malformed-address: {error}") from None
+        raise Reject("malformed-address", str(error)) from None
 
     sender = settings.notification()
     written = order_mail.render(order)

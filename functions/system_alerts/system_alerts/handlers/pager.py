@@ -28,7 +28,7 @@ def handler(event: Event[AlertNotification]) -> Outcome:
     """Send the notification, unless it has been sent, or would open what is over."""
     alert = event.data
     if alert.kind == "summary" and not alert.held_back:
-        raise Discard("no-incident: every alert in the summary has an incident of its own")
+        raise Discard("no-incident", "every alert in the summary has an incident of its own")
     webhook = webhooks.configured()
     if not webhook.routing_key:
         raise Retry("misconfigured: the webhook's secret holds no routing_key")
@@ -39,7 +39,7 @@ def handler(event: Event[AlertNotification]) -> Outcome:
         _send(webhook, event, "resolve")
     else:
         if _is_over(alert.incident):
-            raise Discard("over: the incident was resolved before this notification arrived")
+            raise Discard("over", "the incident was resolved before this notification arrived")
         _send(webhook, event, "trigger")
         if _is_over(alert.incident):  # resolved while the trigger was sent
             _send(webhook, event, "resolve")

@@ -12,5 +12,5 @@ from team_events.plain_text import from_plain_text
 def handler(event: Event[TeamMessagePosted]) -> Outcome:
     """Store the message, unless it is for others only."""
     if not event.data.is_for("team_b"):
-        raise Discard("not-addressed: the message is for other teams")
+        raise Discard("not-addressed", "the message is for other teams")
     return feeds.add("team_b", event)

@@ -12,7 +12,7 @@ from user_registration.domain.ses_feedback import from_ses
 def handler(event: Event[MailFeedback]) -> Outcome:
     """Suppress the addresses, unless the bounce is transient or the reader marked the mail as not spam."""
     if event.data.kind == "transient_bounce":
-        raise Discard(f"transient-bounce: {event.data.detail or 'no detail'}; the next mail may arrive")
+        raise Discard("transient-bounce", f"{event.data.detail or 'no detail'}; the next mail may arrive")
     if event.data.kind == "not_spam":
-        raise Discard("not-spam: the reader says that the mail is wanted")
+        raise Discard("not-spam", "the reader says that the mail is wanted")
     return suppression.suppress(event)

@@ -24,11 +24,11 @@ def handler(event: Event[UserRegistered]) -> Outcome:
     try:
         recipient = deliverable(user.email)
     except MalformedAddressError as error:
-        raise Reject(f"malformed-address: {error}") from None
+        raise Reject("malformed-address", str(error)) from None
 
     def check() -> None:
         if suppression.is_suppressed(recipient):
-            raise Discard("suppressed: mail to this address has bounced or was complained about")
+            raise Discard("suppressed", "mail to this address has bounced or was complained about")
 
     def send() -> Mapping[str, Any]:
         message_id = mail.send(
