@@ -19,7 +19,7 @@ from fanout.contracts.system_alerts import AlertRaised
 from fanout.dynamodb import condition_failed, from_item, to_item
 from fanout.event import Event, decode, decode_data, encode
 from fanout.outcomes import Outcome, Retry
-from fanout.publisher import Publisher, PublishError
+from fanout.publisher import publish
 
 # How long one delivery has the publishing to itself. Ending it early costs a second copy of the same event, no more.
 _LEASE_SECONDS = 10
@@ -44,10 +44,7 @@ def check(
         if Outcome.DUPLICATE in outcomes:
             raise Retry("alert: another delivery is about to publish it")
         return
-    try:
-        Publisher(settings.alert_topic_arn).publish([decode_data(decode(document), AlertRaised)])
-    except PublishError as error:
-        raise Retry(f"alert: not published ({error.failed[0].code})") from error
+    publish(settings.alert_topic_arn, [decode_data(decode(document), AlertRaised)])
     _note(settings.monitor_table, window)
 
 

@@ -17,6 +17,7 @@ import msgspec
 from fanout import aws, contracts
 from fanout.claim_check import ClaimChecks, TooLargeError
 from fanout.event import Event, InvalidEvent, encode, validate
+from fanout.outcomes import Retry
 
 MAX_ENTRIES = 10
 MAX_BYTES = 262_144
@@ -241,6 +242,24 @@ class Publisher:
                 return published, {**failed, **unanswered, **again}
             self._sleep(random.uniform(0.5, 1) * 0.1 * 2 ** (attempt - 1))  # noqa: S311 - jitter
         raise AssertionError("attempts is at least 1")
+
+
+def publish(
+    topic_arn: str,
+    events: Iterable[Event[Any]],
+    *,
+    claim_checks: ClaimChecks | None = None,
+    present: Callable[[Event[Any]], Presentation] | None = None,
+) -> None:
+    """Publish events from a handler, which is called again with their cause if this fails; see `Publisher`.
+
+    Call it after the effect is committed, and again for every duplicate of the cause: the ids are always the same.
+    Raises Retry if some events were not published; the reason lists SNS's codes.
+    """
+    try:
+        Publisher(topic_arn, claim_checks=claim_checks, present=present).publish(events)
+    except PublishError as error:
+        raise Retry(f"not published: {', '.join(sorted({each.code for each in error.failed}))}") from error
 
 
 def _unencodable(error: Exception) -> str:

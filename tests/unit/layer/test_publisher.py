@@ -22,8 +22,18 @@ from fanout.contracts.data_aggregation import SaleLine, StoreSale
 from fanout.contracts.database_changes import RowChanged
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, decode, decode_data, encode
-from fanout.outcomes import Reject
-from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Presentation, Publisher, PublishError, _Entry, message_group, split
+from fanout.outcomes import Reject, Retry
+from fanout.publisher import (
+    MAX_BYTES,
+    MAX_ENTRIES,
+    Presentation,
+    Publisher,
+    PublishError,
+    _Entry,
+    message_group,
+    publish,
+    split,
+)
 from fanout.testing import REGION
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -488,3 +498,12 @@ def test_an_event_too_large_for_its_topic_is_refused_before_it_is_stored(claim_c
     with pytest.raises(PublishError, match="InvalidEvent"):
         publisher(Sns(), claim_checks=claim_checks).publish([audited(text="x" * MAX_BYTES, v=math.nan)])
     assert "Contents" not in boto3.client("s3", region_name=REGION).list_objects_v2(Bucket="claims")
+
+
+def test_a_handler_that_cannot_publish_is_retried_and_the_reason_lists_each_code_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fanout.aws.client", lambda _: Sns({0: True}))
+    with pytest.raises(Retry, match=r"^not published: InternalError, TooLarge$"):
+        publish(TOPIC, [event(), event(text="x" * MAX_BYTES)])
+    publish(TOPIC, [])

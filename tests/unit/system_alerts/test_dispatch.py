@@ -162,7 +162,7 @@ def test_a_notification_that_cannot_be_published_is_published_by_the_next_attemp
     listener.break_down()
     deliver(dispatch, event)
     [receipt] = lines("receipt")
-    assert (receipt["outcome"], receipt["reason"]) == ("retrying", "not-told: NotFound")
+    assert (receipt["outcome"], receipt["reason"]) == ("retrying", "not published: NotFound")
     listener.repair()
     clock.advance(20)
     deliver(dispatch, event, event)

@@ -8,8 +8,7 @@ from fanout import aws
 from fanout.contracts.batch_jobs import JobRequested
 from fanout.event import Event
 from fanout.handler import subscriber
-from fanout.outcomes import Outcome, Retry
-from fanout.publisher import PublishError
+from fanout.outcomes import Outcome
 
 
 @subscriber(JobRequested)
@@ -21,10 +20,7 @@ def handler(event: Event[JobRequested]) -> Outcome:
     if not is_new:
         job = _current_job(job)
     if job.is_over:
-        try:
-            outcome_publisher.publish_outcome(job)
-        except PublishError as error:
-            raise Retry("not published") from error
+        outcome_publisher.publish_outcome(job)
     return Outcome.PROCESSED if is_new else Outcome.DUPLICATE
 
 
