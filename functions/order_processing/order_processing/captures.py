@@ -17,8 +17,8 @@ from fanout import aws, identity
 from fanout.contracts.order_processing import OrderSubmitted
 from fanout.dynamodb import condition_failed, from_item, to_item
 from fanout.event import Event
+from fanout.integrations.payments import KEY_LIFETIME, Accepted, Refused
 from fanout.outcomes import Reject
-from fanout.payments import KEY_LIFETIME, Accepted, Refused
 from order_processing import settings
 
 _CHARGE = ("customer_id", "amount", "currency")

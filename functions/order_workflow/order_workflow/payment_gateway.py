@@ -1,4 +1,4 @@
-"""The payment provider's two requests, and the meaning of its responses for an order. See `fanout.payments`.
+"""The payment provider's two requests, and the meaning of its responses for an order: see `integrations.payments`.
 
 POST <url>/authorizations  {"order_id", "customer_id", "amount", "currency"}     -> {"id": ...}
 POST <url>/refunds         {"authorization", "order_id", "amount", "currency"}   -> {"id": ...}
@@ -10,8 +10,8 @@ from functools import cache
 
 import msgspec
 
+from fanout.integrations.payments import HttpProvider, Provider, Refused, SandboxProvider
 from fanout.outcomes import Reject
-from fanout.payments import HttpProvider, Provider, Refused, SandboxProvider
 from order_workflow import settings
 from order_workflow.domain.payment import Authorized, Charge, Declined
 

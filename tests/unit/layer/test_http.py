@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fanout.http import Answer, NoAnswerError, NotSentError, UnsafeUrlError, post_json
+from fanout.integrations.http import Answer, NoAnswerError, NotSentError, UnsafeUrlError, post_json
 from tests.sink import Reply, Sink, reset_before_the_first_byte, sink
 
 

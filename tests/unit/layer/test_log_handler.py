@@ -23,10 +23,10 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from fanout import log_handler
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event, decode, decode_data
-from fanout.log_handler import FanoutHandler, Loss
+from fanout.integrations import log_handler
+from fanout.integrations.log_handler import FanoutHandler, Loss
 from fanout.testing import REGION
 
 ROOT = Path(__file__).parents[3]
@@ -562,7 +562,7 @@ def test_a_program_that_just_ends_loses_nothing(tmp_path: Path) -> None:
 import logging, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from fanout.log_handler import FanoutHandler
+from fanout.integrations.log_handler import FanoutHandler
 
 class File:
     def publish_batch(self, TopicArn, PublishBatchRequestEntries):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
-from fanout.mail import Mail, MalformedAddressError, canonical, deliverable, send
+from fanout.integrations.mail import Mail, MalformedAddressError, canonical, deliverable, send
 from fanout.outcomes import Retry
 from tests.sink import Reply, Sink, reset_before_the_first_byte, sink
 

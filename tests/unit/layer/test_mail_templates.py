@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fanout.mail_templates import MailTemplates, filled
+from fanout.integrations.mail_templates import MailTemplates, filled
 
 
 class Words(msgspec.Struct):

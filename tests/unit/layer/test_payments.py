@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from fanout.http import UnsafeUrlError
+from fanout.integrations.http import UnsafeUrlError
+from fanout.integrations.payments import Accepted, HttpProvider, Refused, SandboxProvider
 from fanout.outcomes import Retry
-from fanout.payments import Accepted, HttpProvider, Refused, SandboxProvider
 from fanout.testing import REGION
 from tests.sink import Reply, Sink, sink
 

@@ -200,7 +200,7 @@ def test_a_chat_message_that_may_have_been_posted_is_never_posted_again_by_itsel
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fanout import http  # noqa: PLC0415
+    from fanout.integrations import http  # noqa: PLC0415
 
     real = http.post_json
     monkeypatch.setattr(http, "post_json", lambda *given, **options: real(*given, **{**options, "timeout": 0.2}))

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-from fanout import idempotency, mail
+from fanout import idempotency
 from fanout.deadline import DeadlineReached
 from fanout.dynamodb import to_item
 from fanout.event import Event, encode
+from fanout.integrations import mail
 from fanout.testing import LambdaContext, lambda_event, sns_record, sqs_record
 from user_registration.handlers import notify_service
 

@@ -5,8 +5,8 @@ from functools import cache
 from fanout.contracts.order_processing import OrderSubmitted
 from fanout.event import Event
 from fanout.handler import subscriber
+from fanout.integrations.payments import HttpProvider, Provider, SandboxProvider
 from fanout.outcomes import Outcome
-from fanout.payments import HttpProvider, Provider, SandboxProvider
 from order_processing import captures, settings
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fanout import mail
 from fanout.contracts.order_workflow import OrderCancelled, OrderConfirmed
 from fanout.event import Event
 from fanout.handler import subscriber
 from fanout.idempotency import at_most_once
-from fanout.mail import MalformedAddressError, deliverable
+from fanout.integrations import mail
+from fanout.integrations.mail import MalformedAddressError, deliverable
 from fanout.outcomes import Discard, Outcome, Reject
 from order_workflow import order_mail, settings
 

@@ -20,7 +20,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from fanout import aws, http
+from fanout import aws
+from fanout.integrations import http
 from fanout.outcomes import Retry
 
 KEY_LIFETIME = timedelta(hours=24)

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from fanout import locales
-from fanout.mail import Mail
+from fanout.integrations.mail import Mail
 
 Words = TypeVar("Words")
 
