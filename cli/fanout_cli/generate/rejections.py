@@ -97,7 +97,7 @@ class Source:
         module = _Module()
         if name not in self._files:
             return module
-        for statement in ast.parse(self._files[name].read_text("utf-8")).body:
+        for statement in _top_level(ast.parse(self._files[name].read_text("utf-8")).body):
             match statement:
                 case ast.ImportFrom(module=str(origin), names=names):
                     for each in names:
@@ -109,6 +109,16 @@ class Source:
                 case ast.Assign(targets=[ast.Name(id=defined)]) | ast.AnnAssign(target=ast.Name(id=defined)):
                     module.definitions[defined] = statement
         return module
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module, those for type checkers included: there `fanout` says where its names are."""
+    for statement in body:
+        match statement:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=inner):
+                yield from inner
+            case _:
+                yield statement
 
 
 def _is_subscriber(function: ast.FunctionDef) -> bool:

@@ -13,13 +13,11 @@ import msgspec
 
 from application_logs.error_counts import Window, instant, is_error
 from application_logs.settings import MonitorSettings
-from fanout import aws, contracts, identity
+from fanout import Event, Outcome, Retry, aws, contracts, identity, publish
 from fanout.contracts.application_logs import LogEntry
 from fanout.contracts.system_alerts import AlertRaised
 from fanout.dynamodb import condition_failed, from_item, to_item
-from fanout.event import Event, decode, decode_data, encode
-from fanout.outcomes import Outcome, Retry
-from fanout.publisher import publish
+from fanout.event import decode, decode_data, encode
 
 # How long one delivery has the publishing to itself. Ending it early costs a second copy of the same event, no more.
 _LEASE_SECONDS = 10

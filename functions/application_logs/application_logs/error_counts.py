@@ -14,11 +14,10 @@ from typing import Any
 
 import msgspec
 
+from fanout import Event, Outcome
 from fanout.contracts.application_logs import LogEntry
 from fanout.dynamodb import to_item
-from fanout.event import Event
 from fanout.idempotency import record_expiry, transact_batch_once
-from fanout.outcomes import Outcome
 
 # A transaction has room for 100 actions: an event needs one for its marker and at most one for its minute; the window
 # needs one. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html

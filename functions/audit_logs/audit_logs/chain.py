@@ -20,11 +20,9 @@ import msgspec
 import rfc8785
 
 from audit_logs import documents, settings
-from fanout import aws
+from fanout import Event, Outcome, Reject, Retry, aws
 from fanout.contracts.audit_logs import AuditRecorded
 from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
-from fanout.event import Event
-from fanout.outcomes import Outcome, Reject, Retry
 
 FORMAT = "fanout-audit-1"
 BEFORE_THE_FIRST = "0" * 64

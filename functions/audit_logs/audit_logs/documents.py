@@ -18,10 +18,10 @@ import msgspec
 import rfc8785
 
 from audit_logs.domain.masking import mask
+from fanout import Event, Reject
 from fanout.contracts.audit_logs import LARGEST_INTEGER, AuditRecorded
 from fanout.delivery import Notification
-from fanout.event import Event, InvalidEvent, decode
-from fanout.outcomes import Reject
+from fanout.event import InvalidEvent, decode
 
 LARGEST = 350_000
 """Bytes. An item of DynamoDB holds 400 KB, its keys and the link of the chain included."""

@@ -11,10 +11,8 @@ import base64
 import hashlib
 
 from audit_logs import documents, settings
-from fanout import aws
+from fanout import Event, Outcome, Reject, Retry, aws
 from fanout.contracts.audit_logs import AuditRecorded
-from fanout.event import Event
-from fanout.outcomes import Outcome, Reject, Retry
 
 
 def preserve(event: Event[AuditRecorded]) -> Outcome:

@@ -13,10 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from batch_jobs import jobs
-from fanout import aws
+from fanout import Outcome, aws, put_once
 from fanout.dynamodb import to_item
-from fanout.idempotency import put_once
-from fanout.outcomes import Outcome
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):

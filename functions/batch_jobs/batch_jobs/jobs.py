@@ -23,11 +23,9 @@ import msgspec
 from batch_jobs import settings
 from batch_jobs.domain.errors import JobOverError, JobProblemError
 from batch_jobs.domain.job import Job
-from fanout import aws
+from fanout import Event, Reject, aws
 from fanout.contracts.batch_jobs import FailureReason, JobRequested
 from fanout.dynamodb import ConditionFailedError, condition_failed, from_item, to_item, transact
-from fanout.event import Event
-from fanout.outcomes import Reject
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 

@@ -7,9 +7,8 @@ import msgspec
 
 from batch_jobs import files, jobs, settings
 from batch_jobs.domain.job import Job
+from fanout import Event, publish
 from fanout.contracts.batch_jobs import FailureReason, JobCompleted, JobFailed
-from fanout.event import Event
-from fanout.publisher import publish
 
 FINISHER = "batch_jobs/finish_job"
 """The publishing subscriber, whichever function runs: the event's source and id follow from it."""

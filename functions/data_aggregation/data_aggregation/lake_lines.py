@@ -17,13 +17,12 @@ from typing import Any
 
 import msgspec
 
-from fanout import contracts
+from fanout import Event, Reject, contracts
 from fanout.claim_check import ClaimChecks
 from fanout.contracts import data_aggregation
 from fanout.deadline import Deadline, DeadlineReached
-from fanout.event import Event, InvalidEvent, decode, decode_data
+from fanout.event import InvalidEvent, decode, decode_data
 from fanout.observability import describe, logger
-from fanout.outcomes import Reject
 
 _SCHEMAS = {
     contracts.contract_of(schema).type: schema

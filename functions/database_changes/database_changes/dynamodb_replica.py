@@ -8,12 +8,10 @@ from typing import Any
 
 from database_changes import settings
 from database_changes.staleness import check_staleness
-from fanout import aws
+from fanout import Discard, Event, Outcome, Reject, aws
 from fanout.contracts.database_changes import REPLICA, RowChanged, attribute_values
 from fanout.dynamodb import condition_failed, to_item
-from fanout.event import Event
 from fanout.idempotency import record_expiry
-from fanout.outcomes import Discard, Outcome, Reject
 
 VERSION = f"{REPLICA}version"
 DELETED = f"{REPLICA}deleted"

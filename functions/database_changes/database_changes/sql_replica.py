@@ -7,10 +7,8 @@ import msgspec
 
 from database_changes import settings
 from database_changes.staleness import check_staleness
-from fanout import aws
+from fanout import Event, Outcome, Reject, Retry, aws
 from fanout.contracts.database_changes import RowChanged
-from fanout.event import Event
-from fanout.outcomes import Outcome, Reject, Retry
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -1,6 +1,6 @@
 """How replicas treat a change whose version is not later than theirs."""
 
-from fanout.outcomes import Discard, Outcome
+from fanout import Discard, Outcome
 
 
 def check_staleness(version: str, present: str) -> Outcome:

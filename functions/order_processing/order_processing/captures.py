@@ -13,12 +13,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from fanout import aws, identity
+from fanout import Event, Reject, aws, identity
 from fanout.contracts.order_processing import OrderSubmitted
 from fanout.dynamodb import condition_failed, from_item, to_item
-from fanout.event import Event
 from fanout.integrations.payments import KEY_LIFETIME, Accepted, Refused
-from fanout.outcomes import Reject
 from order_processing import settings
 
 _CHARGE = ("customer_id", "amount", "currency")

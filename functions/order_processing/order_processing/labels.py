@@ -15,11 +15,9 @@ from typing import Any
 
 import msgspec
 
-from fanout import aws
+from fanout import Event, Outcome, Reject, Retry, aws
 from fanout.contracts.order_processing import OrderSubmitted
 from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
-from fanout.event import Event
-from fanout.outcomes import Outcome, Reject, Retry
 from order_processing import settings
 from order_processing.domain.tariffs import Service
 from order_processing.domain.tracking_numbers import tracking_number

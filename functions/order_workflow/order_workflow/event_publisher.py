@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fanout import publisher
+from fanout import Event, publisher
 from fanout.claim_check import ClaimChecks
-from fanout.event import Event
 from order_workflow import settings
 
 

@@ -10,8 +10,8 @@ from functools import cache
 
 import msgspec
 
+from fanout import Reject
 from fanout.integrations.payments import HttpProvider, Provider, Refused, SandboxProvider
-from fanout.outcomes import Reject
 from order_workflow import settings
 from order_workflow.domain.payment import Authorized, Charge, Declined
 

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fanout import Event, Reject, Retry
 from fanout.contracts.order_workflow import (
     OrderPlaced,
     Reserved,
@@ -29,8 +30,6 @@ from fanout.contracts.order_workflow import (
     StockUnavailable,
 )
 from fanout.dynamodb import ConditionFailedError, to_item, transact
-from fanout.event import Event
-from fanout.outcomes import Reject, Retry
 from order_workflow import settings
 from order_workflow.domain.cause import Cause, cause
 from order_workflow.versioned_records import Records

@@ -10,9 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from fanout import aws
+from fanout import Retry, aws
 from fanout.dynamodb import condition_failed, from_item, to_item
-from fanout.outcomes import Retry
 
 R = TypeVar("R", bound=msgspec.Struct)
 

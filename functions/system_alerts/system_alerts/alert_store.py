@@ -15,12 +15,11 @@ from typing import Any
 
 import msgspec
 
-from fanout import aws
+from fanout import Retry, aws, put_once
 from fanout.contracts.system_alerts import AlertNotification, AlertRaised, Kind
 from fanout.dynamodb import ConditionFailedError, to_item, transact
 from fanout.event import encode
-from fanout.idempotency import put_once, record_expiry
-from fanout.outcomes import Retry
+from fanout.idempotency import record_expiry
 from system_alerts import settings, table
 from system_alerts.domain import message_format
 from system_alerts.domain.alert_state import AlertEvent, AlertTransition, State, apply, classify, sort_key

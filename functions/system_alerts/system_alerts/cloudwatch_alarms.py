@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from fanout import Discard, Event, Reject
 from fanout.contracts.system_alerts import (
     LONGEST_DESCRIPTION,
     LONGEST_FINGERPRINT,
@@ -21,8 +22,6 @@ from fanout.contracts.system_alerts import (
     Severity,
 )
 from fanout.delivery import Notification
-from fanout.event import Event
-from fanout.outcomes import Discard, Reject
 from system_alerts import settings
 from system_alerts.domain.text_length import cut
 

@@ -9,10 +9,9 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from fanout import publisher
+from fanout import Event, Retry, publisher
 from fanout.contracts.system_alerts import AlertNotification
-from fanout.event import Event, decode, decode_data
-from fanout.outcomes import Retry
+from fanout.event import decode, decode_data
 from system_alerts import alert_store, settings, table, windows
 from system_alerts.domain import message_format
 from system_alerts.domain.alert_state import WAITING

@@ -4,10 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from fanout import Discard, Event, Outcome, Reject, Retry
 from fanout.contracts.system_alerts import SEVERITIES, AlertNotification, AlertWindowEnded
-from fanout.event import Event, decode, decode_data, encode
+from fanout.event import decode, decode_data, encode
 from fanout.idempotency import record_expiry
-from fanout.outcomes import Discard, Outcome, Reject, Retry
 from system_alerts import alert_store, notifier, settings, table, windows
 from system_alerts.domain import message_format
 from system_alerts.domain.alert_state import SUMMARISED

@@ -4,9 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from fanout import aws
+from fanout import Discard, Reject, Retry, aws
 from fanout.integrations import http
-from fanout.outcomes import Discard, Reject, Retry
 from system_alerts import settings
 
 _SHORTEST_SECRET = 6

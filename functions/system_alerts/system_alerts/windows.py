@@ -17,9 +17,8 @@ from datetime import datetime
 
 import msgspec
 
-from fanout import identity
+from fanout import Event, identity
 from fanout.contracts.system_alerts import AlertRaised, AlertWindowEnded, Severity
-from fanout.event import Event
 from fanout.queue import send_delayed
 from system_alerts import settings, table
 from system_alerts.domain.message_format import rfc3339

@@ -2,10 +2,8 @@
 
 from functools import cache
 
+from fanout import Event, Outcome, Reject, put_once
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.event import Event
-from fanout.idempotency import put_once
-from fanout.outcomes import Outcome, Reject
 from team_events.settings import load
 
 # A message retrieved by claim check may exceed the 400 KB limit of a DynamoDB item.

@@ -2,10 +2,9 @@
 
 import msgspec
 
+from fanout import Event, Reject
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.delivery import Notification
-from fanout.event import Event
-from fanout.outcomes import Reject
 
 # JSON's white space, and the byte order mark that some editors write.
 _BEFORE_JSON = " \t\r\n\ufeff"

@@ -11,11 +11,9 @@ No idempotency record is needed: an event that was applied before is not later t
 
 from typing import Any
 
-from fanout import aws
+from fanout import Discard, Event, Outcome, Retry, aws
 from fanout.contracts.user_interactions import PostLiked, PostUnliked
 from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
-from fanout.event import Event
-from fanout.outcomes import Discard, Outcome, Retry
 from user_interactions import settings
 from user_interactions.counters import Changes
 from user_interactions.domain.timestamps import from_text, time_of, to_text

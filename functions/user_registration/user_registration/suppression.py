@@ -1,11 +1,8 @@
 """Suppressed addresses: mail to them bounced or their recipient complained. Stored as hashes."""
 
-from fanout import aws
+from fanout import Event, Outcome, aws, transact_once
 from fanout.contracts.user_registration import MailFeedback
 from fanout.dynamodb import to_item
-from fanout.event import Event
-from fanout.idempotency import transact_once
-from fanout.outcomes import Outcome
 from user_registration import settings
 from user_registration.addresses import keyed_hash
 

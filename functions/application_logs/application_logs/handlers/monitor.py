@@ -5,12 +5,10 @@ from functools import cache
 from application_logs import alerts, error_counts
 from application_logs.error_counts import Window
 from application_logs.settings import MonitorSettings
-from fanout import settings
+from fanout import Discard, Event, Retry, batch_subscriber, settings
 from fanout.contracts.application_logs import LogEntry
-from fanout.event import Event
-from fanout.handler import batch_subscriber
 from fanout.observability import describe, log_failure
-from fanout.outcomes import Answer, Discard, Retry
+from fanout.outcomes import Answer
 
 
 @cache

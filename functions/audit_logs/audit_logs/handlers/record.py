@@ -2,10 +2,8 @@
 
 from audit_logs import chain
 from audit_logs.documents import as_sent
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.audit_logs import AuditRecorded
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.outcomes import Outcome
 
 
 @subscriber(AuditRecorded, translate=as_sent)

@@ -4,11 +4,8 @@ import msgspec
 
 from batch_jobs import job_failure, jobs, outcome_publisher, settings
 from batch_jobs.domain.job import Job
-from fanout import aws
+from fanout import Event, Outcome, aws, subscriber
 from fanout.contracts.batch_jobs import JobRequested
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.outcomes import Outcome
 
 
 @subscriber(JobRequested)

@@ -2,9 +2,8 @@
 
 from data_aggregation import aggregates, settings
 from data_aggregation.domain.observation import Observation
+from fanout import Event, batch_subscriber
 from fanout.contracts.data_aggregation import MobileSession
-from fanout.event import Event
-from fanout.handler import batch_subscriber
 from fanout.outcomes import Answer
 
 

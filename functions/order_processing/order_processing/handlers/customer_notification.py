@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from fanout import Event, Outcome, Reject, at_most_once, subscriber
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.idempotency import at_most_once
 from fanout.integrations import mail
 from fanout.integrations.mail import MalformedAddressError, deliverable
-from fanout.outcomes import Outcome, Reject
 from order_processing import order_mail, settings
 
 

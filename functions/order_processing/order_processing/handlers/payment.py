@@ -2,11 +2,9 @@
 
 from functools import cache
 
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.event import Event
-from fanout.handler import subscriber
 from fanout.integrations.payments import HttpProvider, Provider, SandboxProvider
-from fanout.outcomes import Outcome
 from order_processing import captures, settings
 
 

@@ -1,9 +1,7 @@
 """Picks a service for each parcel and writes the order's label, with a tracking number per parcel."""
 
+from fanout import Event, Outcome, Reject, subscriber
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.outcomes import Outcome, Reject
 from order_processing import labels, settings
 from order_processing.domain import tariffs
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fanout import Event, Reject
 from fanout.contracts.order_workflow import (
     CancellationReason,
     OrderCancelled,
@@ -27,8 +28,6 @@ from fanout.contracts.order_workflow import (
     StockReserved,
     StockUnavailable,
 )
-from fanout.event import Event
-from fanout.outcomes import Reject
 
 WORKFLOW = "order_workflow/workflow"
 """The subscriber that decides, whichever function runs: source and id of the decision follow from it."""

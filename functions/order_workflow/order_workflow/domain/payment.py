@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fanout import identity
+from fanout import Event, Reject, identity
 from fanout.contracts.order_workflow import (
     OrderCancelled,
     OrderPlaced,
@@ -21,8 +21,6 @@ from fanout.contracts.order_workflow import (
     PaymentDeclined,
     PaymentRefunded,
 )
-from fanout.event import Event
-from fanout.outcomes import Reject
 from order_workflow.domain.cause import Cause, cause
 
 

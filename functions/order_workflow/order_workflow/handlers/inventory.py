@@ -2,10 +2,8 @@
 
 from typing import Any
 
+from fanout import Discard, Event, Outcome, subscriber
 from fanout.contracts.order_workflow import OrderCancelled, OrderPlaced
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.outcomes import Discard, Outcome
 from order_workflow import event_publisher, reservation_store
 
 

@@ -3,11 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from fanout import Discard, Event, Outcome, Reject, subscriber
 from fanout.contracts.order_workflow import OrderCancelled, OrderPlaced
-from fanout.event import Event
-from fanout.handler import subscriber
 from fanout.integrations.payments import KEY_LIFETIME
-from fanout.outcomes import Discard, Outcome, Reject
 from order_workflow import event_publisher
 from order_workflow.domain.payment import Charge, Payment
 from order_workflow.payment_gateway import configured_provider, payment_gateway

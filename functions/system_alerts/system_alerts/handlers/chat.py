@@ -7,11 +7,8 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 import re
 from urllib.parse import urlsplit
 
+from fanout import Event, Outcome, at_most_once, subscriber
 from fanout.contracts.system_alerts import AlertNotification
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.idempotency import at_most_once
-from fanout.outcomes import Outcome
 from system_alerts import settings, webhooks
 from system_alerts.domain import message_format
 from system_alerts.domain.text_length import cut, measure, utf16

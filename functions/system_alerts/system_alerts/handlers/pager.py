@@ -10,13 +10,10 @@ https://developer.pagerduty.com/docs/send-alert-event
 
 from typing import Any
 
-from fanout import aws
+from fanout import Discard, Event, Outcome, Retry, aws, put_once, subscriber
 from fanout.contracts.system_alerts import AlertNotification, Severity
 from fanout.dynamodb import from_item, to_item
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.idempotency import put_once, record_expiry
-from fanout.outcomes import Discard, Outcome, Retry
+from fanout.idempotency import record_expiry
 from system_alerts import settings, webhooks
 from system_alerts.webhooks import Webhook
 

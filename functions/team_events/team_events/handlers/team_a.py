@@ -1,9 +1,7 @@
 """Team A's feed gets the messages that are for team A."""
 
+from fanout import Discard, Event, Outcome, subscriber
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.outcomes import Discard, Outcome
 from team_events import feeds
 from team_events.plain_text import from_plain_text
 

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from fanout import Reject
 from fanout.contracts.user_interactions import PostCommented, PostLiked, PostShared, PostUnliked
-from fanout.outcomes import Reject
 
 Interaction = PostLiked | PostUnliked | PostShared | PostCommented
 

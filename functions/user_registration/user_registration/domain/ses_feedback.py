@@ -12,10 +12,9 @@ from typing import Annotated
 
 import msgspec
 
+from fanout import Discard, Event, Reject
 from fanout.contracts.user_registration import FeedbackKind, MailFeedback
 from fanout.delivery import Notification
-from fanout.event import Event
-from fanout.outcomes import Discard, Reject
 
 SOURCE = "urn:aws:ses"
 

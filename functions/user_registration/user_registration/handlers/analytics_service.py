@@ -1,11 +1,8 @@
 """Records each user for analysis and counts registrations per day, plan and locale."""
 
+from fanout import Event, Outcome, subscriber, transact_once
 from fanout.contracts.user_registration import UserRegistered
 from fanout.dynamodb import ConditionFailedError, to_item
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.idempotency import transact_once
-from fanout.outcomes import Outcome
 from user_registration import settings
 from user_registration.addresses import keyed_hash
 from user_registration.domain.registration_counts import counts_key

@@ -1,9 +1,7 @@
 """Suppresses mail to addresses after bounces and complaints."""
 
+from fanout import Discard, Event, Outcome, subscriber
 from fanout.contracts.user_registration import MailFeedback
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.outcomes import Discard, Outcome
 from user_registration import suppression
 from user_registration.domain.ses_feedback import from_ses
 

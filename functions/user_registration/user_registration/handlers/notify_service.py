@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from fanout import Discard, Event, Outcome, Reject, at_most_once, subscriber
 from fanout.contracts.user_registration import UserRegistered
-from fanout.event import Event
-from fanout.handler import subscriber
-from fanout.idempotency import at_most_once
 from fanout.integrations import mail
 from fanout.integrations.mail import MalformedAddressError, deliverable
-from fanout.outcomes import Discard, Outcome, Reject
 from user_registration import settings, suppression, welcome
 
 
