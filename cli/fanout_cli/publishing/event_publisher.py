@@ -83,7 +83,7 @@ def _prepare(document: Document, use_case: str, schemas: Mapping[str, type[Any]]
     except RecursionError:
         raise InvalidEvent("nested too deeply") from None
     except UnicodeEncodeError:
-        raise InvalidEvent("a text holds half of a surrogate pair") from None
+        raise InvalidEvent("a text has a lone surrogate") from None
     if event_type is None:
         event = decode(text)
     elif "specversion" in document.value:

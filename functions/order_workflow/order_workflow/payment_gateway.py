@@ -24,7 +24,7 @@ class PaymentGateway:
 
     def authorize(self, key: str, charge: Charge) -> Authorized | Declined:
         """Authorize the charge."""
-        answer = self._provider.ask("authorizations", key, msgspec.to_builtins(charge))
+        answer = self._provider.request("authorizations", key, msgspec.to_builtins(charge))
         return Declined(answer.word) if isinstance(answer, Refused) else Authorized(answer.reference)
 
     def refund(self, key: str, reference: str, charge: Charge) -> str:
@@ -35,7 +35,7 @@ class PaymentGateway:
             "amount": charge.amount,
             "currency": charge.currency,
         }
-        answer = self._provider.ask("refunds", key, body)
+        answer = self._provider.request("refunds", key, body)
         if isinstance(answer, Refused):
             raise Reject("refund-refused", f"the payment provider answers {answer.status} {answer.code}".rstrip())
         return answer.reference

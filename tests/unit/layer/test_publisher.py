@@ -107,7 +107,7 @@ def test_only_the_failed_entries_are_sent_again() -> None:
     assert len(published) == 5
 
 
-def test_an_entry_that_sns_says_nothing_about_is_sent_again_and_then_raised() -> None:
+def test_an_entry_that_the_response_does_not_mention_is_sent_again_and_then_raised() -> None:
     class Forgetful(Sns):
         def publish_batch(self, **request: Any) -> dict[str, Any]:
             answer = super().publish_batch(**request)
@@ -134,7 +134,7 @@ def test_what_remains_unpublished_is_raised_entry_by_entry() -> None:
     assert len(sns.requests) == 1 + 3, "a sender's fault is not tried again; another is, as often as allowed"
 
 
-def test_a_request_that_fails_as_a_whole_leaves_the_other_batches_their_chance() -> None:
+def test_a_failed_request_does_not_affect_the_other_batches() -> None:
     error = ClientError({"Error": {"Code": "AuthorizationError", "Message": "no"}}, "PublishBatch")
     with pytest.raises(PublishError) as raised:
         publisher(Sns(error)).publish([event(id=str(n)) for n in range(15)])
@@ -184,7 +184,9 @@ def claim_checks(cloud: None) -> ClaimChecks:
     return ClaimChecks("claims", "team_events")
 
 
-def test_a_large_event_travels_as_a_stub_that_filters_can_read_and_comes_back_whole(claim_checks: ClaimChecks) -> None:
+def test_a_large_event_is_published_as_a_stub_with_its_filter_fields_and_retrieved_whole(
+    claim_checks: ClaimChecks,
+) -> None:
     sns = Sns()
     large = Event.new(TeamMessagePosted(text="x" * MAX_BYTES, author="Ada", audience=("team_a",)), source="urn:test")
     publisher(sns, claim_checks=claim_checks).publish([large])
@@ -193,7 +195,7 @@ def test_a_large_event_travels_as_a_stub_that_filters_can_read_and_comes_back_wh
     assert decode_data(claim_checks.retrieve(stub), TeamMessagePosted) == large
 
 
-def test_a_claim_check_that_leads_nowhere_or_to_something_else_is_rejected(claim_checks: ClaimChecks) -> None:
+def test_a_claim_check_of_nothing_or_of_another_event_is_rejected(claim_checks: ClaimChecks) -> None:
     s3 = boto3.client("s3", region_name=REGION)
     stub = claim_checks.store(event())
     raw = decode(
@@ -242,7 +244,7 @@ def presented(subject: str = "Hello", email: str = "A mail") -> Presentation:
     return Presentation(subject=subject, texts={"email": email, "sms": "short"}, attributes={"severity": "HIGH"})
 
 
-def test_people_get_a_text_of_their_own_and_everybody_else_the_event() -> None:
+def test_email_and_sms_get_texts_and_all_others_the_event() -> None:
     sns, sent = Sns(), event()
     publisher(sns, present=lambda _: presented()).publish([sent])
     [[entry]] = sns.requests
@@ -254,7 +256,7 @@ def test_people_get_a_text_of_their_own_and_everybody_else_the_event() -> None:
 
 
 @given(st.text())
-def test_any_text_makes_a_subject_that_sns_takes(text: str) -> None:
+def test_any_text_becomes_a_subject_that_sns_accepts(text: str) -> None:
     line = presented(subject=text).line
     assert len(line) < 100
     assert not any(ord(character) < 32 or ord(character) == 127 for character in line)
@@ -262,7 +264,7 @@ def test_any_text_makes_a_subject_that_sns_takes(text: str) -> None:
         assert line == text
 
 
-def test_what_people_get_counts_towards_the_size_and_a_mail_that_is_too_large_is_refused() -> None:
+def test_the_texts_count_towards_the_size_and_a_mail_that_is_too_large_is_refused() -> None:
     sns = Sns()
     with pytest.raises(PublishError) as raised:
         publisher(sns, present=lambda _: presented(email="x" * MAX_BYTES)).publish([event()])
@@ -270,14 +272,14 @@ def test_what_people_get_counts_towards_the_size_and_a_mail_that_is_too_large_is
     assert sns.requests == []
 
 
-def test_sns_takes_what_people_get(cloud: None) -> None:
+def test_sns_accepts_the_texts(cloud: None) -> None:
     client = boto3.client("sns", region_name=REGION)
     topic = client.create_topic(Name="alerts")["TopicArn"]
     Publisher(topic, present=lambda _: presented("a\nb" * 99)).publish([event()])
 
 
 @pytest.mark.parametrize("code", ["KMSThrottling", "KMSAccessDenied", "Throttled", "AuthorizationError", "NotFound"])
-def test_what_a_right_a_key_or_time_can_mend_is_no_refusal_of_the_event(code: str) -> None:
+def test_a_failure_that_permissions_keys_or_time_can_fix_is_not_final(code: str) -> None:
     sns = Sns({0: True}, {0: True}, {0: True}, {0: True}, {0: True})
     sns.code = code
     with pytest.raises(PublishError) as raised:
@@ -286,7 +288,7 @@ def test_what_a_right_a_key_or_time_can_mend_is_no_refusal_of_the_event(code: st
     assert len(sns.requests) > 1, "it is tried again"
 
 
-def test_a_failure_tells_whether_the_event_itself_is_refused() -> None:
+def test_a_failure_says_whether_it_is_final() -> None:
     sns = Sns({0: True, 1: False}, {0: False}, {0: False}, {0: False})
     with pytest.raises(PublishError) as raised:
         publisher(sns).publish([event(id="refused"), event(id="throttled"), event("x" * MAX_BYTES, id="large")])
@@ -304,7 +306,7 @@ def test_on_a_fifo_topic_nothing_overtakes_an_event_that_could_not_even_be_sent(
     assert {failure.event_id: failure.code for failure in raised.value.failed} == {"2": "TooLarge", "3": "GroupBlocked"}
 
 
-def test_a_group_of_a_structure_is_the_same_whatever_order_its_fields_come_in() -> None:
+def test_the_group_of_a_structure_is_the_same_for_any_order_of_its_fields() -> None:
     def changed(key: dict[str, dict[str, str]]) -> Event[RowChanged]:
         data = RowChanged(table="orders", key=key, operation="delete", version="0" * 40)
         return Event.new(data, source="urn:test")
@@ -315,7 +317,7 @@ def test_a_group_of_a_structure_is_the_same_whatever_order_its_fields_come_in() 
     assert len(message_group(changed({"pk": {"S": "a" * 500}}))) <= 128
 
 
-def test_more_than_a_claim_check_takes_is_neither_stored_nor_read(
+def test_an_event_above_the_limit_of_claim_checks_is_neither_stored_nor_read(
     claim_checks: ClaimChecks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = event("x" * MAX_BYTES, id="large")
@@ -330,7 +332,7 @@ def test_more_than_a_claim_check_takes_is_neither_stored_nor_read(
 
 
 @pytest.mark.parametrize("topic", [TOPIC, f"{TOPIC}.fifo"])
-def test_an_event_that_is_no_json_fails_alone(topic: str) -> None:
+def test_an_event_that_cannot_be_encoded_fails_alone(topic: str) -> None:
     sns = Sns()
     with pytest.raises(PublishError) as raised:
         publisher(sns, topic=topic).publish([event(id="1"), event("\ud800", id="2"), event(id="3")])
@@ -344,19 +346,19 @@ def test_an_event_that_is_no_json_fails_alone(topic: str) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("\ud800", "a text holds half of a surrogate pair"),
+        ("\ud800", "a text has a lone surrogate"),
         (Path("/tmp"), f"Encoding objects of type {type(Path()).__name__} is unsupported"),  # noqa: S108
         ({None: "secret"}, "Only dicts with str-like or number-like keys are supported"),
     ],
     ids=["half a surrogate pair", "a path", "None as a key"],
 )
-def test_what_json_cannot_hold_is_named_without_its_value(value: Any, reason: str) -> None:
+def test_a_value_that_json_cannot_represent_is_reported_without_quoting_it(value: Any, reason: str) -> None:
     with pytest.raises(PublishError) as raised:
         publisher(Sns()).publish([audited(v=value)])
     assert raised.value.failed[0].message == f"not JSON: {reason}"
 
 
-def test_a_stub_that_is_still_too_large_fails_alone_and_for_good(claim_checks: ClaimChecks) -> None:
+def test_a_stub_that_is_still_too_large_fails_alone_and_finally(claim_checks: ClaimChecks) -> None:
     large = Event.new(TeamMessagePosted(text="x", author="Ada"), source="urn:test", id="large", subject="x" * MAX_BYTES)
     with pytest.raises(PublishError) as raised:
         publisher(Sns(), claim_checks=claim_checks).publish([event(id="small"), large])
@@ -488,7 +490,7 @@ def test_what_is_refused_before_publishing_blocks_its_group_on_a_fifo_topic() ->
         *("encoded data", "another media type", "a type that this process does not know", "a claim check's stub"),
     ],
 )
-def test_what_subscribers_accept_is_published_as_it_is(accepted: Event[Any]) -> None:
+def test_an_event_that_subscribers_accept_is_published_unchanged(accepted: Event[Any]) -> None:
     sns = Sns()
     publisher(sns).publish([accepted])
     assert sns.requests[0][0]["Message"] == encode(accepted).decode()

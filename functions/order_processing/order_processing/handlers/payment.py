@@ -14,7 +14,7 @@ def handler(event: Event[OrderSubmitted]) -> Outcome:
     capture = captures.begin(event, _provider().name)
     if capture.is_settled:
         return Outcome.DUPLICATE
-    answer = _provider().ask("captures", capture.key, capture.request())
+    answer = _provider().request("captures", capture.key, capture.request())
     return Outcome.PROCESSED if captures.settle(capture, answer) else Outcome.DUPLICATE
 
 
