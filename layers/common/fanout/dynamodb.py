@@ -9,7 +9,7 @@ from typing import Any
 from fanout import aws
 
 # The longest wait in seconds before each further attempt at a transaction that conflicts with another one. DynamoDB
-# leaves these retries to the caller, and a conflict at a counter is no reason to return the event to its queue.
+# leaves these retries to the caller, and after a conflict at a counter the event need not return to its queue.
 _CONFLICT_WAITS = (0.05, 0.1, 0.2, 0.4)
 
 

@@ -118,7 +118,7 @@ def at_most_once(
     rejected as `outcome-unknown`, and so is every later delivery of it.
     key: what it happens at most once for, if that is more than one event (all events about one registration). Such a
     record never expires. The event's identity unless given.
-    prepare: look-ups and rendering before `act`. It sends nothing, so whatever it raises is no unknown outcome.
+    prepare: look-ups and rendering before `act`. It sends nothing, so its exceptions never leave the outcome unknown.
     lease_seconds: a second delivery waits that long; after it, the first is taken as killed. Default: the rest of the
     invocation. Required outside of a handler.
 

@@ -45,13 +45,13 @@ def obey(event: Event[TeamMessagePosted]) -> Outcome | None:
     """Act as the text says."""
     match event.data.text.split():
         case ["retry", seconds]:
-            raise Retry("told to", after=float(seconds))
+            raise Retry("as asked", after=float(seconds))
         case ["retry"]:
             raise Retry
         case ["reject"]:
-            raise Reject("told-to", "by a test")
+            raise Reject("as-asked", "by a test")
         case ["discard"]:
-            raise Discard("told-to", "by a test")
+            raise Discard("as-asked", "by a test")
         case ["fail"]:
             raise ValueError("ada@example.com")
         case ["throttled"]:
@@ -99,12 +99,12 @@ def test_every_answer_of_a_handler_has_its_outcome(queues: Queues, lines: Lines)
     assert outcomes(lines) == [
         ("processed", None),
         ("duplicate", None),
-        ("discarded", "told-to: by a test"),
-        ("rejected", "told-to: by a test"),
-        ("retrying", "told to"),
+        ("discarded", "as-asked: by a test"),
+        ("rejected", "as-asked: by a test"),
+        ("retrying", "as asked"),
         ("retrying", "ValueError"),
     ]
-    assert [letter["reason"] for letter in queues.dead()] == ["told-to: by a test"]
+    assert [letter["reason"] for letter in queues.dead()] == ["as-asked: by a test"]
 
 
 def test_a_dead_letter_has_subscriber_reason_event_and_the_original_body(queues: Queues) -> None:
@@ -119,8 +119,8 @@ def test_a_dead_letter_has_subscriber_reason_event_and_the_original_body(queues:
     assert set(published) == {"timestamp"}
     assert letter == {
         "outcome": "rejected",
-        "reason": "told-to: by a test",
-        "code": "told-to",
+        "reason": "as-asked: by a test",
+        "code": "as-asked",
         "subscriber": "team_events/team_a",
         "event_id": sent.id,
         "event_type": "team.message.posted.v1",
@@ -308,7 +308,7 @@ def test_a_retry_beyond_sqss_maximum_delay_is_not_delivered_earlier(queues: Queu
     carried = sent[0]["MessageAttributes"]["fanout"]["StringValue"]
     assert sent[0]["DelaySeconds"] == 900
     early = sqs_record(sent[0]["MessageBody"], attributes={"fanout": carried})
-    assert run(obey, early) == [], "handed back: acknowledged here and sent anew"
+    assert run(obey, early) == [], "released: acknowledged here and sent anew"
     assert sent[1]["DelaySeconds"] == 900
     assert json.loads(sent[1]["MessageAttributes"]["fanout"]["StringValue"])["attempts"] == 1
     assert len(lines("receipt")) == 1, "nothing has become of it yet"
@@ -528,4 +528,4 @@ def test_a_stored_event_without_a_time_has_that_of_its_publishing(
 
 def test_the_code_of_a_rejection_and_of_a_discard_is_a_field_of_the_receipt(lines: Lines, queues: Queues) -> None:
     run(obey, *(sqs_record(event(text)) for text in ("fine", "reject", "discard", "retry")))
-    assert [receipt["code"] for receipt in lines("receipt")] == [None, "told-to", "told-to", None]
+    assert [receipt["code"] for receipt in lines("receipt")] == [None, "as-asked", "as-asked", None]

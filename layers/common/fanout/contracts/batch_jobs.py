@@ -1,7 +1,7 @@
 """batch_jobs: work on a whole file, requested by one event; another has its outcome.
 
-A request and its answer stand on two topics. Who listens to answers gets no requests, and an answer nobody listens to
-is no event that has lost its way: what became of a job stands in its record.
+Requests and outcomes are on two topics: a subscriber to outcomes gets no requests, and an outcome without a subscriber
+is not unrouted. The job's record also has its outcome.
 """
 
 from typing import Annotated, Literal

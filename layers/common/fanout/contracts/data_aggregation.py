@@ -1,7 +1,7 @@
 """data_aggregation: events of three sources about their customers, each with its own schema.
 
-Each shape says in its own way when it happened; `moment` is that instant, whatever the shape. An event belongs to the
-hour and the day of its moment, in UTC, however late it comes.
+The field with the time differs by schema; `moment` is that instant in each. An event belongs to the hour and the day of
+its moment in UTC, also if it arrives late.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def _in_utc(name: str, moment: datetime) -> datetime:
     # The given year is checked first: at both ends of the range of datetime, UTC is outside of it.
     if moment.year not in YEARS or moment.astimezone(UTC).year not in YEARS:
-        raise ValueError(f"{name} is no time that a clock shows: its year is not in {YEARS[0]}..{YEARS[-1]}")
+        raise ValueError(f"{name} is not a valid time: its year is not in {YEARS[0]}..{YEARS[-1]}")
     return moment.astimezone(UTC)
 
 
