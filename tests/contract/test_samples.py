@@ -159,6 +159,7 @@ def test_every_function_on_its_topic_understands_what_others_publish_there(
         assert event is None or encode(event), "raises Reject if the function does not know the form"
 
 
+@pytest.mark.guarantee("dead-letters/reason")
 @pytest.mark.parametrize("path", INVALID, ids=named)
 def test_an_invalid_sample_is_rejected_for_the_reason_it_states(
     path: Path, function_module: Modules, queues: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch

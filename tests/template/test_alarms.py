@@ -29,6 +29,7 @@ DIRECT = ROOT / "platform" / "direct_subscription.yaml"
 FOURTEEN_DAYS = 14 * 86_400
 
 
+@pytest.mark.guarantee("dead-letters/fourteen-days")
 def test_dead_letters_are_kept_as_long_as_possible(deployment: Composition) -> None:
     """Whoever sent them there: a person has 14 days."""
     problems = []
@@ -39,6 +40,7 @@ def test_dead_letters_are_kept_as_long_as_possible(deployment: Composition) -> N
     assert problems == []
 
 
+@pytest.mark.guarantee("dead-letters/late-metrics", "dead-letters/lost-event")
 def test_what_waits_for_a_person_or_is_lost_raises_an_alarm(deployment: Composition) -> None:
     """At every monitoring level. Dead letters: one sample of five, for SQS reports late on a queue that wakes up.
 

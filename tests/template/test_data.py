@@ -84,6 +84,7 @@ def test_stored_data_is_encrypted_with_our_key(deployment: Composition) -> None:
     assert problems == []
 
 
+@pytest.mark.guarantee("deployment/retained-data")
 def test_data_stays_when_its_stack_goes(deployment: Composition) -> None:
     """Deletion and replacement both; but a creation that is rolled back leaves nothing behind."""
     problems = []
@@ -132,6 +133,7 @@ def test_a_bucket_is_closed(deployment: Composition) -> None:
     assert problems == []
 
 
+@pytest.mark.guarantee("least-privilege/object-lock")
 def test_what_is_preserved_can_be_neither_changed_nor_hidden(deployment: Composition) -> None:
     """A locked bucket has versions and a default retention, no role may undo it, and on AWS it is written once."""
     problems = []
@@ -170,6 +172,7 @@ def test_a_topic_has_a_policy_of_its_own(deployment: Composition) -> None:
     assert problems == []
 
 
+@pytest.mark.guarantee("least-privilege/tls")
 def test_plain_http_is_refused_on_aws(deployment: Composition) -> None:
     """By topics, queues and buckets; the local engine speaks nothing else."""
     problems = []

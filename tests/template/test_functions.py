@@ -11,6 +11,7 @@ from tests.template.deployments import Change, Mistake, Rule, changed, propertie
 TEAM_EVENTS = ROOT / "usecases" / "team_events" / "template.yaml"
 
 
+@pytest.mark.guarantee("deployment/layer-version")
 def test_a_function_has_exactly_the_common_layer_of_its_stack(deployment: Composition) -> None:
     """One layer, the common one. `sam sync` finds it only as a plain !Ref in the function itself, not in Globals.
 

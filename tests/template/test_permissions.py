@@ -70,6 +70,7 @@ def test_a_role_that_mails_may_mail_anyone_as_one_address(deployment: Compositio
     assert problems == []
 
 
+@pytest.mark.guarantee("least-privilege/own-role")
 def test_a_function_has_a_role_of_its_own(deployment: Composition) -> None:
     """Without one SAM attaches a policy for all queues of the account."""
     problems = []
@@ -85,6 +86,7 @@ def test_a_function_has_a_role_of_its_own(deployment: Composition) -> None:
     assert problems == []
 
 
+@pytest.mark.guarantee("least-privilege/actions", "least-privilege/claim-checks")
 def test_a_statement_says_what_it_is_for(deployment: Composition) -> None:
     """It lists its actions; a wildcard below a resource's name has its reason in WILDCARDS."""
     problems = []
@@ -102,6 +104,7 @@ def test_a_statement_says_what_it_is_for(deployment: Composition) -> None:
     assert problems == []
 
 
+@pytest.mark.guarantee("least-privilege/key")
 def test_a_grant_on_the_key_is_for_one_service(deployment: Composition) -> None:
     """A role may use the key through the service whose data it may touch, and not by itself."""
     problems = []

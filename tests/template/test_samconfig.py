@@ -11,6 +11,7 @@ from tests.template.application import ROOT, STAGES
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text())
 
 
+@pytest.mark.guarantee("deployment/local-profile")
 def test_local_is_tied_to_the_engine_in_every_command() -> None:
     assert CONFIG["local"]["global"]["parameters"]["profile"] == "fanout-local"
 

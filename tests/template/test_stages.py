@@ -120,6 +120,7 @@ def test_every_use_case_of_the_folder_is_part_of_the_root() -> None:
     assert set(USE_CASES) <= nested
 
 
+@pytest.mark.guarantee("deployment/alias")
 @pytest.mark.parametrize("stage", STAGES)
 def test_events_invoke_the_alias_in_staging_and_prod_and_what_sam_syncs_elsewhere(stage: str) -> None:
     composition = whole(stage)

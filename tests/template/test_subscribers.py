@@ -83,6 +83,7 @@ def _service_may(composition: Composition, topic: Resource, service: str) -> boo
     return allowed and usable
 
 
+@pytest.mark.guarantee("least-privilege/queue-policy")
 def test_a_queue_is_open_to_nobody_but_its_topic(deployment: Composition) -> None:
     """Who else may send is a matter of that caller's role."""
     problems = []
@@ -95,6 +96,7 @@ def test_a_queue_is_open_to_nobody_but_its_topic(deployment: Composition) -> Non
     assert problems == []
 
 
+@pytest.mark.guarantee("no-silent-drop/filter-reads-body")
 def test_a_filter_reads_the_body(deployment: Composition) -> None:
     """An event published without attributes must not vanish; the filters of people's subscriptions must read them."""
     problems = []
@@ -110,6 +112,7 @@ def test_a_filter_reads_the_body(deployment: Composition) -> None:
     assert problems == []
 
 
+@pytest.mark.guarantee("no-silent-drop/unrouted", "no-silent-drop/invalid-body")
 def test_a_filtered_topic_keeps_what_nobody_takes(deployment: Composition) -> None:
     """Its Unrouted queue gets every type but those the other filters take, and alarms tell of it and of bad bodies."""
     problems = []
@@ -140,6 +143,7 @@ def test_a_filtered_topic_keeps_what_nobody_takes(deployment: Composition) -> No
     assert problems == []
 
 
+@pytest.mark.guarantee("at-least-once/function-killed", "least-privilege/invoke-permission")
 def test_a_direct_subscriber_has_one_dead_letter_queue_for_everything(deployment: Composition) -> None:
     """Failed deliveries, a killed function and rejections end in the same place: that of its queue."""
     problems = []
@@ -190,6 +194,7 @@ def test_a_fifo_topic_has_a_name_and_its_groups_limits_of_their_own(deployment: 
     assert problems == []
 
 
+@pytest.mark.guarantee("bounded-retry/one-number-of-attempts")
 def test_function_and_queue_agree_on_the_number_of_attempts(deployment: Composition) -> None:
     """Ten by default, which last more than two hours."""
     problems = []
@@ -215,6 +220,7 @@ def test_function_and_queue_agree_on_the_number_of_attempts(deployment: Composit
     assert problems == []
 
 
+@pytest.mark.guarantee("isolation/own-queue")
 def test_a_subscriber_reads_its_own_queue(deployment: Composition) -> None:
     """Environment, mapping and role all speak of the same queue and dead-letter queue."""
     problems = []
@@ -245,6 +251,7 @@ def test_a_subscriber_reads_its_own_queue(deployment: Composition) -> None:
     assert problems == []
 
 
+@pytest.mark.guarantee("isolation/concurrency-limit")
 def test_a_mapping_has_a_limit_where_something_must_be_protected(deployment: Composition) -> None:
     """And nowhere else: LIMITED."""
     problems = []
@@ -257,6 +264,7 @@ def test_a_mapping_has_a_limit_where_something_must_be_protected(deployment: Com
     assert problems == []
 
 
+@pytest.mark.guarantee("no-silent-drop/stream-failure")
 def test_a_function_on_a_stream_loses_nothing(deployment: Composition) -> None:
     """Its failures come one by one, what is given up is kept with an alarm, and before the stream forgets it."""
     problems = []

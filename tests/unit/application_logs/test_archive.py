@@ -53,6 +53,7 @@ def test_a_batch_makes_one_object_per_partition(archive: ModuleType, archive_buc
     assert sorted(archive_bucket.ids()) == sorted(event.id for event in events)
 
 
+@pytest.mark.guarantee("exactly-once-effect/archive-object")
 def test_a_batch_that_comes_again_in_any_order_overwrites_itself(archive: ModuleType, archive_bucket: Archive) -> None:
     events = [entry(time=NOON + timedelta(seconds=number)) for number in range(5)]
     deliver(archive, *events)
@@ -96,6 +97,7 @@ def test_when_an_object_cannot_be_written_the_batch_comes_again_and_poison_does_
     assert sorted(archive_bucket.ids()) == sorted(event.id for event in events)
 
 
+@pytest.mark.guarantee("hostile-input/archive-folder")
 def test_a_service_cannot_escape_from_its_folder(archive: ModuleType, archive_bucket: Archive) -> None:
     names = ["../../other", "a/dt=1999-01-01/hour=00", "..", "a=b", "%2F", "a b\n", "ключ", "😀" * LONGEST_SERVICE]
     deliver(archive, *[entry(service=name) for name in names])

@@ -140,6 +140,7 @@ def test_without_a_topic_errors_are_counted_and_nobody_is_alerted(
     assert alert_topic.heard() == []
 
 
+@pytest.mark.guarantee("at-least-once/caused-event")
 def test_an_alert_that_could_not_be_published_comes_with_the_redelivery(
     monitor: ModuleType, alert_topic: AlertTopic, items: Items, lines: Lines, claim_expires: Callable[[], None]
 ) -> None:
@@ -236,6 +237,7 @@ def test_the_alerts_id_does_not_depend_on_who_crossed_the_threshold(
     assert first["source"] == second["source"] == "urn:fanout:application_logs/monitor"
 
 
+@pytest.mark.guarantee("isolation/alerts-per-service")
 def test_trouble_with_one_services_alert_holds_up_no_other_service(
     monitor: ModuleType, alert_topic: AlertTopic, items: Items
 ) -> None:

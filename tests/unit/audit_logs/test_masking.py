@@ -21,6 +21,7 @@ SETS = st.lists(PATHS, max_size=3)
 quick = settings(deadline=None, max_examples=150)
 
 
+@pytest.mark.guarantee("personal-data/audit-masking")
 @pytest.mark.parametrize(
     ("path", "data", "masked"),
     [

@@ -44,6 +44,7 @@ def test_a_document_is_written_under_a_name_made_of_source_and_id(preserve: Modu
     assert json.loads(document)["event"]["data"]["after"] == {"password": "[masked]"}
 
 
+@pytest.mark.guarantee("exactly-once-effect/locked-object")
 def test_what_comes_again_adds_no_version(preserve: ModuleType, stores: Stores, lines: Lines) -> None:
     event = recorded()
     deliver(preserve, event, event)

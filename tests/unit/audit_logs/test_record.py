@@ -105,6 +105,7 @@ def test_an_event_without_a_time_gets_none_made_up(record: ModuleType, stores: S
     assert json.loads(item["body"])["event"] == event
 
 
+@pytest.mark.guarantee("personal-data/audit-masking")
 def test_a_document_is_what_was_sent_with_sensitive_fields_masked_and_says_by_which_paths(
     record: ModuleType, stores: Stores, lines: Lines
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_document_is_what_was_sent_with_sensitive_fields_masked_and_says_by_wh
     assert not any(secret in table for secret in ("old-secret", "new-secret", "4111-secret", "192.0.2.1"))
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_nothing_about_a_person_is_logged(
     record: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,7 @@ def test_rows_are_numbered_as_a_spreadsheet_does_blank_and_broken_ones_included(
     ]
 
 
+@pytest.mark.guarantee("hostile-input/formula")
 def test_no_cell_of_an_output_begins_like_a_formula(account: Account) -> None:
     cells = ["=1+1", "+cmd", "-2+3", "@SUM(A1)", '"\t=1"', "-5", "+49.5", "plain"]
     text = "country,amount\n" + "".join(f"{cell},1\n{cell},=x\n" for cell in cells)

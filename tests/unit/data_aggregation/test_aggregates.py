@@ -302,6 +302,7 @@ def test_a_type_of_another_source_is_discarded(deployed: Deployed, totals: Total
     assert totals() == Counter()
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_receipts_show_no_pseudonym_and_no_path(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     deliver(deployed(web), event("web.pageview.v1", {**VIEW, "visitor": "v_secret", "path": "/me"}))
     shown = capsys.readouterr().out

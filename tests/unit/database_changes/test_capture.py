@@ -73,6 +73,7 @@ def test_versions_of_different_length_compare_as_numbers(account: Account) -> No
     assert first < second
 
 
+@pytest.mark.guarantee("at-least-once/stream-position")
 def test_what_cannot_go_out_now_holds_back_its_row_and_is_where_the_batch_goes_on(account: Account) -> None:
     records = [stream_record(name, position) for position, name in enumerate(["maya", "ada", "ada", "jonas"])]
     account.sns.down = {"event-1"}

@@ -43,6 +43,7 @@ HISTORY = [
 ]
 
 
+@pytest.mark.guarantee("exactly-once-effect/row-version")
 @pytest.mark.parametrize("order", list(itertools.permutations(range(len(HISTORY)))), ids=str)
 def test_whatever_the_order_the_latest_version_stays(
     replica: str, account: Account, sql: Connection, order: tuple[int, ...]
@@ -65,6 +66,7 @@ def test_an_insert_wins_over_an_older_tombstone(replica: str, account: Account, 
     assert rows(replica, sql) == {"ada": key("ada")}
 
 
+@pytest.mark.guarantee("exactly-once-effect/row-version")
 def test_the_same_change_twice_is_a_duplicate(replica: str, account: Account, sql: Connection) -> None:
     event = change("ada", 1, {"visits": {"N": "1"}})
     assert account.deliver(replica, event) == ["processed"]

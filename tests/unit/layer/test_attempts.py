@@ -68,6 +68,7 @@ class Group:
         self.waiting = [(event, identifier) for event, identifier in self.waiting if identifier in failed]
 
 
+@pytest.mark.guarantee("bounded-retry/waiting-in-group")
 def test_who_waits_for_another_is_not_counted_and_has_all_its_attempts(
     table: str, queues: Queues, lines: Lines
 ) -> None:
@@ -119,6 +120,7 @@ def test_no_count_outlives_its_message(table: str) -> None:
     assert dynamodb.scan(TableName=table)["Items"] == []
 
 
+@pytest.mark.guarantee("bounded-retry/killed-fifo-message")
 def test_a_message_that_ends_its_function_each_time_is_given_up_untried(
     table: str, queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_batch_of_poison_does_not_reach_the_handler(queues: Queues) -> None:
     assert calls == []
 
 
+@pytest.mark.guarantee("exactly-once-effect/copies-in-a-batch")
 def test_copies_of_one_event_reach_the_handler_once(queues: Queues, lines: Lines) -> None:
     calls: list[list[Message]] = []
     twice, once = event("twice"), event("once")
@@ -129,6 +130,7 @@ def test_answers_that_do_not_match_the_events_lose_nothing(queues: Queues, lines
     assert outcomes(lines) == [("retrying", "TypeError")] * 2
 
 
+@pytest.mark.guarantee("isolation/batch-split")
 def test_an_event_that_fails_its_batch_without_a_word_ends_up_failing_alone(queues: Queues, lines: Lines) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> None:
@@ -153,6 +155,7 @@ def test_the_last_attempt_of_a_batch_member_makes_a_dead_letter_of_that_one_only
     assert [letter["outcome"] for letter in queues.dead()] == ["dead-lettered"]
 
 
+@pytest.mark.guarantee("at-least-once/deadline", "isolation/slow-record")
 def test_the_deadline_interrupts_a_batch_and_all_of_it_comes_again(queues: Queues, lines: Lines) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> None:
@@ -183,6 +186,7 @@ def test_events_of_a_fifo_queue_come_one_by_one_in_order(queues: Queues) -> None
 WORDS = ["fine", "retry", "reject", "poison"]
 
 
+@pytest.mark.guarantee("at-least-once/partial-response")
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12), st.integers(1, 4))
 def test_whatever_a_batch_holds_exactly_the_retried_records_come_again(

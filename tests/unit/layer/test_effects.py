@@ -52,6 +52,7 @@ def hits(items: Items) -> int:
     return sum(int(item.get("hits", 0)) for item in items("effects"))
 
 
+@pytest.mark.guarantee("exactly-once-effect/natural-key")
 def test_an_item_is_put_once_and_left_as_it_is(table: str, items: Items) -> None:
     first = put_once(table, {"pk": "a", "sk": EVENT.identity, "text": "first"})
     second = put_once(table, {"pk": "a", "sk": EVENT.identity, "text": "second"})
@@ -59,6 +60,11 @@ def test_an_item_is_put_once_and_left_as_it_is(table: str, items: Items) -> None
     assert [item["text"] for item in items(table)] == ["first"]
 
 
+@pytest.mark.guarantee(
+    "exactly-once-effect/one-transaction",
+    "exactly-once-effect/record-refuses",
+    "isolation/records-per-subscriber",
+)
 def test_a_transaction_happens_once_per_event_and_subscriber(
     table: str, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +75,7 @@ def test_a_transaction_happens_once_per_event_and_subscriber(
     assert hits(items) == 3
 
 
+@pytest.mark.guarantee("exactly-once-effect/one-transaction")
 def test_a_batch_is_one_transaction_in_which_each_event_counts_once(table: str, items: Items) -> None:
     third = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="3")
 
@@ -117,6 +124,7 @@ def test_a_condition_of_the_effect_that_fails_leaves_neither_effect_nor_marker(t
     assert items(table) == []
 
 
+@pytest.mark.guarantee("exactly-once-effect/record-lifetime")
 def test_markers_outlive_the_archive(table: str, items: Items) -> None:
     transact_once(EVENT, table, [add_one(table)])
     [marker] = [item for item in items(table) if "expires_at" in item]
@@ -143,6 +151,7 @@ def once(table: str, mailer: Mailer, lease_seconds: float = 60) -> Outcome:
     return at_most_once(EVENT, table, mailer, lease_seconds=lease_seconds)
 
 
+@pytest.mark.guarantee("at-most-once/intent-once")
 def test_a_mail_goes_out_once(table: str, items: Items) -> None:
     mailer = Mailer()
     assert [once(table, mailer), once(table, mailer)] == [Outcome.PROCESSED, Outcome.DUPLICATE]
@@ -159,6 +168,7 @@ def test_what_certainly_did_not_go_out_may_be_tried_again(table: str) -> None:
     assert mailer.sent == 1
 
 
+@pytest.mark.guarantee("at-most-once/lost-response")
 @pytest.mark.parametrize(
     "failure",
     [ReadTimeoutError(endpoint_url="x"), ClientError({"Error": {"Code": "InternalFailure"}}, "SendEmail"), OSError()],
@@ -173,6 +183,7 @@ def test_what_may_have_gone_out_is_never_sent_again(table: str, failure: Excepti
     assert mailer.sent == 1
 
 
+@pytest.mark.guarantee("at-most-once/concurrent-delivery")
 def test_a_second_delivery_waits_while_the_first_is_under_way(table: str) -> None:
     def send() -> dict[str, str]:
         with pytest.raises(Retry, match="under way") as raised:
@@ -184,6 +195,7 @@ def test_a_second_delivery_waits_while_the_first_is_under_way(table: str) -> Non
     assert at_most_once(EVENT, table, send, lease_seconds=60) is Outcome.PROCESSED
 
 
+@pytest.mark.guarantee("at-most-once/killed-attempt")
 @pytest.mark.parametrize("killed", [DeadlineReached(), SystemExit()])
 def test_an_attempt_that_was_killed_leaves_the_outcome_unknown(
     table: str, killed: BaseException, monkeypatch: pytest.MonkeyPatch

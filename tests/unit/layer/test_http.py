@@ -68,6 +68,7 @@ def test_no_more_of_an_answer_is_read_than_a_person_would_read(server: Sink) -> 
     assert len(answer.excerpt) == 200
 
 
+@pytest.mark.guarantee("hostile-input/webhook-url")
 @pytest.mark.parametrize(
     "url",
     [

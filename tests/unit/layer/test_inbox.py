@@ -42,6 +42,7 @@ def test_a_wait_that_sqs_cannot_make_is_carried_with_the_message(
     assert 3_590 < (not_before - datetime.now(UTC)).total_seconds() <= 3_600
 
 
+@pytest.mark.guarantee("no-silent-drop/ten-attributes")
 def test_a_message_with_all_ten_attributes_can_be_handed_back(queues: Queues) -> None:
     """SQS takes ten, and one of them must be ours."""
     attributes = {f"name{number}": "value" for number in range(10)}
@@ -52,6 +53,7 @@ def test_a_message_with_all_ten_attributes_can_be_handed_back(queues: Queues) ->
     assert "fanout" in message["MessageAttributes"]
 
 
+@pytest.mark.guarantee("hostile-input/forged-attempts")
 def test_a_forged_number_of_attempts_is_not_believed(queues: Queues) -> None:
     """With attempts to spare it would be tried for ever."""
     record = sqs_record(reminder(), receive_count=3, attributes={"fanout": '{"attempts":-1000000}'})

@@ -31,6 +31,7 @@ def recipients(server: Sink) -> list[str]:
     return [call.document["Destination"]["ToAddresses"][0] for call in server.calls]
 
 
+@pytest.mark.guarantee("at-most-once/no-idle-connection")
 def test_a_mail_after_a_pause_takes_no_connection_that_was_closed_while_idle(
     endpoint: Callable[[str], None], server: Sink
 ) -> None:
@@ -41,6 +42,7 @@ def test_a_mail_after_a_pause_takes_no_connection_that_was_closed_while_idle(
     assert recipients(server) == ["ada@example.org", "bob@example.org"]
 
 
+@pytest.mark.guarantee("at-most-once/request-without-response")
 def test_a_request_that_ses_read_and_did_not_answer_leaves_the_outcome_open(
     endpoint: Callable[[str], None], server: Sink
 ) -> None:

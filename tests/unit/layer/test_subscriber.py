@@ -91,6 +91,7 @@ def test_an_event_is_understood_whichever_way_it_comes(
     assert [receipt["event_id"] for receipt in lines("receipt")] == [sent.id]
 
 
+@pytest.mark.guarantee("at-least-once/unexpected-exception")
 def test_every_word_of_a_handler_has_its_consequence(queues: Queues, lines: Lines) -> None:
     texts = ["fine", "duplicate", "discard", "reject", "retry 60", "fail"]
     records = [queues.put(encode(event(text)).decode()) for text in texts]
@@ -107,6 +108,7 @@ def test_every_word_of_a_handler_has_its_consequence(queues: Queues, lines: Line
     assert [letter["reason"] for letter in queues.dead()] == ["told to"]
 
 
+@pytest.mark.guarantee("dead-letters/reason", "dead-letters/publication")
 def test_a_dead_letter_says_who_why_what_and_holds_the_body_as_it_came(queues: Queues) -> None:
     sent = event("reject")
     record = sqs_record(sent, receive_count=3)
@@ -127,6 +129,7 @@ def test_a_dead_letter_says_who_why_what_and_holds_the_body_as_it_came(queues: Q
     }
 
 
+@pytest.mark.guarantee("isolation/poison-in-turn", "no-silent-drop/unknown-type")
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -161,6 +164,7 @@ def test_an_error_of_aws_that_a_library_wraps_in_its_own_is_named(queues: Queues
     assert outcomes(lines) == [("retrying", "LookupError (AccessDeniedException)")]
 
 
+@pytest.mark.guarantee("personal-data/exception-message")
 def test_personal_data_in_an_exception_stays_out_of_log_and_dead_letter(
     queues: Queues, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,12 +185,14 @@ def test_a_retry_hides_its_message_for_as_long_as_asked(queues: Queues) -> None:
     assert [call["VisibilityTimeout"] for call in calls] == [60]
 
 
+@pytest.mark.guarantee("bounded-retry/backoff")
 def test_backing_off_over_all_attempts_lasts_two_hours_or_more() -> None:
     for _ in range(50):
         assert sum(inbox.backoff(attempt, 15) for attempt in range(1, 10)) >= 7200
     assert max(inbox.backoff(attempt, 15) for attempt in range(1, 1000)) <= 3600 * 1.25
 
 
+@pytest.mark.guarantee("bounded-retry/final-attempt")
 def test_after_the_last_attempt_comes_a_dead_letter_with_the_last_reason(queues: Queues, lines: Lines) -> None:
     assert run(obey, sqs_record(event("fail"), receive_count=10)) == []
     assert outcomes(lines) == [("dead-lettered", "gave up after 10 attempts: ValueError")]
@@ -194,6 +200,7 @@ def test_after_the_last_attempt_comes_a_dead_letter_with_the_last_reason(queues:
     assert (letter["outcome"], letter["attempts"]) == ("dead-lettered", "10")
 
 
+@pytest.mark.guarantee("bounded-retry/direct-delivery")
 def test_a_direct_delivery_that_must_be_retried_goes_through_the_inbox_and_keeps_count(
     queues: Queues, lines: Lines
 ) -> None:
@@ -259,6 +266,7 @@ def test_a_failed_invocation_that_sns_did_not_make_is_poison_like_any_other(
     assert [outcome for outcome, _ in outcomes(lines)] == ["rejected", "processed"]
 
 
+@pytest.mark.guarantee("at-least-once/direct-delivery")
 def test_a_direct_delivery_that_cannot_reach_its_inbox_is_left_to_lambda(
     queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +276,7 @@ def test_a_direct_delivery_that_cannot_reach_its_inbox_is_left_to_lambda(
         handler(lambda_event([sns_record(event("fail"))]), LambdaContext())
 
 
+@pytest.mark.guarantee("at-least-once/reject-waits-for-dlq")
 def test_a_reject_that_cannot_reach_the_dead_letter_queue_leaves_the_message_where_it_is(
     queues: Queues, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
@@ -278,6 +287,7 @@ def test_a_reject_that_cannot_reach_the_dead_letter_queue_leaves_the_message_whe
     assert [outcome for outcome, _ in outcomes(lines)] == ["retrying"]
 
 
+@pytest.mark.guarantee("isolation/deadline-releases", "isolation/slow-record")
 def test_a_slow_record_is_interrupted_before_the_deadline_and_its_neighbours_are_handed_back(
     queues: Queues, lines: Lines
 ) -> None:
@@ -291,6 +301,7 @@ def test_a_slow_record_is_interrupted_before_the_deadline_and_its_neighbours_are
     assert queues.inbox_counts()[0] == 2, "the two that were not attempted are in the queue again, as new messages"
 
 
+@pytest.mark.guarantee("bounded-retry/released-message")
 def test_a_message_handed_back_unattempted_thirty_times_never_becomes_a_dead_letter(
     queues: Queues, lines: Lines
 ) -> None:
@@ -306,6 +317,7 @@ def test_a_message_handed_back_unattempted_thirty_times_never_becomes_a_dead_let
     assert queues.dead() == []
 
 
+@pytest.mark.guarantee("bounded-retry/long-delay")
 def test_a_retry_later_than_sqs_can_delay_comes_no_earlier(queues: Queues, lines: Lines) -> None:
     sent = spy("sqs", "SendMessage")
     obey(lambda_event([sns_record(event("retry 7200"))]), LambdaContext())
@@ -318,6 +330,7 @@ def test_a_retry_later_than_sqs_can_delay_comes_no_earlier(queues: Queues, lines
     assert len(lines("receipt")) == 1, "nothing has become of it yet"
 
 
+@pytest.mark.guarantee("order-per-group/failure-blocks-group")
 def test_in_a_fifo_queue_a_failure_holds_up_its_own_group_only(queues: Queues, lines: Lines) -> None:
     records = [
         sqs_record(event(text), group=group)
@@ -341,6 +354,7 @@ def test_in_a_fifo_queue_a_failure_holds_up_its_own_group_only(queues: Queues, l
     ]
 
 
+@pytest.mark.guarantee("at-least-once/partial-response")
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 @given(
     texts=st.lists(
@@ -377,6 +391,7 @@ def test_no_received_line_of_a_large_batch_is_too_long_for_lambda(queues: Queues
     assert all(len(json.dumps(line)) < 256_000 for line in received)
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_a_receipt_carries_the_filterable_fields_and_no_other_data(queues: Queues, lines: Lines) -> None:
     data = TeamMessagePosted(text="secret", author="Ada", audience=("team_a",))
     run(obey, sqs_record(Event.new(data, source="urn:test")))
@@ -430,6 +445,7 @@ def test_a_claim_check_is_redeemed_before_the_handler_sees_the_event(
     assert seen == [whole]
 
 
+@pytest.mark.guarantee("hostile-input/forged-delay")
 @pytest.mark.parametrize(
     "forged",
     [

@@ -51,6 +51,7 @@ def test_while_the_provider_is_down_orders_are_retried_and_then_captured_once(
     assert provider.complaints == []
 
 
+@pytest.mark.guarantee("exactly-once-effect/payment-key")
 def test_when_the_provider_s_answer_is_lost_it_is_asked_again_under_the_same_key(
     account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

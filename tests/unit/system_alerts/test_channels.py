@@ -94,6 +94,7 @@ def test_what_is_refused_lies_with_the_dead_letters_and_says_why(
     assert letter["reason"] == "refused: the webhook answers 404: no_service"
 
 
+@pytest.mark.guarantee("personal-data/webhook-secrets")
 @BOTH
 def test_no_receipt_repeats_a_secret(channel: Make, receiver: Sink, lines: Lines, name: str) -> None:
     made = channel(name)
@@ -172,6 +173,7 @@ def test_what_is_no_notification_is_rejected_or_discarded(
 
 
 # ---------------------------------------------------------------------------------------------------------------- chat
+@pytest.mark.guarantee("hostile-input/chat-mention")
 def test_chat_posts_text_that_calls_nobody(channel: Make, receiver: Sink) -> None:
     channel("chat").deliver(notification(subject="[HIGH] <!channel> & co", text="see <https://evil.example|here>"))
     assert receiver.accepted() == [
@@ -187,6 +189,7 @@ def test_the_secret_s_limit_holds_for_what_is_posted(channel: Make, receiver: Si
     assert document == {"text": f"*[HIGH] db: Full*\n{'x' * 479}..."}
 
 
+@pytest.mark.guarantee("at-most-once/chat-not-repeated")
 @pytest.mark.parametrize("reply", [Reply(0), Reply(200, hang=threading.Event())], ids=["hangs up", "no answer"])
 def test_a_chat_message_that_may_have_been_posted_is_never_posted_again_by_itself(
     channel: Make, receiver: Sink, lines: Lines, monkeypatch: pytest.MonkeyPatch, reply: Reply
@@ -207,6 +210,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------- pager
+@pytest.mark.guarantee("exactly-once-effect/incident-key")
 def test_the_pager_opens_an_incident_under_its_own_key(channel: Make, receiver: Sink) -> None:
     channel("pager").deliver(notification(runbook_url="https://example.com/runbook", fingerprint="db/full", alerts=3))
     assert receiver.accepted() == [

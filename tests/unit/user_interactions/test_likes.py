@@ -58,6 +58,7 @@ def test_a_like_taken_back_does_not_count(likes: ModuleType, totals: Totals) -> 
     assert totals("p-1")["likes"] == 1
 
 
+@pytest.mark.guarantee("order-per-group/late-version")
 def test_an_unlike_that_arrives_before_its_like_wins(likes: ModuleType, totals: Totals, lines: Lines) -> None:
     deliver(likes, unlike(at=1), like(at=0))
     assert totals("p-1")["likes"] == 0
@@ -69,6 +70,7 @@ def test_a_second_like_counts_no_second_time(likes: ModuleType, totals: Totals) 
     assert totals("p-1")["likes"] == 1
 
 
+@pytest.mark.guarantee("exactly-once-effect/like-version")
 def test_the_same_event_again_is_a_duplicate_on_either_way(likes: ModuleType, totals: Totals, lines: Lines) -> None:
     event = like()
     deliver(likes, event, event)
@@ -304,6 +306,7 @@ def test_when_the_answer_of_a_committed_transaction_is_lost_the_redelivery_count
     assert totals("p-1")["likes"] == 1
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_no_log_line_names_the_user(likes: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     deliver(likes, like("u-secret"), unlike("u-secret", at=-1))
     written = capsys.readouterr()

@@ -58,6 +58,7 @@ def outcomes(lines: Lines) -> list[str]:
     return [receipt["outcome"] for receipt in lines("receipt")]
 
 
+@pytest.mark.guarantee("exactly-once-effect/record-refuses")
 def test_every_share_counts_once_by_the_way_it_went(shares: ModuleType, totals: Totals, lines: Lines) -> None:
     first = share("ada", channel="mail")
     deliver(shares, first, share("ada", channel="mail"), share("bob", channel="link"))

@@ -47,6 +47,7 @@ def test_the_hash_of_a_plain_address_is_that_of_the_address_in_lower_case() -> N
     assert addresses.keyed_hash("Ada+News@Example.org", "suppression") == stored
 
 
+@pytest.mark.guarantee("personal-data/hash-purpose")
 def test_hashes_for_one_purpose_cannot_be_looked_up_under_another() -> None:
     assert addresses.keyed_hash("a@example.org", "analytics") != addresses.keyed_hash("a@example.org", "suppression")
 

@@ -48,6 +48,7 @@ def users(items: Items) -> dict[str, dict[str, Any]]:
     return {item["pk"]: item for item in items("analytics") if item["pk"].startswith("user#")}
 
 
+@pytest.mark.guarantee("personal-data/analytics-hash")
 def test_the_record_for_analysis_has_neither_name_nor_address(analytics: ModuleType, items: Items) -> None:
     event = at(NOON, registration("u-1", "Ada@example.org", name="Lovelace", plan="pro", locale="de-CH"))
     deliver(analytics, sns_record(event))

@@ -67,6 +67,7 @@ def test_a_registration_gets_a_mail_in_text_and_html_and_a_record_of_it(
     assert outcomes(lines) == ["processed"]
 
 
+@pytest.mark.guarantee("at-most-once/intent-once")
 def test_however_often_and_on_whichever_way_an_event_comes_one_mail_goes_out(
     notify: ModuleType, ses: Ses, lines: Lines
 ) -> None:
@@ -78,6 +79,7 @@ def test_however_often_and_on_whichever_way_an_event_comes_one_mail_goes_out(
     assert outcomes(lines) == ["processed", "duplicate", "duplicate", "duplicate"]
 
 
+@pytest.mark.guarantee("at-most-once/one-mail-per-registration")
 def test_a_second_event_about_the_same_registration_sends_no_second_mail(
     notify: ModuleType, ses: Ses, lines: Lines
 ) -> None:
@@ -88,6 +90,7 @@ def test_a_second_event_about_the_same_registration_sends_no_second_mail(
     assert outcomes(lines) == ["processed", "duplicate", "processed"]
 
 
+@pytest.mark.guarantee("at-most-once/killed-attempt")
 @pytest.mark.parametrize("sending", [False, True], ids=["before the mail went out", "after the mail went out"])
 def test_a_function_killed_at_work_leaves_one_dead_letter_and_at_most_one_mail(
     notify: ModuleType, ses: Ses, account: Queues, monkeypatch: pytest.MonkeyPatch, sending: bool
@@ -154,6 +157,7 @@ def test_a_person_who_found_that_no_mail_went_out_can_have_it_sent(
     assert ses.outbox == ["ada@example.org"]
 
 
+@pytest.mark.guarantee("at-most-once/lost-response", "at-most-once/no-sdk-retries")
 @pytest.mark.parametrize(
     "error", [refusal("InternalServerError", 500), ReadTimeoutError(endpoint_url="x"), OSError("connection reset")]
 )
@@ -229,6 +233,7 @@ def test_while_the_account_may_not_send_ten_attempts_outlast_a_day(
     assert 9 * mail._LONG_WAIT >= 24 * 3600
 
 
+@pytest.mark.guarantee("personal-data/mail-refusal")
 @pytest.mark.parametrize("code", ["MessageRejected", "BadRequestException"])
 def test_a_mail_that_ses_refuses_is_rejected_and_the_reason_holds_no_address(
     notify: ModuleType, ses: Ses, account: Queues, code: str
@@ -280,6 +285,7 @@ def test_unicode_reaches_the_mail_unharmed(notify: ModuleType, ses: Ses) -> None
     assert request["Content"]["Simple"]["Body"]["Text"]["Data"].startswith("Zoë 山田 👩‍🚀 様\n")
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_no_log_line_holds_what_is_personal(notify: ModuleType, ses: Ses, capsys: pytest.CaptureFixture[str]) -> None:
     event = registration("u-secret", "ada@example.org", name="Lovelace")
     ses.failing(refusal("MessageRejected"), sending=False)
