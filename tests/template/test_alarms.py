@@ -1,7 +1,5 @@
 """Dead letters are kept and raise an alarm, and so does what is lost."""
 
-from pathlib import Path
-
 import pytest
 
 from fanout_wiring import Composition
@@ -10,16 +8,12 @@ from tests.template.deployments import (
     ALARM,
     DEPTH,
     SUBSCRIPTION,
-    Change,
     Mistake,
-    Rule,
     alarms_on,
     asynchronous,
-    changed,
     dead_letter_arns,
     on_failure,
     properties,
-    rules,
 )
 
 SUBSCRIBER = ROOT / "platform" / "subscriber.yaml"
@@ -110,13 +104,3 @@ MISTAKES: list[Mistake] = [
         lambda t: properties(t, "AgeAlarm").pop("AlarmActions"),
     ),
 ]
-
-
-@pytest.mark.parametrize(("rule", "file", "mistake"), MISTAKES, ids=[rule.__name__ for rule, *_ in MISTAKES])
-def test_a_mistake_is_noticed(rule: Rule, file: Path, mistake: Change) -> None:
-    with pytest.raises(AssertionError):
-        rule(changed(file, mistake))
-
-
-def test_every_rule_has_a_mistake_that_it_notices() -> None:
-    assert rules(globals()) == {rule for rule, *_ in MISTAKES}

@@ -1,12 +1,10 @@
 """Layer, versions, logs and packages of the functions."""
 
-from pathlib import Path
-
 import pytest
 
 from fanout_wiring import FUNCTION, Composition
 from tests.template.application import ROOT
-from tests.template.deployments import Change, Mistake, Rule, changed, properties, rules
+from tests.template.deployments import Mistake, properties
 
 TEAM_EVENTS = ROOT / "usecases" / "team_events" / "template.yaml"
 
@@ -99,13 +97,3 @@ MISTAKES: list[Mistake] = [
         lambda t: properties(t, "TeamAFunction").update(CodeUri="../../layers/common/"),
     ),
 ]
-
-
-@pytest.mark.parametrize(("rule", "file", "mistake"), MISTAKES, ids=[rule.__name__ for rule, *_ in MISTAKES])
-def test_a_mistake_is_noticed(rule: Rule, file: Path, mistake: Change) -> None:
-    with pytest.raises(AssertionError):
-        rule(changed(file, mistake))
-
-
-def test_every_rule_has_a_mistake_that_it_notices() -> None:
-    assert rules(globals()) == {rule for rule, *_ in MISTAKES}

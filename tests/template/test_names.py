@@ -1,12 +1,8 @@
 """Descriptions and names."""
 
-from pathlib import Path
-
-import pytest
-
 from fanout_wiring import FUNCTION, Composition, Resource
 from tests.template.application import ROOT
-from tests.template.deployments import QUEUE, TABLE, TOPIC, Change, Mistake, Rule, changed, properties, rules
+from tests.template.deployments import QUEUE, TABLE, TOPIC, Mistake, properties
 
 SUBSCRIBER = ROOT / "platform" / "subscriber.yaml"
 TOPIC_STACK = ROOT / "platform" / "topic.yaml"
@@ -113,13 +109,3 @@ MISTAKES: list[Mistake] = [
         lambda t: properties(t, "DeadlineSchedule")["Name"]["Fn::Sub"].__setitem__(0, "n" * 28 + "-${Id}"),
     ),
 ]
-
-
-@pytest.mark.parametrize(("rule", "file", "mistake"), MISTAKES, ids=[rule.__name__ for rule, *_ in MISTAKES])
-def test_a_mistake_is_noticed(rule: Rule, file: Path, mistake: Change) -> None:
-    with pytest.raises(AssertionError):
-        rule(changed(file, mistake))
-
-
-def test_every_rule_has_a_mistake_that_it_notices() -> None:
-    assert rules(globals()) == {rule for rule, *_ in MISTAKES}

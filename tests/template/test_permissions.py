@@ -1,14 +1,13 @@
 """Roles: one for each function, each statement exact."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fanout_wiring import FUNCTION, Composition
 from tests.template.application import ROOT
-from tests.template.deployments import Change, Mistake, Rule, as_list, changed, properties, rules, statements
+from tests.template.deployments import Mistake, as_list, properties, statements
 
 PERMISSIONS = ROOT / "platform" / "permissions.yaml"
 TEAM_EVENTS = ROOT / "usecases" / "team_events" / "template.yaml"
@@ -157,13 +156,3 @@ MISTAKES: list[Mistake] = [
         lambda t: properties(t, "TableKeyPolicy")["PolicyDocument"]["Statement"][0].pop("Condition"),
     ),
 ]
-
-
-@pytest.mark.parametrize(("rule", "file", "mistake"), MISTAKES, ids=[rule.__name__ for rule, *_ in MISTAKES])
-def test_a_mistake_is_noticed(rule: Rule, file: Path, mistake: Change) -> None:
-    with pytest.raises(AssertionError):
-        rule(changed(file, mistake))
-
-
-def test_every_rule_has_a_mistake_that_it_notices() -> None:
-    assert rules(globals()) == {rule for rule, *_ in MISTAKES}

@@ -90,7 +90,7 @@ def test_an_input_may_lie_where_the_parameter_says(account: Account, monkeypatch
 
 
 def test_an_input_that_is_replaced_while_the_job_reads_it_fails_the_job(account: Account) -> None:
-    account.deliver(requested(account.put("country,amount\nDE,1\n"), sales()))
+    account.start(requested(account.put("country,amount\nDE,1\n"), sales()))
     [chunk] = account.plan("job-1")
     account.put("country,amount\nDE,2\n")
     with pytest.raises(Exception, match="input_changed"):
@@ -180,7 +180,7 @@ def test_what_is_too_long_to_group_by_is_rejected(account: Account) -> None:
 
 def test_a_report_of_more_lines_than_fit_into_memory_fails(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(totals, "MOST_GROUPS", 4)
-    account.deliver(requested(account.put("country,amount\n" + "".join(f"c{n},1\n" for n in range(6))), sales()))
+    account.start(requested(account.put("country,amount\n" + "".join(f"c{n},1\n" for n in range(6))), sales()))
     for chunk in account.plan("job-1"):
         account.process("job-1", chunk)
     assert account.finish("job-1") == "FAILED"

@@ -25,7 +25,7 @@ def recipients(account: Account) -> list[str]:
 
 def test_an_order_is_acknowledged_once_however_often_it_comes(account: Account, items: Items) -> None:
     event = submitted()
-    assert account.deliver(customer_notification, event, event, submitted(event_id="another event")) == [
+    assert account.deliver("customer_notification", event, event, submitted(event_id="another event")) == [
         "processed",
         "duplicate",
         "duplicate",
@@ -64,7 +64,7 @@ def test_what_a_customer_or_a_producer_typed_stays_text(account: Account) -> Non
 
 
 def test_an_address_that_mail_cannot_go_to_is_rejected_without_being_quoted(account: Account) -> None:
-    [(outcome, reason)] = account.receipts(customer_notification, submitted(email="ada@@example.org"))
+    [(outcome, reason)] = account.receipts("customer_notification", submitted(email="ada@@example.org"))
     assert (outcome, reason.split(":")[0]) == ("rejected", "malformed-address")
     assert "ada" not in reason
     assert account.mails == []
@@ -73,9 +73,9 @@ def test_an_address_that_mail_cannot_go_to_is_rejected_without_being_quoted(acco
 def test_a_mail_that_may_have_gone_out_is_never_sent_again(account: Account) -> None:
     event: Event[Any] = submitted()
     with mail_fails(ReadTimeoutError(endpoint_url="https://email.example"), sent=True):
-        [(outcome, reason)] = account.receipts(customer_notification, event)
+        [(outcome, reason)] = account.receipts("customer_notification", event)
     assert (outcome, reason.split(":")[0]) == ("rejected", "outcome-unknown")
-    account.deliver(customer_notification, event)
+    account.deliver("customer_notification", event)
     assert recipients(account) == ["ada@example.org"]
 
 

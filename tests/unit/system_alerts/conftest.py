@@ -17,7 +17,7 @@ from system_alerts.handlers import chat, pager
 from system_alerts.handlers import dispatch as dispatch_module
 from tests.sink import Sink, sink
 
-from ..conftest import Queues
+from ..conftest import Queues, Topic
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 WINDOW = 300
@@ -76,40 +76,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-class Listener:
-    """Everybody behind AlertNotifications."""
+class Listener(Topic):
+    """The topic of the notifications, and a queue that is subscribed to it."""
 
     def __init__(self) -> None:
-        sns, self._sqs = boto3.client("sns", region_name=REGION), boto3.client("sqs", region_name=REGION)
-        self._sns = sns
-        self.arn: str = sns.create_topic(Name="AlertNotifications")["TopicArn"]
-        self._queue = self._sqs.create_queue(QueueName="listener")["QueueUrl"]
-        self._subscribe()
-
-    def _subscribe(self) -> None:
-        self._sns.subscribe(TopicArn=self.arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:123456789012:listener")
-
-    def break_down(self) -> None:
-        """Let every publish fail, until `repair`."""
-        self._sns.delete_topic(TopicArn=self.arn)
-
-    def repair(self) -> None:
-        """Let it work again."""
-        self._sns.create_topic(Name="AlertNotifications")
-        self._subscribe()
+        super().__init__("AlertNotifications", raw=False)
 
     def heard(self) -> list[dict[str, Any]]:
-        """The events published since the last call, each with the `Subject` of its mail."""
-        found: list[dict[str, Any]] = []
-        while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
-            for message in messages:
-                envelope = json.loads(message["Body"])
-                found.append({**json.loads(envelope["Message"]), "Subject": envelope.get("Subject")})
-                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return found
+        """Return the events published since the last call, each with the `Subject` of its mail."""
+        return [{**json.loads(each["Message"]), "Subject": each.get("Subject")} for each in self.received()]
 
     def kinds(self) -> list[str]:
-        """What kinds of news were published since the last call."""
+        """Return the kinds of the notifications published since the last call."""
         return [event["data"]["kind"] for event in self.heard()]
 
 

@@ -159,11 +159,11 @@ def test_a_notification_that_cannot_be_published_is_published_by_the_next_attemp
     dispatch: ModuleType, listener: Listener, queues: Queues, lines: Lines, clock: Clock
 ) -> None:
     event = raised()
-    listener.break_down()
+    listener.delete()
     deliver(dispatch, event)
     [receipt] = lines("receipt")
     assert (receipt["outcome"], receipt["reason"]) == ("retrying", "not-told: NotFound")
-    listener.repair()
+    listener.create()
     clock.advance(20)
     deliver(dispatch, event, event)
     assert listener.kinds() == ["opened"]
@@ -172,9 +172,9 @@ def test_a_notification_that_cannot_be_published_is_published_by_the_next_attemp
 
 def test_while_one_delivery_is_telling_another_waits(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
     event = raised()
-    listener.break_down()
+    listener.delete()
     deliver(dispatch, event)
-    listener.repair()
+    listener.create()
     deliver(dispatch, event)
     assert listener.kinds() == []
     assert [line["reason"] for line in lines("receipt")][1].startswith("told-elsewhere")
