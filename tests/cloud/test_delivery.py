@@ -20,7 +20,7 @@ FIFO = ("audit_logs/record", "audit_logs/preserve")
 @pytest.mark.cloud("alarm-queries")
 @pytest.mark.cloud("queue-counts")
 @pytest.mark.cloud("kms")
-def test_a_function_that_fails_every_time_is_tried_thrice_and_ends_as_a_dead_letter_with_an_alarm(stack: Stack) -> None:
+def test_an_event_whose_function_always_fails_is_dead_lettered_after_three_attempts_with_an_alarm(stack: Stack) -> None:
     function, dead_letters = stack.subscriber(DIRECT).function_name, stack.subscriber(DIRECT).dead_letter_url
     [alarm] = stack.alarms(
         "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=stack.queue_arn(dead_letters).rsplit(":", 1)[-1]
@@ -88,7 +88,7 @@ def audited(stack: Stack, tenant: str) -> Event[AuditRecorded]:
 
 
 @pytest.mark.cloud("duplicates")
-def test_what_is_published_twice_to_a_fifo_topic_is_delivered_once(stack: Stack) -> None:
+def test_an_event_published_twice_to_a_fifo_topic_is_delivered_once(stack: Stack) -> None:
     first, last = audited(stack, "cloud-test-twice"), audited(stack, "cloud-test-twice")
     for event in (first, first, last):
         stack.publish("AuditLogs", [event])
@@ -110,7 +110,7 @@ def test_each_group_of_a_fifo_topic_has_limits_of_its_own(stack: Stack) -> None:
 
 
 @pytest.mark.cloud("ses")
-def test_a_mail_that_the_sandbox_refuses_is_a_dead_letter_that_says_so(stack: Stack) -> None:
+def test_a_mail_that_the_sandbox_refuses_is_dead_lettered_with_that_reason(stack: Stack) -> None:
     if stack.client("sesv2").get_account()["ProductionAccessEnabled"]:
         pytest.skip("this account is out of SES's sandbox: it refuses nobody")
     event = stack.sample("user_registration", "user.registered.v1")

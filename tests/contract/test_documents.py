@@ -15,12 +15,12 @@ from fanout_cli.generate.contract_documents import asyncapi, documents
 FOLDER = Path(__file__).parents[2] / "docs/contracts"
 
 
-def test_what_is_committed_is_what_the_contracts_say() -> None:
+def test_the_committed_documents_match_the_contracts() -> None:
     committed = {path.name: path.read_text() for path in FOLDER.iterdir()}
     assert committed == documents(), "contracts have changed: run `make generate` and commit docs/contracts"
 
 
-def test_the_page_of_commands_is_what_the_commands_say() -> None:
+def test_the_page_of_commands_matches_the_commands() -> None:
     committed = (FOLDER.parent / "commands.md").read_text()
     assert committed == reference(), "a command has changed: run `make generate` and commit docs/commands.md"
 

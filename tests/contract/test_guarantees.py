@@ -19,7 +19,7 @@ def test_the_page_is_made_from_the_registry() -> None:
     assert page(text) == text, "run `make generate` and commit docs/guarantees.md"
 
 
-def test_the_table_of_the_chaos_run_stays_when_the_page_is_made_anew() -> None:
+def test_the_table_of_the_chaos_run_stays_when_the_page_is_generated_again() -> None:
     text = PAGE.read_text("utf-8")
     table = "<!-- chaos -->\n| fault | lost |\n| --- | --- |\n| \\1 | 0 |\n<!-- /chaos -->"
     filled = CHAOS.sub(lambda _: table, text)
@@ -41,9 +41,7 @@ def test_every_proof_has_a_marked_test_and_every_marker_names_a_proof() -> None:
 
 
 @pytest.mark.parametrize("proof", PROOFS)
-def test_what_is_to_be_taken_away_is_there_once_and_leaves_a_file_that_can_be_read(
-    proof: Proof, tmp_path: Path
-) -> None:
+def test_each_countermeasure_is_found_once_and_the_file_without_it_is_valid(proof: Proof, tmp_path: Path) -> None:
     whole = (ROOT / proof.file).read_text("utf-8")
     without = proof.without(whole)
     assert without != whole
@@ -92,7 +90,7 @@ def test_a_key_of_a_template_is_found_in_its_resource() -> None:
 
 
 @pytest.mark.parametrize("definition", ["", "gone", "keep.keep"])
-def test_code_that_is_not_there_once_is_refused(definition: str) -> None:
+def test_code_that_does_not_occur_exactly_once_is_refused(definition: str) -> None:
     with pytest.raises(ValueError, match="not once"):
         proof(definition=definition, remove="put(x)").without("def keep(x):\n    put(x)\n    put(x)\n")
 

@@ -48,7 +48,7 @@ def test_make_lock_makes_every_lock() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_everything_that_is_asked_for_is_in_the_lock(name: str) -> None:
+def test_every_requirement_is_in_the_lock(name: str) -> None:
     """An entry that was added by hand, and never locked, would not be installed; one in another list comes with -r."""
     locked = {
         entry.partition("==")[0].partition("[")[0] for entry in entries((FOLDER / f"{name}.txt").read_text("utf-8"))
@@ -61,7 +61,7 @@ def test_everything_that_is_asked_for_is_in_the_lock(name: str) -> None:
     "spoiled",
     ["uv>=0.13.9 --hash=sha256:" + "0" * 64, "uv --hash=sha256:" + "0" * 64, "uv @ git+ssh://example.com/uv"],
 )
-def test_something_else_than_a_version_is_noticed(spoiled: str) -> None:
+def test_a_requirement_without_an_exact_version_is_found(spoiled: str) -> None:
     assert not REQUIREMENT.fullmatch(re.split(r"\s+(?=--)", spoiled)[0])
 
 

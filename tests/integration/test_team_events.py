@@ -29,7 +29,7 @@ def test_a_plain_text_from_a_foreign_client_reaches_every_subscriber(application
     assert feeds(application, {message_id}) == {"feed#team_a": 1, "feed#team_b": 1, "feed#everyone": 1}
 
 
-def test_an_event_published_with_the_aws_cli_and_no_attributes_reaches_those_it_is_for(
+def test_an_event_published_with_the_aws_cli_without_attributes_reaches_its_subscribers(
     application: Application,
 ) -> None:
     event_id = str(uuid.uuid4())
@@ -68,7 +68,7 @@ def test_an_event_published_three_times_has_one_effect_per_subscriber(applicatio
     assert outcomes == {"processed": 3, "duplicate": 6}
 
 
-def test_poison_goes_to_every_subscribers_dead_letters_with_its_reason_and_hurts_no_neighbour(
+def test_an_invalid_event_is_dead_lettered_by_every_subscriber_with_its_reason_and_affects_no_other(
     application: Application,
 ) -> None:
     poison = str(uuid.uuid4())

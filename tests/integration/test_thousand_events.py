@@ -14,7 +14,9 @@ from tests.waiting import until
 EVERYONE = ("team_events/team_a", "team_events/team_b", "team_events/broadcast")
 
 
-def test_every_good_event_has_one_effect_per_subscriber_and_every_poison_its_reason(application: Application) -> None:
+def test_every_valid_event_has_one_effect_per_subscriber_and_every_invalid_one_its_reason(
+    application: Application,
+) -> None:
     chance = random.Random(20261122)
     run = new_id()
     good = [

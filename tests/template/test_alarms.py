@@ -35,7 +35,7 @@ def test_dead_letters_are_kept_as_long_as_possible(deployment: Composition) -> N
 
 
 @pytest.mark.guarantee("dead-letters/late-metrics", "dead-letters/lost-event")
-def test_what_waits_for_a_person_or_is_lost_raises_an_alarm(deployment: Composition) -> None:
+def test_a_dead_letter_or_a_lost_event_raises_an_alarm(deployment: Composition) -> None:
     """At every monitoring level. Dead letters: one sample of five, for SQS reports late on a queue that wakes up.
 
     That each dead-letter queue has an alarm is a matter of E9108.
@@ -84,17 +84,17 @@ MISTAKES: list[Mistake] = [
         lambda t: properties(t, "DeadLetterQueue").update(MessageRetentionPeriod=604_800),
     ),
     (
-        test_what_waits_for_a_person_or_is_lost_raises_an_alarm,
+        test_a_dead_letter_or_a_lost_event_raises_an_alarm,
         SUBSCRIBER,
         lambda t: properties(t, "DeadLetterAlarm").update(DatapointsToAlarm=5),
     ),
     (
-        test_what_waits_for_a_person_or_is_lost_raises_an_alarm,
+        test_a_dead_letter_or_a_lost_event_raises_an_alarm,
         TOPIC_STACK,
         lambda t: t["Resources"].pop("LostAlarm"),
     ),
     (
-        test_what_waits_for_a_person_or_is_lost_raises_an_alarm,
+        test_a_dead_letter_or_a_lost_event_raises_an_alarm,
         DIRECT,
         lambda t: t["Resources"].pop("DestinationAlarm"),
     ),

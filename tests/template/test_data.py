@@ -72,7 +72,7 @@ def test_stored_data_is_encrypted_with_our_key(deployment: Composition) -> None:
 
 
 @pytest.mark.guarantee("deployment/retained-data")
-def test_data_stays_when_its_stack_goes(deployment: Composition) -> None:
+def test_data_is_retained_when_its_stack_is_deleted(deployment: Composition) -> None:
     """Deletion and replacement both; but a creation that is rolled back leaves nothing behind."""
     problems = []
     for resource in deployment.of(*DATA):
@@ -121,7 +121,7 @@ def test_a_bucket_is_closed(deployment: Composition) -> None:
 
 
 @pytest.mark.guarantee("least-privilege/object-lock")
-def test_what_is_preserved_can_be_neither_changed_nor_hidden(deployment: Composition) -> None:
+def test_a_preserved_document_can_be_neither_changed_nor_hidden(deployment: Composition) -> None:
     """A locked bucket has versions and a default retention, no role may undo it, and on AWS it is written once."""
     problems = []
     on_aws = deployment.root.parameters["Stage"] != "local"
@@ -190,7 +190,7 @@ MISTAKES: list[Mistake] = [
         lambda t: properties(t, "FeedTable")["SSESpecification"].pop("KMSMasterKeyId"),
     ),
     (
-        test_data_stays_when_its_stack_goes,
+        test_data_is_retained_when_its_stack_is_deleted,
         TEAM_EVENTS,
         lambda t: t["Resources"]["FeedTable"].pop("UpdateReplacePolicy"),
     ),
@@ -212,7 +212,7 @@ MISTAKES: list[Mistake] = [
         lambda t: properties(t, "ArchiveBucket")["PublicAccessBlockConfiguration"].pop("BlockPublicAcls"),
     ),
     *(
-        (test_what_is_preserved_can_be_neither_changed_nor_hidden, AUDIT, change)
+        (test_a_preserved_document_can_be_neither_changed_nor_hidden, AUDIT, change)
         for change in (
             lambda t: properties(t, "TrailBucket").pop("ObjectLockEnabled"),
             lambda t: properties(t, "TrailBucket")["ObjectLockConfiguration"].pop("Rule"),

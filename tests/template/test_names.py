@@ -48,7 +48,7 @@ def test_everything_a_person_sets_or_reads_is_described(deployment: Composition)
     assert problems == []
 
 
-def test_only_what_must_have_a_name_of_ours_has_one(deployment: Composition) -> None:
+def test_only_resources_that_need_a_physical_name_have_one(deployment: Composition) -> None:
     """So that two deployments fit in one account. Where AWS forces one, the stack's id makes it unique."""
     problems = []
     names = ("FunctionName", "TableName", "BucketName", "TopicName", "QueueName", "RoleName", "LogGroupName", "Name")
@@ -88,7 +88,7 @@ def test_every_name_fits(deployment: Composition) -> None:
 
 MISTAKES: list[Mistake] = [
     (
-        test_only_what_must_have_a_name_of_ours_has_one,
+        test_only_resources_that_need_a_physical_name_have_one,
         TOPIC_STACK,
         lambda t: properties(t, "Topic").update(TopicName="audit.fifo"),
     ),
@@ -98,11 +98,15 @@ MISTAKES: list[Mistake] = [
         lambda t: t["Parameters"]["Fifo"].pop("Description"),
     ),
     (
-        test_only_what_must_have_a_name_of_ours_has_one,
+        test_only_resources_that_need_a_physical_name_have_one,
         TEAM_EVENTS,
         lambda t: properties(t, "FeedTable").update(TableName="feeds"),
     ),
-    (test_only_what_must_have_a_name_of_ours_has_one, ORDERS, lambda t: properties(t, "DeadlineSchedule").pop("Name")),
+    (
+        test_only_resources_that_need_a_physical_name_have_one,
+        ORDERS,
+        lambda t: properties(t, "DeadlineSchedule").pop("Name"),
+    ),
     (
         test_every_name_fits,
         ORDERS,

@@ -86,7 +86,7 @@ def test_a_function_has_a_role_of_its_own(deployment: Composition) -> None:
 
 
 @pytest.mark.guarantee("least-privilege/actions", "least-privilege/claim-checks")
-def test_a_statement_says_what_it_is_for(deployment: Composition) -> None:
+def test_a_statement_names_its_actions_and_resources(deployment: Composition) -> None:
     """It lists its actions; a wildcard below a resource's name has its reason in WILDCARDS."""
     problems = []
     for resource, statement in statements(deployment):
@@ -139,14 +139,14 @@ MISTAKES: list[Mistake] = [
         lambda t: properties(t, "TeamAFunction").update(Role=properties(t, "TeamBFunction")["Role"]),
     ),
     (
-        test_a_statement_says_what_it_is_for,
+        test_a_statement_names_its_actions_and_resources,
         TEAM_EVENTS,
         lambda t: properties(t, "TeamASubscriber")["Parameters"].update(
             TableArn={"Fn::Sub": "${FeedTable.Arn}/index/*"}
         ),
     ),
     (
-        test_a_statement_says_what_it_is_for,
+        test_a_statement_names_its_actions_and_resources,
         TEAM_EVENTS,
         lambda t: properties(t, "TeamASubscriber")["Parameters"].update(TableActions="dynamodb:*"),
     ),

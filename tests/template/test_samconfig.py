@@ -17,7 +17,7 @@ def test_local_is_tied_to_the_engine_in_every_command() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_nothing_is_said_twice(stage: str) -> None:
+def test_no_setting_is_repeated(stage: str) -> None:
     """SAM CLI gives what stands under global to every command that has such an option."""
     shared = CONFIG[stage]["global"]["parameters"]
     commands = {name: given["parameters"] for name, given in CONFIG[stage].items() if name != "global"}

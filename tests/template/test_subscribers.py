@@ -79,7 +79,7 @@ def _service_may(composition: Composition, topic: Resource, service: str) -> boo
 
 
 @pytest.mark.guarantee("least-privilege/queue-policy")
-def test_a_queue_is_open_to_nobody_but_its_topic(deployment: Composition) -> None:
+def test_a_queue_accepts_messages_from_its_topic_alone(deployment: Composition) -> None:
     """Who else may send is a matter of that caller's role."""
     problems = []
     for policy in deployment.of("AWS::SQS::QueuePolicy"):
@@ -108,7 +108,7 @@ def test_a_filter_reads_the_body(deployment: Composition) -> None:
 
 
 @pytest.mark.guarantee("no-silent-drop/unrouted", "no-silent-drop/invalid-body")
-def test_a_filtered_topic_keeps_what_nobody_takes(deployment: Composition) -> None:
+def test_a_filtered_topic_keeps_unrouted_events(deployment: Composition) -> None:
     """Its Unrouted queue gets every type but those the other filters take, and alarms tell of it and of bad bodies."""
     problems = []
     for topic in deployment.of(TOPIC):
@@ -247,7 +247,7 @@ def test_a_subscriber_reads_its_own_queue(deployment: Composition) -> None:
 
 
 @pytest.mark.guarantee("isolation/concurrency-limit")
-def test_a_mapping_has_a_limit_where_something_must_be_protected(deployment: Composition) -> None:
+def test_a_mapping_in_front_of_a_limited_store_has_a_limit(deployment: Composition) -> None:
     """And nowhere else: LIMITED."""
     problems = []
     for function, mapping in mappings(deployment):
@@ -297,7 +297,7 @@ def test_mail_feedback_can_arrive(deployment: Composition) -> None:
 
 MISTAKES: list[Mistake] = [
     (
-        test_a_queue_is_open_to_nobody_but_its_topic,
+        test_a_queue_accepts_messages_from_its_topic_alone,
         SUBSCRIBER,
         lambda t: properties(t, "QueuePolicy")["PolicyDocument"]["Statement"][0].pop("Condition"),
     ),
@@ -308,12 +308,12 @@ MISTAKES: list[Mistake] = [
         lambda t: properties(t, "SmsSubscription").update(FilterPolicyScope="MessageBody"),
     ),
     (
-        test_a_filtered_topic_keeps_what_nobody_takes,
+        test_a_filtered_topic_keeps_unrouted_events,
         LOGS,
         lambda t: properties(t, "MonitorSubscription")["FilterPolicy"]["type"].append("log.entry.v2"),
     ),
     (
-        test_a_filtered_topic_keeps_what_nobody_takes,
+        test_a_filtered_topic_keeps_unrouted_events,
         LOGS,
         lambda t: properties(t, "ApplicationLogs")["Parameters"].pop("RoutedTypes"),
     ),
@@ -352,12 +352,12 @@ MISTAKES: list[Mistake] = [
     ),
     (test_a_function_on_a_stream_loses_nothing, CHANGES, lambda t: t["Resources"].pop("GivenUpAlarm")),
     (
-        test_a_mapping_has_a_limit_where_something_must_be_protected,
+        test_a_mapping_in_front_of_a_limited_store_has_a_limit,
         CHANGES,
         lambda t: properties(t, "ReplicateToSqlFunctionMessages").pop("ScalingConfig"),
     ),
     (
-        test_a_mapping_has_a_limit_where_something_must_be_protected,
+        test_a_mapping_in_front_of_a_limited_store_has_a_limit,
         TEAM_EVENTS,
         lambda t: properties(t, "TeamAFunctionMessages").update(ScalingConfig={"MaximumConcurrency": 10}),
     ),

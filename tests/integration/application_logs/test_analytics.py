@@ -33,7 +33,7 @@ def entries(service: str, number: int) -> list[Event[LogEntry]]:
     ]
 
 
-def test_athena_answers_what_the_archive_holds_each_line_once(application: Application) -> None:
+def test_athena_returns_each_line_of_the_archive_once(application: Application) -> None:
     run = new_id()[-12:]
     services = {f"till-{run}": entries(f"till-{run}", 25), f"büro/{run}": entries(f"büro/{run}", 10)}
     told = [event for each in services.values() for event in each]

@@ -110,7 +110,7 @@ def in_the_lake(application: Application, days: set[str]) -> Amounts:
 
 
 @pytest.mark.timeout(600)  # a minute where the machine has nothing else to do
-def test_aggregates_and_lake_hold_what_a_plain_computation_says(application: Application) -> None:
+def test_aggregates_and_lake_equal_the_reference_computation(application: Application) -> None:
     seed = random.SystemRandom().randrange(10_000)
     chance, sources = random.Random(seed), Sources(seed, days_of_its_own(seed), hours=30)
     told = [sources.tell() for _ in range(UNIQUE)]

@@ -56,7 +56,7 @@ def receipts(replication: Replication, subscriber: str, *events: Event[RowChange
     return [str(each.outcome) for each in replication.application.receipts(subscriber, ids)]
 
 
-def test_a_poisonous_event_between_good_ones_of_its_row_holds_none_of_them_up(replication: Replication) -> None:
+def test_an_invalid_event_between_valid_ones_of_its_row_blocks_none_of_them(replication: Replication) -> None:
     row, poison = name(), new_id()
     good = [event(replication, row, version, {"visits": {"N": str(version)}}) for version in (1, 2, 3)]
     broken = json.loads(encode(good[1])) | {"id": poison}
@@ -132,7 +132,7 @@ def forbidden(replication: Replication, action: str) -> Iterator[None]:
         iam.delete_role_policy(RoleName=role, PolicyName="forbidden")
 
 
-def test_while_nothing_can_be_published_changes_wait_in_the_stream_and_none_overtakes(replication: Replication) -> None:
+def test_while_publishing_fails_changes_wait_in_the_stream_in_order(replication: Replication) -> None:
     row, began = name(), round(time.time() * 1000)
     with forbidden(replication, "sns:Publish"):
         for visit in range(20):
@@ -155,7 +155,7 @@ def failures(replication: Replication) -> int:
     return sum("dynamodb" in each["EventSourceArn"] and "failed" in each["LastProcessingResult"] for each in mappings)
 
 
-def test_changes_that_wait_behind_another_are_received_often_and_never_dead_lettered(replication: Replication) -> None:
+def test_changes_that_wait_behind_another_are_never_dead_lettered(replication: Replication) -> None:
     """Attempts follow each other at once here, so that the wait of hours fits into seconds."""
     row, began = name(), round(time.time() * 1000)
     expected = canonical({**key(row), "visits": {"N": "7"}})
@@ -185,6 +185,6 @@ def counted(replication: Replication) -> list[dict[str, Any]]:
     return replication.application.items(table)
 
 
-def test_all_rows_are_equal_in_the_end(replication: Replication) -> None:
+def test_all_rows_are_equal_at_the_end(replication: Replication) -> None:
     report = replication.verify(wait=30)
     assert report["differences"] == []

@@ -34,7 +34,7 @@ def publish_as_one_batch(application: Application, events: list[Event[TeamMessag
         )
 
 
-def test_a_hanging_call_is_interrupted_and_costs_no_neighbour_an_attempt(
+def test_a_hanging_call_is_interrupted_and_costs_no_other_event_an_attempt(
     application: Application, tmp_path: Path
 ) -> None:
     events = batch()

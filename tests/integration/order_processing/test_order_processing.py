@@ -77,7 +77,9 @@ def test_an_order_is_paid_shipped_and_acknowledged(application: Application) -> 
     assert [parcel["service"] for parcel in label["parcels"]] == ["letter-tracked-eu", "parcel-eu"]
 
 
-def test_poison_between_good_orders_is_everyones_dead_letter_and_hurts_no_neighbour(application: Application) -> None:
+def test_an_invalid_order_between_valid_ones_is_dead_lettered_by_every_subscriber_and_affects_no_other(
+    application: Application,
+) -> None:
     good, poison = [order() for _ in range(4)], new_id()
     body = json.loads(encode(order()))
     application.publish("OrderProcessing", good[:2])
@@ -104,7 +106,7 @@ def test_each_inbox_has_a_concurrency_limit_of_its_own(application: Application)
     assert limits == [5, 20, 10]
 
 
-def test_with_payment_failing_throughout_the_others_finish_and_payment_catches_up(application: Application) -> None:
+def test_while_payment_fails_the_other_subscribers_finish_and_payment_catches_up(application: Application) -> None:
     """60 orders, some twice. The provider does not come back before everything else is done."""
     with payment_provider() as provider, providing(application, PAYMENT, provider):
         healthy, began = [order() for _ in range(60)], time.monotonic()

@@ -201,7 +201,7 @@ def _let_the_deadline_pass(shop: Shop, order_id: str) -> None:
         ("workflow", "after PublishBatch"),
     ],
 )
-def test_a_function_killed_between_effect_and_announcement_loses_nothing(
+def test_a_function_killed_between_effect_and_publication_loses_nothing(
     shop: Shop, watcher: Watcher, tmp_path: Path, subscriber: str, at: str
 ) -> None:
     shop.stock(MUG=1)

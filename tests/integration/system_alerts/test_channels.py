@@ -28,7 +28,7 @@ def new(name: str) -> str:
     return f"{name}/{uuid.uuid4().hex[:12]}"
 
 
-def test_a_resolution_closes_its_own_incident_on_every_channel_that_heard_of_it(
+def test_a_resolution_closes_its_own_incident_on_every_channel_that_was_notified(
     application: Application, channels: Channels
 ) -> None:
     critical, medium = new("critical"), new("medium")
@@ -50,7 +50,7 @@ def test_a_resolution_closes_its_own_incident_on_every_channel_that_heard_of_it(
     assert channels.short_messages(medium) == []
 
 
-def test_a_webhook_that_is_busy_broken_and_well_again_gets_every_message_once(
+def test_a_webhook_that_throttles_fails_and_recovers_gets_every_message_once(
     application: Application, channels: Channels
 ) -> None:
     for server in (channels.chat, channels.pager):
@@ -65,7 +65,7 @@ def test_a_webhook_that_is_busy_broken_and_well_again_gets_every_message_once(
     assert application.dead_letters("system_alerts/chat") == []
 
 
-def test_what_a_webhook_refuses_is_a_dead_letter_and_holds_up_nothing(
+def test_a_message_that_a_webhook_refuses_is_dead_lettered_and_blocks_no_other(
     application: Application, channels: Channels
 ) -> None:
     channels.chat.replies = [Reply(400, body=b"invalid_payload")]
@@ -94,7 +94,7 @@ def test_what_a_webhook_refuses_is_a_dead_letter_and_holds_up_nothing(
     application.purge_dead_letters("system_alerts/chat")
 
 
-def test_an_alarm_of_cloudwatch_on_the_topic_is_told_and_its_end_too(
+def test_a_cloudwatch_alarm_on_the_topic_is_notified_and_so_is_its_end(
     application: Application, channels: Channels
 ) -> None:
     sqs, cloudwatch = application.client("sqs"), application.client("cloudwatch")
@@ -157,7 +157,7 @@ def state_of_alarm(application: Application, description: str) -> str:
     return str(state)
 
 
-def test_a_notification_in_aws_s_own_words_is_understood_on_the_operator_s_topic(
+def test_a_notification_in_aws_s_format_is_accepted_on_the_alarm_topic(
     application: Application, channels: Channels
 ) -> None:
     document = json.loads((ROOT / "events/system_alerts/foreign/SystemAlerts/cloudwatch-alarm.json").read_text())
@@ -183,7 +183,7 @@ def test_the_alerts_of_application_logs_arrive(application: Application, channel
     until(lambda: channels.mails(service), "the mail", seconds=30)
 
 
-def test_a_poisoned_alert_between_good_ones_hurts_neither(application: Application, channels: Channels) -> None:
+def test_an_invalid_alert_between_valid_ones_affects_neither(application: Application, channels: Channels) -> None:
     before, after = new("before"), new("after")
     poison = str(uuid.uuid4())
     application.publish("SystemAlerts", [raised(before)])

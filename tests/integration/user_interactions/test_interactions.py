@@ -51,7 +51,7 @@ def settled(application: Application, *events: Event[Any]) -> None:
         assert outcomes(application, event.id) == {RECEIVER[type(event.data)]: "processed"}
 
 
-def test_each_interaction_reaches_the_subscriber_it_is_for_and_nobody_else(application: Application) -> None:
+def test_each_interaction_reaches_its_own_subscriber_and_no_other(application: Application) -> None:
     post = f"p-{new_id()}"
     settled(application, like("ada", post), like("bob", post), unlike("cy", post))
     settled(application, share("ada", post, channel="mail"), comment("Lovely! 👩‍🚀", "bob", post))
@@ -90,7 +90,7 @@ def test_events_published_three_times_count_once(application: Application) -> No
     assert totals(application, post) == {"likes": 1, "shares": 1, "comments": 1, "channel:link": 1}
 
 
-def test_poison_between_good_events_is_a_dead_letter_with_its_reason_and_hurts_no_neighbour(
+def test_an_invalid_event_between_valid_ones_is_dead_lettered_with_its_reason_and_affects_no_other(
     application: Application,
 ) -> None:
     post, poison = f"p-{new_id()}", new_id()

@@ -138,13 +138,13 @@ def test_the_applications_own_log_groups_are_refused(
     assert warning.__dict__["log_group"] == group, "said once: a word per payload would be the next payload"
 
 
-def test_what_could_not_be_published_is_raised_so_that_lambda_keeps_it(ingest: ModuleType, topic: Topic) -> None:
+def test_a_failed_publish_is_raised_so_that_lambda_keeps_the_payload(ingest: ModuleType, topic: Topic) -> None:
     topic.delete()
     with pytest.raises(PublishError, match="2 of 2 events not published"):
         ingest.handler(payload("one", "two"), LambdaContext())
 
 
-def test_half_a_surrogate_pair_in_a_line_costs_neither_it_nor_the_others(ingest: ModuleType, topic: Topic) -> None:
+def test_a_lone_surrogate_in_a_line_loses_no_line(ingest: ModuleType, topic: Topic) -> None:
     ingest.handler(payload("ERROR \ud83d", '{"level":"error","message":"\ud83d"}', "fine"), LambdaContext())
     first, second, third = (event.data for event in published(topic))
     assert (first.level, first.message) == ("ERROR", "ERROR \\ud83d")
@@ -181,6 +181,6 @@ def test_a_line_as_long_as_cloudwatch_allows_is_cut_and_published(ingest: Module
         ),
     ],
 )
-def test_what_is_no_payload_is_refused_with_a_reason(broken: dict[str, Any], ingest: ModuleType) -> None:
+def test_an_invalid_payload_is_refused_with_a_reason(broken: dict[str, Any], ingest: ModuleType) -> None:
     with pytest.raises(ValueError, match="no payload of CloudWatch Logs"):
         ingest.handler(broken, LambdaContext())

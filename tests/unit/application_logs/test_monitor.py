@@ -57,13 +57,13 @@ def test_errors_and_warnings_are_counted_per_service_and_minute_of_the_entry(
     }
 
 
-def test_what_is_below_warning_is_discarded(monitor: ModuleType, items: Items, lines: Lines) -> None:
+def test_entries_below_warning_are_discarded(monitor: ModuleType, items: Items, lines: Lines) -> None:
     deliver(monitor, entry("INFO"), entry("ERROR"), entry("DEBUG"))
     assert outcomes(lines) == ["discarded", "processed", "discarded"]
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (1, 0)}
 
 
-def test_an_event_counts_once_however_often_it_comes(monitor: ModuleType, items: Items, lines: Lines) -> None:
+def test_an_event_counts_once_however_often_it_is_delivered(monitor: ModuleType, items: Items, lines: Lines) -> None:
     first, second = entry(), entry()
     deliver(monitor, first, first)
     deliver(monitor, first, second)
@@ -71,7 +71,9 @@ def test_an_event_counts_once_however_often_it_comes(monitor: ModuleType, items:
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (2, 0)}
 
 
-def test_poison_between_good_events_takes_nothing_from_them(monitor: ModuleType, items: Items, queues: Queues) -> None:
+def test_an_invalid_event_between_valid_ones_affects_none_of_them(
+    monitor: ModuleType, items: Items, queues: Queues
+) -> None:
     bad_level = encode(entry()).decode().replace('"ERROR"', '"FATAL"')
     assert deliver(monitor, entry(), bad_level, entry(), "{broken") == []
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (2, 0)}
@@ -131,7 +133,7 @@ def test_a_late_entry_counts_in_the_window_it_belongs_to(monitor: ModuleType, al
     assert "2026-11-22T12:00:00Z" in alert["data"]["description"]
 
 
-def test_without_a_topic_errors_are_counted_and_nobody_is_alerted(
+def test_without_a_topic_errors_are_counted_and_no_alert_is_published(
     monitor: ModuleType, alert_topic: Topic, monkeypatch: pytest.MonkeyPatch, items: Items
 ) -> None:
     monkeypatch.setenv("ALERT_TOPIC_ARN", "")
@@ -141,7 +143,7 @@ def test_without_a_topic_errors_are_counted_and_nobody_is_alerted(
 
 
 @pytest.mark.guarantee("at-least-once/caused-event")
-def test_an_alert_that_could_not_be_published_comes_with_the_redelivery(
+def test_an_alert_that_could_not_be_published_is_published_by_the_redelivery(
     monitor: ModuleType, alert_topic: Topic, items: Items, lines: Lines, claim_expires: Callable[[], None]
 ) -> None:
     events = [entry() for _ in range(3)]
@@ -225,7 +227,7 @@ def test_deliveries_that_cross_the_threshold_at_the_same_moment_raise_one_alert(
     assert len(alert_topic.received()) == 1
 
 
-def test_the_alerts_id_does_not_depend_on_who_crossed_the_threshold(
+def test_the_alerts_id_does_not_depend_on_the_event_that_crossed_the_threshold(
     monitor: ModuleType, alert_topic: Topic, items: Items
 ) -> None:
     deliver(monitor, *[entry() for _ in range(3)])
@@ -238,7 +240,7 @@ def test_the_alerts_id_does_not_depend_on_who_crossed_the_threshold(
 
 
 @pytest.mark.guarantee("isolation/alerts-per-service")
-def test_trouble_with_one_services_alert_holds_up_no_other_service(
+def test_a_failed_alert_of_one_service_blocks_no_other_service(
     monitor: ModuleType, alert_topic: Topic, items: Items
 ) -> None:
     alert_topic.delete()

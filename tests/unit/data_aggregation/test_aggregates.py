@@ -96,21 +96,21 @@ def test_a_sale_counts_items_and_its_currency_s_revenue(deployed: Deployed, tota
         ("2000-01-01T00:00:00Z", "hour#2000-01-01T00", "day#2000-01-01"),
     ],
 )
-def test_an_event_belongs_to_the_window_of_its_own_clock_in_utc_however_late_it_comes(
+def test_an_event_belongs_to_the_window_of_its_own_time_in_utc_however_late_it_arrives(
     deployed: Deployed, totals: Totals, viewed_at: str, hour: str, day: str
 ) -> None:
     deliver(deployed(web), event("web.pageview.v1", {**VIEW, "viewed_at": viewed_at}, time="2026-11-22T08:00:00Z"))
     assert {window for _, window in totals()} == {hour, day}
 
 
-def test_what_is_zero_or_unknown_makes_no_aggregate(deployed: Deployed, totals: Totals) -> None:
+def test_a_zero_or_unknown_value_makes_no_aggregate(deployed: Deployed, totals: Totals) -> None:
     deliver(deployed(web), event("web.pageview.v1", VIEW))
     assert {pk for pk, _ in totals()} == {
         "contacts#channel=web", "contacts#site=shop", "views#channel=web", "views#site=shop"
     }  # fmt: skip
 
 
-def test_an_event_counts_once_however_often_and_with_whatever_envelope_it_comes(
+def test_an_event_counts_once_however_often_and_in_whichever_envelope_it_is_delivered(
     deployed: Deployed, totals: Totals, lines: Lines
 ) -> None:
     deployed(web)
@@ -130,7 +130,7 @@ def test_an_event_counts_once_however_often_and_with_whatever_envelope_it_comes(
         ("store.sale.v1", SALE, 18),
     ],
 )
-def test_an_event_is_as_many_updates_as_the_readme_says(
+def test_an_event_causes_the_number_of_updates_in_the_readme(
     deployed: Deployed, kind: str, data: dict[str, Any], updates: int
 ) -> None:
     module = deployed(FUNCTIONS[kind])
@@ -144,7 +144,7 @@ def test_the_same_id_of_another_source_is_another_event(deployed: Deployed, tota
     assert totals()["views#channel=web", "day#2026-10-08"] == 2
 
 
-def test_poison_between_good_events_takes_nothing_from_them(
+def test_an_invalid_event_between_valid_ones_affects_none_of_them(
     deployed: Deployed, totals: Totals, queues: Queues, lines: Lines
 ) -> None:
     bad = event("web.pageview.v1", {**VIEW, "country": "Germany"}, "bad")
@@ -157,7 +157,7 @@ def test_poison_between_good_events_takes_nothing_from_them(
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
 @pytest.mark.parametrize("seed", range(2))
-def test_any_mixture_of_batches_duplicates_and_orders_gives_the_plain_reference(
+def test_any_mixture_of_batches_duplicates_and_orders_equals_the_reference_computation(
     deployed: Deployed, totals: Totals, kind: str, seed: int
 ) -> None:
     chance, sources = random.Random(seed), Sources(seed, NOON, hours=30)
@@ -243,7 +243,7 @@ def keys(items: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def test_a_transaction_that_fails_holds_up_no_other(
+def test_a_failed_transaction_blocks_no_other(
     deployed: Deployed, totals: Totals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed(web)
@@ -265,7 +265,7 @@ def test_a_transaction_that_fails_holds_up_no_other(
     assert totals()["views#channel=web", "day#2026-10-08"] == 200
 
 
-def test_a_batch_that_comes_again_because_its_answer_was_lost_changes_nothing(
+def test_a_batch_redelivered_because_its_response_was_lost_changes_nothing(
     deployed: Deployed, totals: Totals, lines: Lines
 ) -> None:
     deployed(web)
@@ -279,7 +279,9 @@ def test_a_batch_that_comes_again_because_its_answer_was_lost_changes_nothing(
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
-def test_no_event_has_more_keys_than_fit_a_transaction_beside_its_marker(deployed: Deployed, kind: str) -> None:
+def test_no_event_has_more_keys_than_fit_a_transaction_beside_its_idempotency_record(
+    deployed: Deployed, kind: str
+) -> None:
     module = deployed(FUNCTIONS[kind])
     everything: dict[str, dict[str, Any]] = {
         "web.pageview.v1": {**VIEW, "visible_ms": 1, "country": "DE"},

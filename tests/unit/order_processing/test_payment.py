@@ -27,7 +27,7 @@ def test_an_order_is_captured_and_recorded(account: Account, provider: Provider,
     assert provider.authorized == {"o-1": 3390}
 
 
-def test_however_often_the_order_comes_it_is_captured_once(account: Account, provider: Provider) -> None:
+def test_an_order_is_captured_once_however_often_it_is_delivered(account: Account, provider: Provider) -> None:
     event = submitted()
     assert account.deliver("payment", event, event, submitted(event_id="another event")) == [
         "processed",
@@ -52,7 +52,7 @@ def test_while_the_provider_is_down_orders_are_retried_and_then_captured_once(
 
 
 @pytest.mark.guarantee("exactly-once-effect/payment-key")
-def test_when_the_provider_s_answer_is_lost_it_is_asked_again_under_the_same_key(
+def test_when_the_provider_s_response_is_lost_the_request_is_repeated_with_the_same_key(
     account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lose(**_: Any) -> None:
@@ -66,7 +66,7 @@ def test_when_the_provider_s_answer_is_lost_it_is_asked_again_under_the_same_key
     assert (provider.authorized, provider.complaints) == ({"o-1": 3390}, [])
 
 
-def test_a_declined_payment_is_recorded_with_the_provider_s_word_and_not_asked_for_again(
+def test_a_declined_payment_is_recorded_with_the_provider_s_code_and_not_requested_again(
     account: Account, provider: Provider, items: Items
 ) -> None:
     provider.declined.add("o-1")
@@ -83,7 +83,7 @@ def test_another_order_under_the_same_id_is_rejected(account: Account, provider:
     assert provider.authorized == {"o-1": 3390}
 
 
-def test_after_a_day_without_an_answer_a_person_must_find_out_and_a_deleted_record_begins_anew(
+def test_after_a_day_without_a_response_an_operator_must_find_out_and_deleting_the_record_starts_again(
     account: Account, provider: Provider
 ) -> None:
     provider.is_down = True
@@ -104,7 +104,7 @@ def test_after_a_day_without_an_answer_a_person_must_find_out_and_a_deleted_reco
     assert account.deliver("payment", submitted()) == ["processed"]
 
 
-def test_a_payment_is_not_begun_with_one_provider_and_ended_with_another(
+def test_a_payment_never_changes_its_provider(
     account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider.is_down = True
@@ -132,7 +132,7 @@ def test_the_sandbox_can_be_a_provider_that_is_down(account: Account) -> None:
     assert account.deliver("payment", submitted(lines=costing(1009))) == ["retrying"]
 
 
-def test_poison_between_good_orders_hurts_no_neighbour(account: Account, provider: Provider) -> None:
+def test_an_invalid_order_between_valid_ones_affects_no_other(account: Account, provider: Provider) -> None:
     wrong_total = encode(submitted("o-2")).decode().replace('"total":3390', '"total":3391')
     outcomes = account.receipts("payment", submitted("o-1"), wrong_total, "{", submitted("o-3"))
     assert [outcome for outcome, _ in outcomes] == ["processed", "rejected", "rejected", "processed"]

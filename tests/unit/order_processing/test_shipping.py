@@ -43,7 +43,7 @@ def test_the_service_follows_from_weight_and_zone(
     assert (label(items)["zone"], parcel["service"]) == expected
 
 
-def test_zones_are_seen_from_where_parcels_are_sent(account: Account) -> None:
+def test_zones_depend_on_the_country_of_the_sender(account: Account) -> None:
     assert [zone_of("FR", "FR"), zone_of("FR", "CH"), zone_of("CH", "CH"), zone_of("FR", "DE")] == [
         "domestic",
         "world",
@@ -52,7 +52,7 @@ def test_zones_are_seen_from_where_parcels_are_sent(account: Account) -> None:
     ]
 
 
-def test_what_nobody_carries_is_rejected_naming_the_parcel(account: Account, items: Items) -> None:
+def test_a_parcel_that_no_service_carries_is_rejected_by_name(account: Account, items: Items) -> None:
     [receipt] = account.receipts("shipping", submitted(country="JP", weights=(500, 20_001)))
     assert receipt == (
         "rejected",
@@ -79,7 +79,7 @@ def test_an_order_with_as_many_parcels_as_may_be_gets_its_label(account: Account
     assert len(items("label")) == 51
 
 
-def test_however_often_the_order_comes_it_has_one_label(account: Account, items: Items) -> None:
+def test_an_order_has_one_label_however_often_it_is_delivered(account: Account, items: Items) -> None:
     event = submitted()
     assert account.deliver("shipping", event, event, submitted(event_id="another event")) == [
         "processed",
@@ -96,7 +96,7 @@ def test_another_consignment_under_the_same_id_is_rejected(account: Account, ite
     assert label(items)["zone"] == "domestic"
 
 
-def test_a_lost_answer_makes_no_second_label(account: Account, items: Items, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_response_makes_no_second_label(account: Account, items: Items, monkeypatch: pytest.MonkeyPatch) -> None:
     client = aws.client("dynamodb")
     real = client.transact_write_items
 
@@ -112,7 +112,7 @@ def test_a_lost_answer_makes_no_second_label(account: Account, items: Items, mon
     assert label(items) == before
 
 
-def test_a_tracking_number_that_is_taken_is_passed_over(account: Account, items: Items) -> None:
+def test_a_tracking_number_in_use_is_skipped(account: Account, items: Items) -> None:
     taken = tracking_number("o-1", 1)
     aws.client("dynamodb").put_item(
         TableName="label",
@@ -136,7 +136,7 @@ def test_a_misread_digit_of_a_tracking_number_is_noticed(account: Account) -> No
         assert str(check_digit(misread)) != digits[18]
 
 
-def test_poison_between_good_orders_hurts_no_neighbour(account: Account, items: Items) -> None:
+def test_an_invalid_order_between_valid_ones_affects_no_other(account: Account, items: Items) -> None:
     assert account.deliver("shipping", submitted("o-1"), "{}", submitted("o-2")) == [
         "processed",
         "rejected",

@@ -59,7 +59,9 @@ def ending(order: Any) -> str:
 
 
 @pytest.mark.parametrize("facts", FACTS)
-def test_every_order_of_arrival_with_every_duplicate_ends_the_same(order: Callable[..., Any], facts: str) -> None:
+def test_every_order_of_arrival_with_every_duplicate_ends_in_the_same_state(
+    order: Callable[..., Any], facts: str
+) -> None:
     for arrival in itertools.permutations(FACTS[facts]):
         found = order(*arrival)
         assert ending(found) in EXPECTED[facts]
@@ -74,7 +76,7 @@ def test_of_two_bad_outcomes_the_first_one_known_is_the_reason(order: Callable[.
     assert order(placed(), declined(), unavailable()).reason == "payment_declined"
 
 
-def test_what_was_decided_stays_whatever_is_learnt_later(order: Callable[..., Any]) -> None:
+def test_a_decision_never_changes(order: Callable[..., Any]) -> None:
     late = order(placed(), declined()).apply(reserved(), NOW + timedelta(hours=1), PATIENCE)
     assert (late.state, late.reason, late.decided_at) == ("CANCELLED", "payment_declined", NOW)
     assert late.reserved is not None
@@ -115,7 +117,7 @@ def test_an_outcome_about_another_order_of_the_same_id_confirms_nothing(
     ],
     ids=lambda event: event.type,
 )
-def test_what_contradicts_an_earlier_fact_is_rejected(
+def test_an_event_that_contradicts_an_earlier_one_is_rejected(
     order: Callable[..., Any], first: Event[Any], second: Event[Any]
 ) -> None:
     with pytest.raises(Reject, match="conflict"):

@@ -56,7 +56,7 @@ def test_an_order_is_cancelled_at_the_first_bad_outcome_and_once_only(account: A
     ]
 
 
-def test_outcomes_that_come_before_their_order_are_kept_until_it_comes(account: Account) -> None:
+def test_outcomes_that_arrive_before_their_order_are_kept_until_it_arrives(account: Account) -> None:
     account.deliver("workflow", reserved(), authorized())
     assert (state(account), account.published()) == ("PENDING", [])
     account.deliver("workflow", placed())
@@ -87,7 +87,7 @@ def test_another_order_under_the_same_id_is_rejected_and_changes_nothing(account
     assert account.published()[0].data.customer_id == "c-1"
 
 
-def test_a_refund_is_noted_and_announces_nothing_however_often_it_comes(account: Account) -> None:
+def test_a_refund_is_recorded_and_publishes_nothing_however_often_it_is_delivered(account: Account) -> None:
     refund = refunded()
     account.deliver("workflow", placed(), declined())
     account.published()
@@ -108,7 +108,7 @@ def test_a_decision_that_could_not_be_published_is_published_at_the_next_deliver
     assert [event.type for event in account.published()] == ["order.confirmed.v1"]
 
 
-def test_the_schedule_cancels_what_is_past_its_deadline_and_nothing_else(account: Account, clock: Clock) -> None:
+def test_the_schedule_cancels_exactly_the_orders_past_their_deadline(account: Account, clock: Clock) -> None:
     account.deliver("workflow", placed("old"), authorized("old"))
     account.deliver("workflow", placed("done"), authorized("done"), reserved("done"))
     account.published()
@@ -122,7 +122,7 @@ def test_the_schedule_cancels_what_is_past_its_deadline_and_nothing_else(account
     assert sweep(account) == {"cancelled": 0, "announced": 0, "failed": 0}
 
 
-def test_an_outcome_that_comes_after_the_deadline_decided_changes_nothing(account: Account, clock: Clock) -> None:
+def test_an_outcome_that_arrives_after_the_deadline_decided_changes_nothing(account: Account, clock: Clock) -> None:
     account.deliver("workflow", placed(), authorized())
     clock(timedelta(hours=1))
     sweep(account)
@@ -133,7 +133,7 @@ def test_an_outcome_that_comes_after_the_deadline_decided_changes_nothing(accoun
     assert {(event.id, event.type) for event in account.published()} <= {(told.id, told.type)}
 
 
-def test_an_order_confirmed_while_the_schedule_looks_at_it_stays_confirmed(
+def test_an_order_confirmed_while_the_schedule_reads_it_stays_confirmed(
     account: Account, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The index still names it, the last outcome is faster, and the schedule finds it decided."""
@@ -191,9 +191,7 @@ def test_a_decision_of_the_schedule_that_was_not_published_is_published_by_its_n
     assert [event.data.reason for event in account.published()] == ["deadline_passed"]
 
 
-def test_one_order_that_cannot_be_dealt_with_holds_up_no_other(
-    account: Account, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_order_that_fails_blocks_no_other(account: Account, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"o-{number}" for number in range(20)]
     account.deliver("workflow", *[placed(name) for name in names])
     clock(timedelta(hours=1))
@@ -217,7 +215,7 @@ def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(account: Account,
     assert sweep(account)["cancelled"] == 2
 
 
-def test_a_poison_event_between_good_ones_hurts_none_of_them(account: Account) -> None:
+def test_an_invalid_event_between_valid_ones_affects_none_of_them(account: Account) -> None:
     poison = '{"specversion":"1.0","id":"p","source":"s","type":"order.placed.v1","data":{}}'
     assert account.deliver("workflow", placed(), poison, authorized(), reserved()) == [
         "processed",

@@ -53,7 +53,7 @@ def verdicts(lines: Lines) -> list[tuple[str, str | None]]:
     return [(line["outcome"], line["reason"]) for line in lines("receipt")]
 
 
-def test_an_alarm_is_told_with_what_it_says_of_itself(dispatch: ModuleType, listener: Listener) -> None:
+def test_an_alarm_is_notified_with_its_own_description(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, alarm(), topic="AlarmTopic")
     [published] = listener.heard()
     data = published["data"]
@@ -69,7 +69,7 @@ def test_an_alarm_is_told_with_what_it_says_of_itself(dispatch: ModuleType, list
     )
 
 
-def test_an_alarm_that_is_ok_again_resolves_what_it_raised(dispatch: ModuleType, listener: Listener) -> None:
+def test_an_alarm_that_is_ok_again_resolves_its_alert(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, alarm(), alarm(NewStateValue="OK", StateChangeTime="2026-11-22T12:10:30.123+0000"))
     opened, over = listener.heard()
     assert (opened["data"]["kind"], over["data"]["kind"]) == ("opened", "resolved")
@@ -159,7 +159,7 @@ REQUIRED = {"AlarmName", "NewStateValue"}
 
 
 @pytest.mark.parametrize("field", sorted(json.loads(alarm()).keys() - REQUIRED))
-def test_an_alarm_is_understood_whichever_field_is_null_or_missing(
+def test_an_alarm_is_accepted_with_any_field_null_or_missing(
     dispatch: ModuleType, listener: Listener, field: str
 ) -> None:
     body = json.loads(alarm(AlarmName="without-it"))
@@ -201,7 +201,7 @@ def test_an_alarm_without_an_arn_is_the_same_as_with_it(dispatch: ModuleType, li
     assert published["data"]["fingerprint"] == named["AlarmArn"]
 
 
-def test_the_alarms_of_this_stack_are_left_to_the_operator_s_own_ways(
+def test_the_alarms_of_this_stack_are_discarded(
     dispatch: ModuleType, listener: Listener, lines: Lines, queues: Queues
 ) -> None:
     own = alarm(AlarmName="fanout-SystemAlerts-1ABC-DispatchSubscriber-2DEF-DeadLetterAlarm-3GHI")
@@ -213,7 +213,7 @@ def test_the_alarms_of_this_stack_are_left_to_the_operator_s_own_ways(
     assert queues.dead() == []
 
 
-def test_an_alarm_without_enough_data_is_no_news(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
+def test_an_alarm_without_enough_data_is_discarded(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
     deliver(dispatch, alarm(NewStateValue="INSUFFICIENT_DATA"))
     assert listener.kinds() == []
     assert verdicts(lines) == [("discarded", "no-news: the alarm's state is 'INSUFFICIENT_DATA'")]
@@ -241,7 +241,7 @@ def test_an_event_that_quotes_an_alarm_is_an_event(dispatch: ModuleType, listene
     assert listener.kinds() == ["opened"]
 
 
-def test_an_alarm_with_the_longest_name_and_texts_is_understood(dispatch: ModuleType, listener: Listener) -> None:
+def test_an_alarm_with_the_longest_name_and_texts_is_accepted(dispatch: ModuleType, listener: Listener) -> None:
     name = "ä" * 255
     deliver(dispatch, alarm(AlarmName=name, AlarmDescription="d" * 1024, NewStateReason="r" * 5000))
     deliver(

@@ -35,7 +35,7 @@ def history(items: Items, fingerprint: str = "db/full") -> list[str]:
     return [entry["news"] for entry in sorted(entries, key=lambda entry: str(entry["at"]))]
 
 
-def test_an_alert_is_told_once_and_its_repetitions_within_the_window_are_counted(
+def test_an_alert_is_notified_once_and_its_repetitions_within_the_window_are_counted(
     dispatch: ModuleType, listener: Listener, items: Items, lines: Lines
 ) -> None:
     deliver(dispatch, *(raised(at=number) for number in range(4)))
@@ -45,7 +45,7 @@ def test_an_alert_is_told_once_and_its_repetitions_within_the_window_are_counted
     assert outcomes(lines) == ["processed"] * 4
 
 
-def test_a_notification_says_what_a_person_needs(dispatch: ModuleType, listener: Listener) -> None:
+def test_a_notification_contains_the_facts(dispatch: ModuleType, listener: Listener) -> None:
     event = raised(description="No space left on /var.", runbook_url="https://example.com/runbook")
     deliver(dispatch, event)
     [told] = listener.heard()
@@ -56,7 +56,7 @@ def test_a_notification_says_what_a_person_needs(dispatch: ModuleType, listener:
         assert text in told["data"]["text"]
 
 
-def test_an_alert_that_goes_on_is_told_again_after_the_window_with_its_count(
+def test_an_ongoing_alert_is_notified_again_after_the_window_with_its_count(
     dispatch: ModuleType, listener: Listener, clock: Clock
 ) -> None:
     deliver(dispatch, raised(at=0), raised(at=1))
@@ -67,13 +67,13 @@ def test_an_alert_that_goes_on_is_told_again_after_the_window_with_its_count(
     assert repeated["data"]["incident"] == opened["data"]["incident"]
 
 
-def test_an_alert_that_gets_worse_is_told_at_once(dispatch: ModuleType, listener: Listener) -> None:
+def test_an_alert_of_higher_severity_is_notified_at_once(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, raised(severity="MEDIUM"), raised(at=1, severity="CRITICAL"), raised(at=2, severity="LOW"))
     told = [(event["data"]["kind"], event["data"]["severity"]) for event in listener.heard()]
     assert told == [("opened", "MEDIUM"), ("escalated", "CRITICAL")]
 
 
-def test_a_resolution_goes_to_everybody_who_heard_of_the_worst(dispatch: ModuleType, listener: Listener) -> None:
+def test_a_resolution_goes_to_every_recipient_of_the_highest_severity(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, raised(severity="CRITICAL"), raised(at=1, severity="LOW"), resolved(at=2, severity="LOW"))
     opened, over = listener.heard()
     assert (over["data"]["kind"], over["data"]["severity"], over["data"]["alerts"]) == ("resolved", "CRITICAL", 2)
@@ -97,7 +97,7 @@ def test_a_resolution_ends_its_own_incident_and_no_other(
     assert (state(items, "a")["status"], state(items, "b")["status"]) == ("open", "resolved")
 
 
-def test_a_resolution_of_what_nobody_raised_is_written_down_and_told_to_nobody(
+def test_a_resolution_without_an_alert_is_recorded_and_not_notified(
     dispatch: ModuleType, listener: Listener, items: Items
 ) -> None:
     deliver(dispatch, resolved(at=5), resolved(at=6))
@@ -105,7 +105,7 @@ def test_a_resolution_of_what_nobody_raised_is_written_down_and_told_to_nobody(
     assert history(items) == ["unknown", "unknown"]
 
 
-def test_an_alert_that_comes_after_its_own_end_opens_nothing(
+def test_an_alert_that_arrives_after_its_own_end_opens_nothing(
     dispatch: ModuleType, listener: Listener, items: Items
 ) -> None:
     deliver(dispatch, resolved(at=5), raised(at=4), raised(at=6))
@@ -113,7 +113,7 @@ def test_an_alert_that_comes_after_its_own_end_opens_nothing(
     assert listener.kinds() == ["opened"]
 
 
-def test_an_event_delivered_again_changes_nothing_and_tells_nobody(
+def test_a_redelivered_event_changes_nothing_and_notifies_no_one(
     dispatch: ModuleType, listener: Listener, items: Items, lines: Lines, clock: Clock
 ) -> None:
     events = [raised(at=0), raised(at=1), resolved(at=2), raised(at=3)]
@@ -142,7 +142,7 @@ def test_an_event_published_twice_without_a_time_is_still_one(dispatch: ModuleTy
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
-def test_whatever_the_order_of_arrival_the_latest_event_decides(
+def test_in_any_order_of_arrival_the_latest_event_decides(
     dispatch: ModuleType, listener: Listener, items: Items, order: tuple[int, ...]
 ) -> None:
     events = [raised(at=0), resolved(at=1), raised(at=2), resolved(at=3)]
@@ -170,7 +170,7 @@ def test_a_notification_that_cannot_be_published_is_published_by_the_next_attemp
     assert outcomes(lines) == ["processed", "duplicate"]
 
 
-def test_while_one_delivery_is_telling_another_waits(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
+def test_while_one_delivery_notifies_another_waits(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
     event = raised()
     listener.delete()
     deliver(dispatch, event)
@@ -180,7 +180,7 @@ def test_while_one_delivery_is_telling_another_waits(dispatch: ModuleType, liste
     assert [line["reason"] for line in lines("receipt")][1].startswith("told-elsewhere")
 
 
-def test_of_two_deliveries_at_the_same_moment_one_tells(
+def test_of_two_simultaneous_deliveries_one_notifies(
     dispatch: ModuleType, listener: Listener, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event, read = raised(), alert_store._read
@@ -201,7 +201,7 @@ def test_of_two_deliveries_at_the_same_moment_one_tells(
     assert outcomes(lines) == ["processed", "retrying"]
 
 
-def test_a_killed_delivery_s_notification_is_the_same_document_when_it_is_published_again(
+def test_the_notification_of_a_killed_delivery_is_the_same_document_when_it_is_published_again(
     dispatch: ModuleType, listener: Listener, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = raised()
@@ -263,7 +263,7 @@ def test_a_quiet_window_has_no_summary(
     assert lines("receipt")[-1]["reason"] == f"calm: {STORM} alerts in the window"
 
 
-def test_a_storm_of_many_troubles_tells_the_first_of_each_severity_and_the_rest_in_the_summary(
+def test_a_storm_of_many_alerts_notifies_the_first_of_each_severity_and_the_rest_in_the_summary(
     dispatch: ModuleType, listener: Listener, queues: Queues, clock: Clock, items: Items
 ) -> None:
     deliver(dispatch, *(raised(f"low-{number}", at=number, severity="LOW") for number in range(STORM + 3)))
@@ -279,7 +279,7 @@ def test_a_storm_of_many_troubles_tells_the_first_of_each_severity_and_the_rest_
     assert listener.kinds() == ["resolved"]
 
 
-def test_the_ends_of_alerts_that_only_a_summary_told_of_are_no_storm_either(
+def test_the_ends_of_alerts_that_only_a_summary_named_are_not_a_storm(
     dispatch: ModuleType, listener: Listener, queues: Queues, clock: Clock
 ) -> None:
     many = STORM * 3
@@ -290,7 +290,7 @@ def test_the_ends_of_alerts_that_only_a_summary_told_of_are_no_storm_either(
     assert len(listener.heard()) == STORM + STORM  # those that were told one by one, and as many of the others
 
 
-def test_an_alert_held_back_is_told_when_it_comes_again_after_the_storm(
+def test_a_suppressed_alert_is_notified_when_it_is_raised_again_after_the_storm(
     dispatch: ModuleType, listener: Listener, clock: Clock
 ) -> None:
     deliver(dispatch, *(raised(f"f{number}", at=number) for number in range(STORM + 1)))
@@ -314,7 +314,7 @@ def test_a_window_is_not_closed_before_it_is_over(dispatch: ModuleType, listener
     assert listener.kinds() == []
 
 
-def test_the_word_that_a_window_is_over_is_sent_by_others_if_who_began_it_was_killed(
+def test_the_end_of_a_window_is_sent_by_another_delivery_if_the_first_was_killed(
     dispatch: ModuleType, queues: Queues, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as killing:
@@ -329,7 +329,7 @@ def test_the_word_that_a_window_is_over_is_sent_by_others_if_who_began_it_was_ki
 
 
 # -------------------------------------------------------------------------------------------------------------- poison
-def test_what_is_no_event_is_rejected_and_hurts_no_neighbour(
+def test_a_body_that_is_not_an_event_is_rejected_and_affects_no_other(
     dispatch: ModuleType, queues: Queues, listener: Listener
 ) -> None:
     deliver(dispatch, raised("a"), "no event", '{"specversion": "1.0"}', raised("b"))

@@ -68,7 +68,7 @@ def test_a_registration_gets_a_mail_in_text_and_html_and_a_record_of_it(
 
 
 @pytest.mark.guarantee("at-most-once/intent-once")
-def test_however_often_and_on_whichever_way_an_event_comes_one_mail_goes_out(
+def test_one_mail_is_sent_however_often_and_on_whichever_path_an_event_arrives(
     notify: ModuleType, ses: Ses, lines: Lines
 ) -> None:
     event = registration()
@@ -123,7 +123,7 @@ def test_lambdas_own_retry_waits_until_the_killed_attempt_is_certainly_over(
     assert len(ses.outbox) == 1
 
 
-def test_a_function_killed_after_recording_the_mail_has_done_its_work(
+def test_a_function_killed_after_recording_the_mail_sends_no_second_one(
     notify: ModuleType, ses: Ses, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = registration()
@@ -142,7 +142,7 @@ def test_a_function_killed_after_recording_the_mail_has_done_its_work(
     assert (outcomes(lines), account.dead()) == (["duplicate"], [])
 
 
-def test_a_person_who_found_that_no_mail_went_out_can_have_it_sent(
+def test_an_operator_who_found_that_no_mail_was_sent_can_send_it(
     notify: ModuleType, ses: Ses, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = registration()
@@ -161,7 +161,7 @@ def test_a_person_who_found_that_no_mail_went_out_can_have_it_sent(
 @pytest.mark.parametrize(
     "error", [refusal("InternalServerError", 500), ReadTimeoutError(endpoint_url="x"), OSError("connection reset")]
 )
-def test_an_error_that_leaves_the_outcome_open_is_for_a_person_to_decide(
+def test_an_error_with_an_unknown_outcome_is_dead_lettered_for_an_operator(
     notify: ModuleType, ses: Ses, account: Queues, error: Exception
 ) -> None:
     event = registration()
@@ -171,7 +171,7 @@ def test_an_error_that_leaves_the_outcome_open_is_for_a_person_to_decide(
     assert len(ses.outbox) == 1
 
 
-def test_while_nobody_can_tell_whether_the_address_is_suppressed_the_mail_waits(
+def test_while_the_suppression_list_cannot_be_read_the_mail_waits(
     notify: ModuleType, ses: Ses, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = registration()
@@ -198,7 +198,7 @@ def test_while_nobody_can_tell_whether_the_address_is_suppressed_the_mail_waits(
         EndpointConnectionError(endpoint_url="x"),
     ],
 )
-def test_what_ses_did_not_take_is_sent_later(
+def test_a_mail_that_ses_did_not_accept_is_sent_later(
     notify: ModuleType, ses: Ses, account: Queues, lines: Lines, error: Exception
 ) -> None:
     event = registration()
@@ -298,7 +298,7 @@ def test_no_log_line_holds_what_is_personal(notify: ModuleType, ses: Ses, capsys
         assert secret not in written.out + written.err
 
 
-def test_the_deadline_interrupts_the_mail_and_nobody_sends_it_twice(
+def test_the_deadline_interrupts_the_mail_and_it_is_not_sent_twice(
     notify: ModuleType, ses: Ses, lines: Lines, account: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ses.failing(DeadlineReached(), sending=True)
@@ -311,7 +311,9 @@ def test_the_deadline_interrupts_the_mail_and_nobody_sends_it_twice(
     assert (len(ses.outbox), outcomes(lines)) == (1, ["rejected"])
 
 
-def test_of_a_batch_only_the_bad_ones_are_rejected(notify: ModuleType, ses: Ses, account: Queues, lines: Lines) -> None:
+def test_only_the_invalid_events_of_a_batch_are_rejected(
+    notify: ModuleType, ses: Ses, account: Queues, lines: Lines
+) -> None:
     batch = [registration(f"u-{number}", f"u{number}@example.org" if number % 2 else "none") for number in range(6)]
     answer = notify.handler(lambda_event([sqs_record(event) for event in batch]), LambdaContext())
     assert answer == {"batchItemFailures": []}
