@@ -1,4 +1,4 @@
-"""A ledger that always says "once" would make every run clean: each must tell never, once and twice apart."""
+"""A ledger that always says "once" would make every run clean: each must distinguish never, once and twice."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Who is let in: TLS, the key, and what Object Lock keeps. The engine speaks plain HTTP and evaluates no key."""
+"""Access: TLS, the key, and what Object Lock keeps. The engine uses plain HTTP and evaluates no key policy."""
 
 import json
 from typing import Any

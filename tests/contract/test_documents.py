@@ -1,4 +1,4 @@
-"""The generated documents: true, complete, and of use to a validator that has never heard of us."""
+"""The generated documents: correct, complete, and usable by a foreign validator."""
 
 import json
 from pathlib import Path

@@ -27,9 +27,11 @@ def test_every_requirement_has_one_version_and_hashes(lock: Path) -> None:
     assert found
     for entry in found:
         requirement, *hashes = re.split(r"\s+(?=--)", entry)
-        assert REQUIREMENT.fullmatch(requirement), f"{lock.name}: {requirement} is no exact version"
+        assert REQUIREMENT.fullmatch(requirement), f"{lock.name}: {requirement} is not an exact version"
         assert hashes, f"{lock.name}: {requirement} has no hash"
-        assert all(HASH.fullmatch(each) for each in hashes), f"{lock.name}: {requirement} has an option that is no hash"
+        assert all(HASH.fullmatch(each) for each in hashes), (
+            f"{lock.name}: {requirement} has an option that is not a hash"
+        )
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=NAMES)

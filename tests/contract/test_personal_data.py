@@ -1,4 +1,4 @@
-"""No log line holds what an event is about: a word is put into every text of every ordinary sample, then looked for.
+"""No log line contains an event's data: a marker is put into every text of every ordinary sample, then looked for.
 
 Once so that the event stays valid, in an account where everything that the function needs is there; the same where
 nothing is there, so that every call to AWS fails; and once for each text so that the event breaks its contract, because

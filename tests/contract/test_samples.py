@@ -92,8 +92,8 @@ def test_a_valid_sample_satisfies_its_contract_and_is_unchanged_by_a_round_trip(
     event = typed(path)
     again = decode(encode(event))
     assert decode_data(again, type(event.data)) == event
-    assert json.loads(encode(decode(path.read_bytes()))) == json.loads(path.read_bytes()), "an attribute nobody knows"
-    assert path.stat().st_size <= MAX_BYTES, "too large to be published as it stands"
+    assert json.loads(encode(decode(path.read_bytes()))) == json.loads(path.read_bytes()), "an unknown attribute"
+    assert path.stat().st_size <= MAX_BYTES, "too large to be published without a claim check"
 
 
 def rewritten(value: Any, notation: str) -> Any:
@@ -176,8 +176,8 @@ def test_an_invalid_sample_is_rejected_for_the_reason_it_states(
             "outcome": expected["outcome"],
             "reason": expected["reason"],
         }
-    letters = queues.dead()
-    assert [(letter["outcome"], letter["reason"]) for letter in letters] == [
+    dead_letters = queues.dead()
+    assert [(dead_letter["outcome"], dead_letter["reason"]) for dead_letter in dead_letters] == [
         ("rejected", expected["reason"]) for _ in receivers
     ]
 

@@ -101,7 +101,7 @@ class Application:
         return {**os.environ, **variables, "FANOUT_STATE": str(self.state), "PATH": f"{BIN}:{os.environ['PATH']}"}
 
     def client(self, service: str) -> Any:
-        """An AWS client of the account's root, led to the engine. boto3 as anybody would use it."""
+        """An AWS client of the account's root, directed to the engine. Plain boto3."""
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 service,
@@ -163,7 +163,7 @@ class Application:
         return [from_item(item) for page in pages for item in page["Items"]]
 
     def dead_letters(self, subscriber: str) -> list[dict[str, str]]:
-        """The dead letters of a subscriber: {"body": ..., plus each attribute by name}. They stay where they are."""
+        """The dead letters of a subscriber: {"body": ..., plus each attribute by name}. They stay in the queue."""
         url = self.subscriber(subscriber).dead_letter_url
         found: dict[str, dict[str, str]] = {}
         while True:
@@ -186,7 +186,7 @@ class Application:
         return list(found.values())
 
     def purge_dead_letters(self, subscriber: str) -> None:
-        """Delete a subscriber's dead letters: a test has looked at them."""
+        """Delete a subscriber's dead letters after a test has read them."""
         self.client("sqs").purge_queue(QueueUrl=self.subscriber(subscriber).dead_letter_url)
 
     def output(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""team_events on the engine: whoever publishes, in whatever form, every subscriber has its effect once."""
+"""team_events on the engine: for every publisher and format, every subscriber has its effect once."""
 
 import json
 import subprocess
@@ -81,12 +81,12 @@ def test_an_invalid_event_is_dead_lettered_by_every_subscriber_with_its_reason_a
     for event in good:
         assert application.outcomes(event.id) == dict.fromkeys(EVERYONE, "processed")
     for name in EVERYONE:
-        [letter] = [each for each in application.dead_letters(name) if each.get("event_id") == poison]
-        assert "$.data.text" in letter["reason"]
+        [dead_letter] = [each for each in application.dead_letters(name) if each.get("event_id") == poison]
+        assert "$.data.text" in dead_letter["reason"]
 
 
 def test_a_function_is_refused_what_its_role_does_not_name(application: Application) -> None:
-    """Refused is not lost: the event is retried, and handled once the role is mended."""
+    """Refused is not lost: the event is retried, and handled once the role is fixed."""
     iam = application.client("iam")
     function = application.subscriber("team_events/team_a").function_name
     role = application.client("lambda").get_function_configuration(FunctionName=function)["Role"].rsplit("/", 1)[-1]

@@ -94,8 +94,8 @@ def test_a_malformed_address_is_dead_lettered_by_one_subscriber(application: App
     event = registration("nobody")
     application.publish("UserRegistration", [event])
     assert application.outcomes(event.id) == {NOTIFY: "rejected", ANALYTICS: "processed"}
-    [letter] = [each for each in application.dead_letters(NOTIFY) if each.get("event_id") == event.id]
-    assert letter["reason"] == "malformed-address: it has no @"
+    [dead_letter] = [each for each in application.dead_letters(NOTIFY) if each.get("event_id") == event.id]
+    assert dead_letter["reason"] == "malformed-address: it has no @"
 
 
 def test_feedback_in_the_format_of_ses_is_accepted_from_any_client(application: Application) -> None:

@@ -43,7 +43,7 @@ due = processed + rejected + discarded, and every effect once.
 
 
 def page(before: str) -> str:
-    """Return the whole page. before: the page as it stands, of which the table of the chaos run is kept."""
+    """Return the whole page. before: the current page, of which the table of the chaos run is kept."""
     found = CHAOS.search(before)
     said = promises()
     rows = "\n".join(f"| [{each.title}](#{each.id}) | {_line(each.without)} |" for each in said)

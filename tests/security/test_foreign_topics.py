@@ -19,7 +19,7 @@ def deployed(application: Application) -> Deployed:
 
 
 class Foreign:
-    """A topic of somebody else in the account, with a queue that takes what could not be delivered."""
+    """A foreign topic in the account, with a queue for undeliverable messages."""
 
     def __init__(self, application: Application, *, fifo: bool) -> None:
         self.sns, self.sqs = application.client("sns"), application.client("sqs")

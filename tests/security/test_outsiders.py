@@ -1,4 +1,4 @@
-"""Who holds no function's role: a producer, a user without permissions, somebody without credentials."""
+"""Callers without a function's role: a producer, a user without permissions, a caller without credentials."""
 
 import uuid
 
@@ -40,5 +40,5 @@ def test_a_user_of_the_account_without_permissions_may_do_nothing(deployed: Depl
 
 def test_a_caller_without_credentials_may_do_nothing(deployed: Deployed) -> None:
     """Buckets are left out: the engine lets unsigned requests pass to S3. AWS's public access block refuses them."""
-    stranger = Principal.nobody(deployed.application)
+    stranger = Principal.anonymous(deployed.application)
     assert stranger.allowed(attempt for attempt in attempts(deployed) if attempt.service != "s3") == set()

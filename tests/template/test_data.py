@@ -17,7 +17,7 @@ AUDIT = ROOT / "usecases" / "audit_logs" / "template.yaml"
 
 DATA = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SecretsManager::Secret")
 
-# What is in these is nobody's data and not worth keeping: ids of messages in a queue, and how often each was tried.
+# These hold no user data that is worth keeping: ids of messages in a queue, and how often each was tried.
 WORKING_MEMORY = "AttemptsTable"
 
 # What could undo, shorten or hide what Object Lock keeps.
@@ -135,7 +135,7 @@ def test_a_preserved_document_can_be_neither_changed_nor_hidden(deployment: Comp
         if (bucket.properties.get("VersioningConfiguration") or {}).get("Status") != "Enabled":
             problems.append(f"{bucket.path}: no versions")
         if deployment.root.parameters["Stage"] == "prod" and retention.get("Mode") != "COMPLIANCE":
-            problems.append(f"{bucket.path}: in production somebody could bypass the lock")
+            problems.append(f"{bucket.path}: in production the lock could be bypassed")
         if on_aws and not _is_written_once(deployment, bucket):
             problems.append(f"{bucket.path}: a second version or a delete marker could be put over a locked one")
     for resource, statement in statements(deployment):
@@ -145,23 +145,23 @@ def test_a_preserved_document_can_be_neither_changed_nor_hidden(deployment: Comp
 
 
 def test_a_topic_has_a_policy_of_its_own(deployment: Composition) -> None:
-    """SNS gives a topic without one a policy that lets everybody in the account publish, whatever IAM says of them."""
+    """SNS gives a topic without one a policy that lets every principal in the account publish, whatever IAM says."""
     problems = []
     policies = deployment.of("AWS::SNS::TopicPolicy")
     covered = {target for policy in policies for target in as_list(policy.properties["Topics"])}
     for topic in deployment.of(TOPIC):
         if topic.arn not in covered:
-            problems.append(f"{topic.path}: everybody in the account may publish")
+            problems.append(f"{topic.path}: every principal in the account may publish")
     for policy in policies:
         for statement in policy.properties["PolicyDocument"]["Statement"]:
             if statement["Effect"] == "Allow" and statement["Principal"] in ("*", {"AWS": "*"}):
-                problems.append(f"{policy.path}: {statement['Sid']} lets in everybody")
+                problems.append(f"{policy.path}: {statement['Sid']} allows every principal")
     assert problems == []
 
 
 @pytest.mark.guarantee("least-privilege/tls")
 def test_plain_http_is_refused_on_aws(deployment: Composition) -> None:
-    """By topics, queues and buckets; the local engine speaks nothing else."""
+    """By topics, queues and buckets; the local engine supports nothing else."""
     problems = []
     if deployment.root.parameters["Stage"] == "local":
         return

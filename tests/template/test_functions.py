@@ -50,7 +50,7 @@ def test_a_function_publishes_versions_and_logs_to_its_use_case(deployment: Comp
         if group is None or group.stack is not function.stack or not group.properties.get("RetentionInDays"):
             problems.append(f"{function.path}: no log group of its use case with a retention")
         if logging.get("LogFormat") != "JSON":
-            problems.append(f"{function.path}: its log is no JSON")
+            problems.append(f"{function.path}: its log is not JSON")
         if logging.get("ApplicationLogLevel", "INFO") not in ("INFO", "DEBUG", "TRACE"):
             problems.append(f"{function.path}: Lambda drops its receipts and metrics, which are lines of level INFO")
         if logging.get("SystemLogLevel") != "WARN":

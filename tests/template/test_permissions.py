@@ -37,14 +37,14 @@ WILDCARDS = {
         "s3:GetObject": "Firehose names the objects",
         "s3:PutObject": "Firehose names the objects",
     },
-    r"<.*JobBucket\.Arn>/inputs/\*": {"s3:GetObject": "whoever requests a job names its input"},
+    r"<.*JobBucket\.Arn>/inputs/\*": {"s3:GetObject": "the requester of a job names its input"},
     r"<.*JobBucket\.Arn>/(work|work/maps|results)/\*": {
         "s3:GetObject": "the keys of a job's files hold the job's id",
         "s3:PutObject": "the keys of a job's files hold the job's id",
         "s3:AbortMultipartUpload": "the keys of a job's files hold the job's id",
         "s3:ListMultipartUploadParts": "a Distributed Map names its files",
     },
-    r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "whoever requests a job names its input"},
+    r"arn:aws:s3:::partner-files/incoming/\*": {"s3:GetObject": "the requester of a job names its input"},
     r"arn:aws:ses:.*:identity/\*": {"ses:SendEmail": "the person who registers or orders names the recipient"},
     r"arn:aws:states:.*:execution:<.*JobMachine\.Name>[:/]\*": {
         "states:DescribeExecution": "an execution is named after its job, or by a Distributed Map",

@@ -50,12 +50,12 @@ def test_dispatch_receives_every_alarm_and_recognises_its_own() -> None:
     composition = whole("prod")
     [function] = [each for each in composition.of("AWS::Serverless::Function") if "DispatchFunction" in each.path]
     [alarms] = [each for each in composition.of("AWS::SNS::Topic") if each.path == "AlarmTopic/AlarmTopic"]
-    heard = {
+    subscribed = {
         each.properties["TopicArn"]
         for each in composition.of("AWS::SNS::Subscription")
         if each.properties["Endpoint"] == f"<{function.path}.Alias>"
     }
-    assert heard == {alarms.arn, "<SystemAlerts/SystemAlerts/Topic>"}
+    assert subscribed == {alarms.arn, "<SystemAlerts/SystemAlerts/Topic>"}
     # CloudFormation names what has no name of its own after its stack, and a nested stack after the one around it.
     own = function.properties["Environment"]["Variables"]["OWN_STACK"]
     assert own == function.stack.stack_name

@@ -109,7 +109,7 @@ def test_a_filter_reads_the_body(deployment: Composition) -> None:
 
 @pytest.mark.guarantee("no-silent-drop/unrouted", "no-silent-drop/invalid-body")
 def test_a_filtered_topic_keeps_unrouted_events(deployment: Composition) -> None:
-    """Its Unrouted queue gets every type but those the other filters take, and alarms tell of it and of bad bodies."""
+    """Its Unrouted queue gets every type but those the other filters take, and alarms report it and invalid bodies."""
     problems = []
     for topic in deployment.of(TOPIC):
         filtered = [
@@ -134,7 +134,7 @@ def test_a_filtered_topic_keeps_unrouted_events(deployment: Composition) -> None
             problems.append(f"{topic.path}: no alarm on its Unrouted queue")
         bad_bodies = "NumberOfNotificationsFilteredOut-InvalidMessageBody"
         if not alarms_on(deployment, bad_bodies, TopicName=f"<{topic.path}.TopicName>"):
-            problems.append(f"{topic.path}: no alarm on bodies that are no JSON object")
+            problems.append(f"{topic.path}: no alarm on bodies that are not a JSON object")
     assert problems == []
 
 
@@ -197,7 +197,7 @@ def test_function_and_queue_agree_on_the_number_of_attempts(deployment: Composit
         queue = deployment.by_arn(mapping["EventSourceArn"])
         policy = (queue.properties.get("RedrivePolicy") or {}) if queue else {}
         received = policy.get("maxReceiveCount", 0)
-        told = function.properties["Environment"]["Variables"].get("FANOUT_MAX_ATTEMPTS")
+        configured = function.properties["Environment"]["Variables"].get("FANOUT_MAX_ATTEMPTS")
         if queue is not None and queue.properties.get("FifoQueue"):
             # There SQS counts receives that were no attempts; the runtime counts those, and gives up itself.
             table = function.properties["Environment"]["Variables"].get("FANOUT_ATTEMPTS_TABLE")
@@ -210,14 +210,14 @@ def test_function_and_queue_agree_on_the_number_of_attempts(deployment: Composit
             received = queue.stack.parameters["MaxReceiveCount"]
             if received < 5:  # E9107 sees what SQS counts only
                 problems.append(f"{function.path}: a dead letter after {received} attempts")
-        if str(told) != str(received):
-            problems.append(f"{function.path}: FANOUT_MAX_ATTEMPTS is {told}, maxReceiveCount {received}")
+        if str(configured) != str(received):
+            problems.append(f"{function.path}: FANOUT_MAX_ATTEMPTS is {configured}, maxReceiveCount {received}")
     assert problems == []
 
 
 @pytest.mark.guarantee("isolation/own-queue")
 def test_a_subscriber_reads_its_own_queue(deployment: Composition) -> None:
-    """Environment, mapping and role all speak of the same queue and dead-letter queue."""
+    """Environment, mapping and role all name the same queue and dead-letter queue."""
     problems = []
     for function, mapping in mappings(deployment):
         queue = deployment.by_arn(mapping["EventSourceArn"])

@@ -1,4 +1,4 @@
-"""application_logs as a stack of its own, with a topic for alerts and somebody's log group given by parameter."""
+"""application_logs as a stack of its own, with a topic for alerts and a foreign log group given by parameter."""
 
 import subprocess
 from pathlib import Path
@@ -18,7 +18,7 @@ SOURCE_LOG_GROUP = "/aws/lambda/somebody-elses"
 
 
 class Alerting(Application):
-    """The use case alone on the session's engine, and whoever listens to its alerts."""
+    """The use case alone on the session's engine, and a queue that receives its alerts."""
 
     def listen(self) -> str:
         """Make the topic for alerts, and a queue that receives them. Returns the topic's ARN."""
@@ -62,7 +62,7 @@ class Alerting(Application):
         found = self.fanout("logs", "read", "--service", service, "--json", "--stack-name", self.stack_name)
         return [decode_data(decode(line), LogEntry) for line in found.stdout.splitlines()]
 
-    def heard(self) -> list[dict[str, Any]]:
+    def alerts(self) -> list[dict[str, Any]]:
         """The alerts published since the last call."""
         return self._listener.received()
 

@@ -1,4 +1,4 @@
-"""audit_logs on the engine when something goes wrong: poison, killed functions, a chain that nobody may add to."""
+"""audit_logs on the engine under faults: invalid events, killed functions, a chain that is not writable."""
 
 import json
 import subprocess
@@ -57,8 +57,8 @@ def test_an_invalid_event_between_valid_ones_is_dead_lettered_and_blocks_no_othe
     assert recorded_ids(application, tenant) == [event.id for event in good]
     assert verify(application, tenant, expected=0)["ok"]
     for subscriber in (RECORD, PRESERVE):
-        [letter] = [each for each in application.dead_letters(subscriber) if each.get("event_id") == poison]
-        assert "2^53-1" in letter["reason"]
+        [dead_letter] = [each for each in application.dead_letters(subscriber) if each.get("event_id") == poison]
+        assert "2^53-1" in dead_letter["reason"]
 
 
 def test_a_tenant_whose_chain_is_not_writable_blocks_no_other_and_continues_in_order_once_it_is_fixed(
@@ -99,7 +99,7 @@ def test_an_event_that_fails_its_final_attempt_unblocks_its_group(application: A
     finding = verify(application, tenant, expected=1)["first"]
     assert (finding["kind"], finding["event_id"]) == ("added", hopeless.id), "preserved, and not recorded"
 
-    # Whoever redrives it mends the trail: it stands where it was recorded, at the end.
+    # Redriving it completes the trail: its entry is at the end, where it was recorded.
     deliver(application, [hopeless])
     until(lambda: recorded_ids(application, tenant) == [good.id, hopeless.id], "it is recorded", seconds=30)
     assert verify(application, tenant, expected=0)["ok"]

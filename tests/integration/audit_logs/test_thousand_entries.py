@@ -122,7 +122,7 @@ def test_the_program_in_the_readme_needs_only_an_auditors_permissions_and_finds_
 
 
 def new_auditor(application: Application) -> dict[str, str]:
-    """The environment of somebody who has the managed policy for auditors, and nothing else."""
+    """The environment of a user with the managed policy for auditors, and nothing else."""
     iam, user = application.client("iam"), f"auditor-{new_id()[-12:]}"
     iam.create_user(UserName=user)
     iam.attach_user_policy(UserName=user, PolicyArn=application.output("AuditorPolicyArn"))

@@ -1,4 +1,4 @@
-"""Somebody who has files worked on, and hears how that ended."""
+"""A client of batch_jobs: it requests jobs and receives their outcomes."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ class Office:
         self.run = uuid.uuid4().hex[:8]
         self.variables = application.subscriber("batch_jobs/start_job").environment
         self._listener = Listener(application.client, application.topic("JobOutcomes"), f"outcomes-{self.run}")
-        self._heard: list[dict[str, Any]] = []
+        self._received: list[dict[str, Any]] = []
 
     def job_id(self, name: str) -> str:
         return f"{name}-{self.run}"
@@ -55,13 +55,13 @@ class Office:
         return job if job.get("announced") else {}
 
     def outcomes(self, job_id: str) -> list[dict[str, Any]]:
-        """Every outcome of the job that was heard so far; waits for a first one."""
+        """Return every outcome of the job received so far; wait for the first one."""
 
-        def heard() -> list[dict[str, Any]]:
-            self._heard += self._listener.received()
-            return [event for event in self._heard if event["data"]["job_id"] == job_id]
+        def received() -> list[dict[str, Any]]:
+            self._received += self._listener.received()
+            return [event for event in self._received if event["data"]["job_id"] == job_id]
 
-        return until(heard, f"an outcome of {job_id}", every=0.1)
+        return until(received, f"an outcome of {job_id}", every=0.1)
 
     def shown(self, dataset: str) -> dict[str, Any]:
         """What a dataset points to; empty if nothing was ever imported."""
@@ -85,7 +85,7 @@ class Office:
         return list(csv.reader(io.StringIO(body.decode(), newline="")))
 
     def function(self, subscriber: str) -> str:
-        """The name of a function that is no subscriber, by who it says it is."""
+        """The name of a function that is not a subscriber, by its FANOUT_SUBSCRIBER."""
         pages = self.application.client("lambda").get_paginator("list_functions").paginate()
         return next(
             str(each["FunctionName"])

@@ -11,7 +11,7 @@ REPORT = Parameters(group_by=("country",))
 
 
 def numbered(count: int, *, bad: int = 0) -> bytes:
-    """A file of so many good rows, with bad ones at its end."""
+    """A file of `count` valid rows, with invalid ones at its end."""
     good = "".join(f"{number},name {number}\n" for number in range(count))
     return ("id,name\n" + good + "x,bad\n" * bad).encode()
 

@@ -34,7 +34,7 @@ def event(replication: Replication, row: str, version: int, values: dict[str, An
 
 
 def publish(replication: Replication, *events: Event[RowChanged]) -> None:
-    """Publish as somebody does whose every message has a deduplication id of its own, so that SNS takes it for new."""
+    """Publish each message with a deduplication id of its own, so that SNS does not drop it as a duplicate."""
     topic = replication.application.topic("DatabaseChanges")
     for each in events:
         replication.application.client("sns").publish(
@@ -70,8 +70,10 @@ def test_an_invalid_event_between_valid_ones_of_its_row_blocks_none_of_them(repl
         assert replication.application.outcomes(each.id) == dict.fromkeys(EVERYONE, "processed")
     assert in_both(replication, row) == [canonical({**key(row), "visits": {"N": "3"}})] * 2
     for subscriber in EVERYONE:
-        [letter] = [each for each in replication.application.dead_letters(subscriber) if each.get("event_id") == poison]
-        assert "row.changed.v1" in letter["reason"]
+        [dead_letter] = [
+            each for each in replication.application.dead_letters(subscriber) if each.get("event_id") == poison
+        ]
+        assert "row.changed.v1" in dead_letter["reason"]
         replication.application.purge_dead_letters(subscriber)
     forget(replication, row)
 
@@ -98,7 +100,7 @@ def test_duplicates_late_updates_and_insertions_after_deletions_leave_the_latest
 
 
 def forget(replication: Replication, row: str) -> None:
-    """Take a row that the primary never had out of the replicas, for whoever compares them next."""
+    """Take a row that the primary never had out of the replicas, for the next comparison."""
     replication.application.client("dynamodb").delete_item(TableName=replication.replica, Key=key(row))
     with replication.connected() as connection:
         connection.execute("DELETE FROM replicated_rows WHERE key LIKE %s", [f"%{row}%"])

@@ -1,4 +1,4 @@
-"""notify_service killed at any point: at most one mail, and where nobody can know, one dead letter that says so."""
+"""notify_service killed at any point: at most one mail, and for an unknown outcome one dead letter that says so."""
 
 from pathlib import Path
 
@@ -51,5 +51,7 @@ def test_an_unknown_outcome_means_a_dead_letter_and_no_second_mail(
         wait_for_strike(tmp_path)
         assert application.outcomes(event.id, within=90)[NOTIFY] == "rejected"
         assert mails(application, event) == sent
-        letters = [letter for letter in application.dead_letters(NOTIFY) if letter.get("event_id") == event.id]
-        assert [letter["reason"].partition(":")[0] for letter in letters] == ["outcome-unknown"]
+        dead_letters = [
+            dead_letter for dead_letter in application.dead_letters(NOTIFY) if dead_letter.get("event_id") == event.id
+        ]
+        assert [dead_letter["reason"].partition(":")[0] for dead_letter in dead_letters] == ["outcome-unknown"]

@@ -1,4 +1,4 @@
-"""A call that does not come back in the middle of a batch: its neighbours are handled, and handled once."""
+"""A call that hangs in the middle of a batch: the other events are handled, and handled once."""
 
 from collections import Counter
 from pathlib import Path

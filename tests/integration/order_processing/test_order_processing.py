@@ -1,4 +1,4 @@
-"""order_processing on the engine: three subscribers, none of which another can hold up."""
+"""order_processing on the engine: three subscribers, none of which another can block."""
 
 import json
 import time
@@ -53,7 +53,7 @@ def labels(application: Application, events: Iterable[Event[Any]]) -> Counter[st
 
 
 def mails(application: Application, events: Iterable[Event[Any]]) -> Counter[str]:
-    """How many mails went out about each of these orders."""
+    """How many mails were sent about each of these orders."""
     orders = {event.data.customer.email: event.data.order_id for event in events}
     sent = mailbox.sent(application.endpoint)
     return Counter(orders[mail.to[0]] for mail in sent if mail.to[0] in orders)
@@ -91,8 +91,8 @@ def test_an_invalid_order_between_valid_ones_is_dead_lettered_by_every_subscribe
     for event in good:
         assert application.outcomes(event.id) == dict.fromkeys(EVERYONE, "processed")
     for name in EVERYONE:
-        [letter] = [each for each in application.dead_letters(name) if each.get("event_id") == poison]
-        assert "total is 1, its lines come to 3390" in letter["reason"]
+        [dead_letter] = [each for each in application.dead_letters(name) if each.get("event_id") == poison]
+        assert "total is 1, its lines come to 3390" in dead_letter["reason"]
 
 
 def test_each_inbox_has_a_concurrency_limit_of_its_own(application: Application) -> None:

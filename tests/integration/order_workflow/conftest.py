@@ -34,7 +34,7 @@ class Shop:
     """What no other test's articles, orders and customers have in their names."""
 
     def order(self, name: str, lines: dict[str, int], *, price: int = 100) -> Event[OrderPlaced]:
-        """An order of so many of these articles, all at one price."""
+        """An order of these quantities of articles, all at one price."""
         data = OrderPlaced(
             order_id=f"{self.run}-{name}",
             customer_id=f"c-{name}",
@@ -52,7 +52,7 @@ class Shop:
         self.application.publish("NewOrder", events)
 
     def stock(self, **quantities: int) -> None:
-        """Put articles into stock, as whoever runs the shop would."""
+        """Put articles into stock, as the operator does."""
         for name, quantity in quantities.items():
             self.application.client("dynamodb").update_item(
                 TableName=self.tables["stock"],

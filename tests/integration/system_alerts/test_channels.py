@@ -1,4 +1,4 @@
-"""system_alerts on the engine: from an alert, whoever raised it, to what people get, whatever a webhook answers."""
+"""system_alerts on the engine: from an alert of any source to the messages people receive."""
 
 import json
 import uuid
@@ -72,17 +72,17 @@ def test_a_message_that_a_webhook_refuses_is_dead_lettered_and_blocks_no_other(
     refused, well = new("refused"), new("well")
     application.publish("SystemAlerts", [raised(refused)])
     until(lambda: channels.calls(refused), "the pager has it", seconds=60)
-    letters = until(
+    dead_letters = until(
         lambda: [each for each in application.dead_letters("system_alerts/chat") if refused in each["body"]],
         "the dead letter",
         seconds=60,
     )
-    assert [each["reason"] for each in letters] == ["refused: the webhook answers 400: invalid_payload"]
+    assert [each["reason"] for each in dead_letters] == ["refused: the webhook answers 400: invalid_payload"]
     application.publish("SystemAlerts", [raised(well)])
     until(lambda: channels.posts(well), "the chat has the next", seconds=60)
     assert channels.posts(refused) == []
 
-    # The alarm on that dead letter is this stack's own: dispatch hears of it on the operator's topic and leaves it.
+    # The alarm on that dead letter is this stack's own: dispatch receives it on the alarm topic and discards it.
     log_group = application.subscriber("system_alerts/dispatch").log_group
 
     def left() -> list[Any]:
@@ -175,7 +175,7 @@ def test_the_alerts_of_application_logs_arrive(application: Application, channel
     entry = LogEntry(service=service, level="ERROR", message="boom")
     first = Event.new(entry, source="urn:test")
     threshold = int(application.subscriber("application_logs/monitor").environment["ALERT_THRESHOLD"])
-    # One time for all: the monitor counts by the entries' own minute, whatever the test's clock does.
+    # One time for all: the monitor counts by the entries' own minute, not by the test's clock.
     entries = [Event.new(entry, source="urn:test", time=first.time) for _ in range(threshold + 3)]
     application.publish("ApplicationLogs", entries)
     until(lambda: channels.posts(f"{service}: {threshold} errors or more"), "the chat has the alert", seconds=90)

@@ -30,7 +30,7 @@ def entry(
 
 
 def deliver(module: ModuleType, *events: Event[LogEntry] | str, receive_count: int = 1) -> list[str]:
-    """Hand events to a function as one batch from its queue; return the positions of those that must come again."""
+    """Hand events to a function as one batch from its queue; return the positions of those to retry."""
     records = [sqs_record(event, receive_count=receive_count) for event in events]
     response = module.handler(lambda_event(records), LambdaContext())
     positions = {record["messageId"]: str(number) for number, record in enumerate(records)}

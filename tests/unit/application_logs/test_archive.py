@@ -1,4 +1,4 @@
-"""The archive: every entry is in its partition's object, and nothing that comes again makes the archive wrong."""
+"""The archive: every entry is in its partition's object, and redeliveries keep the archive correct."""
 
 import importlib.util
 import json

@@ -135,7 +135,7 @@ def test_the_applications_own_log_groups_are_refused(
         }
     assert published(topic) == []
     [warning] = [record for record in caplog.records if record.message.startswith("refused")]
-    assert warning.__dict__["log_group"] == group, "said once: a word per payload would be the next payload"
+    assert warning.__dict__["log_group"] == group, "logged once: a line per payload would be the next payload"
 
 
 def test_a_failed_publish_is_raised_so_that_lambda_keeps_the_payload(ingest: ModuleType, topic: Topic) -> None:

@@ -1,4 +1,4 @@
-"""Making entries: whatever was logged, the entry satisfies its contract and its event fits into one SNS message."""
+"""Making entries: every entry satisfies its contract, and its event fits into one SNS message."""
 
 import enum
 import json

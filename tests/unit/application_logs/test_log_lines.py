@@ -36,7 +36,7 @@ def read() -> Read:
         (f"RequestId: {REQUEST} Error: Runtime exited with error: signal: killed", "ERROR", None),
         (f"START RequestId: {REQUEST} Version: 7", "INFO", None),
         (f"REPORT RequestId: {REQUEST}\tDuration: 3.10 ms", "INFO", None),
-        # anybody's plain text
+        # plain text
         ("2026-11-22 12:00:00,123 ERROR shop.cart - empty", "ERROR", None),
         ("2026-11-22 12:00:00 [FATAL] out of memory", "CRITICAL", None),
         ("WARN: disk is nearly full", "WARNING", None),

@@ -1,4 +1,4 @@
-"""The monitor: every error counts once, and too many of them raise one alert, whatever goes wrong on the way."""
+"""The monitor: every error counts once, and too many of them raise one alert, under every fault."""
 
 import json
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def test_an_invalid_event_between_valid_ones_affects_none_of_them(
     bad_level = encode(entry()).decode().replace('"ERROR"', '"FATAL"')
     assert deliver(monitor, entry(), bad_level, entry(), "{broken") == []
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (2, 0)}
-    reasons = sorted(letter["reason"] for letter in queues.dead())
+    reasons = sorted(dead_letter["reason"] for dead_letter in queues.dead())
     assert reasons[0].startswith("invalid-event: log.entry.v1: Invalid enum value - at")
     assert reasons[1].startswith("invalid-event: no CloudEvents")
 
@@ -119,9 +119,9 @@ def test_every_service_and_every_window_has_its_own_alert(monitor: ModuleType, a
     for service in ("checkout", "search"):
         for time in (NOON, later):
             deliver(monitor, *[entry(service=service, time=time) for _ in range(4)])
-    heard = alert_topic.received()
-    assert sorted(alert["data"]["service"] for alert in heard) == ["checkout", "checkout", "search", "search"]
-    assert len({alert["id"] for alert in heard}) == 4
+    alerts = alert_topic.received()
+    assert sorted(alert["data"]["service"] for alert in alerts) == ["checkout", "checkout", "search", "search"]
+    assert len({alert["id"] for alert in alerts}) == 4
 
 
 def test_a_late_entry_counts_in_the_window_it_belongs_to(monitor: ModuleType, alert_topic: Topic) -> None:
@@ -200,9 +200,9 @@ def test_a_crash_between_commit_and_acknowledgement_gives_the_alert_one_id(
     # What SQS redelivers need not be the same batch, nor in the same order.
     deliver(monitor, events[2], receive_count=2)
     deliver(monitor, events[0], entry(), events[1], receive_count=2)
-    heard = alert_topic.received()
-    assert len(heard) == (1 if moment == "before the publish" else 2)
-    assert all(alert == heard[0] for alert in heard), "the same event, to the last byte"
+    alerts = alert_topic.received()
+    assert len(alerts) == (1 if moment == "before the publish" else 2)
+    assert all(alert == alerts[0] for alert in alerts), "the same event, to the last byte"
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (4, 0)}
 
 

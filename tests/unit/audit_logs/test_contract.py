@@ -1,4 +1,4 @@
-"""What passes the contract has one canonical form, and what is refused is refused without telling its value."""
+"""An accepted event has one canonical form, and a refusal does not quote the value."""
 
 import json
 import struct
@@ -28,7 +28,7 @@ def decoded_number(text: str) -> Any:
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """An object with so many levels in all."""
+    """An object with that many levels in all."""
     value: Any = {}
     for _ in range(levels - 1):
         value = [value]
@@ -49,7 +49,7 @@ def nested(levels: int) -> dict[str, Any]:
 def test_an_accepted_value_equals_its_canonical_form(value: Any) -> None:
     event = decoded(after={"value": value})
     canonical = rfc8785.dumps(msgspec.to_builtins(event))
-    # A double up to 1e21 is written without a point: whoever reads it must know, as in JavaScript, that it is one.
+    # A double up to 1e21 is written without a point: the reader must know, as in JavaScript, that it is one.
     read = json.loads(canonical, parse_int=lambda text: int(text) if abs(int(text)) < 2**53 else float(text))
     assert read == msgspec.to_builtins(event)
     assert rfc8785.dumps(read) == canonical

@@ -1,4 +1,4 @@
-"""What is sensitive is masked wherever it stands, and nothing else is touched."""
+"""Sensitive values are masked everywhere, and nothing else is changed."""
 
 from typing import Any
 

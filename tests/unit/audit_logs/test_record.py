@@ -1,4 +1,4 @@
-"""record: each event has one entry in its tenant's chain, whatever comes twice, late, or at the same time."""
+"""record: each event has one entry in its tenant's chain, also if it is delivered twice, late or concurrently."""
 
 import json
 import threading
@@ -82,7 +82,7 @@ def test_another_event_under_the_same_id_is_rejected(
 ) -> None:
     deliver(record, recorded(id="e1"), recorded(id="e1", action="user.deleted"), recorded(id="e2"))
     assert outcomes(lines) == ["processed", "rejected", "processed"]
-    assert [letter["reason"][:9] for letter in queues.dead()] == ["conflict:"]
+    assert [dead_letter["reason"][:9] for dead_letter in queues.dead()] == ["conflict:"]
     assert [event_id for _, event_id in chain(stores)] == ["e1", "e2"]
 
 
@@ -152,7 +152,7 @@ def test_a_document_too_large_for_the_table_is_rejected_before_anything_is_writt
     record: ModuleType, stores: Stores, queues: Queues
 ) -> None:
     deliver(record, recorded(after={"text": "x" * 350_000}), recorded(id="next"))
-    assert [letter["reason"][:10] for letter in queues.dead()] == ["too-large:"]
+    assert [dead_letter["reason"][:10] for dead_letter in queues.dead()] == ["too-large:"]
     assert chain(stores) == [(1, "next")]
 
 

@@ -1,4 +1,4 @@
-"""Verification names the first thing that is not as it was recorded, whatever was done to chain or bucket."""
+"""Verification names the first difference from what was recorded, after any manipulation of chain or bucket."""
 
 from collections.abc import Callable
 from typing import Any
@@ -105,9 +105,9 @@ CASES: dict[str, tuple[Tamper, tuple[str, str, int | None, str | None]]] = {
         lambda s: (s.chain.update({f"{key(3)}a": entry(0, "forged", "", s.document("forged"))}), s.rewrite(4)),
         ("added", "chain", 4, "forged"),
     ),
-    "something that is no entry": (lambda s: s.chain.update({"entry#x": {}}), ("added", "chain", None, None)),
+    "an item that is not an entry": (lambda s: s.chain.update({"entry#x": {}}), ("added", "chain", None, None)),
     "two entries swapped": (lambda s: swap(s, 3, 6), ("reordered", "chain", 3, "e6")),
-    "two neighbours swapped": (lambda s: swap(s, 3, 4), ("reordered", "chain", 3, "e4")),
+    "two adjacent entries swapped": (lambda s: swap(s, 3, 4), ("reordered", "chain", 3, "e4")),
     "first and last swapped": (lambda s: swap(s, 1, 9), ("reordered", "chain", 1, "e9")),
     "two entries swapped and renumbered": (
         lambda s: (swap(s, 3, 6), swap(s, 3, 6, "sequence")),
@@ -219,7 +219,7 @@ def test_every_change_of_an_entry_is_found(data: st.DataObject) -> None:
 
 def test_an_entry_recorded_and_preserved_during_verification_is_not_a_finding() -> None:
     class Live(MemoryStores):
-        """Somebody is at work in every moment between two looks."""
+        """A writer is active between any two reads."""
 
         def versions(self) -> Any:
             yield from super().versions()

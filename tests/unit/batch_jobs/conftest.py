@@ -73,7 +73,7 @@ class Account(Functions):
         return answer["state"]
 
     def run(self, event: Event[JobRequested]) -> dict[str, Any]:
-        """All of it, as the state machine does it: what fails for good goes to the last step. Return the record."""
+        """All of it, as the state machine does it: a permanent failure goes to the last step. Return the record."""
         job_id = event.data.job_id
         self.start(event)
         try:
@@ -87,7 +87,7 @@ class Account(Functions):
             self.finish(job_id)
         return self.job(job_id)
 
-    # What became of it.
+    # The results.
 
     def job(self, job_id: str = "job-1") -> dict[str, Any]:
         """The job's record; empty if there is none."""

@@ -1,4 +1,4 @@
-"""Telling rows apart: wherever a file is cut, both sides read the same rows, and every lost row is counted."""
+"""Splitting rows: wherever a file is cut, both sides read the same rows, and every lost row is counted."""
 
 from collections.abc import Callable
 

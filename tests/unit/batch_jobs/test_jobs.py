@@ -1,4 +1,4 @@
-"""A job from its request to its outcome, with whatever may happen twice, late, or by half."""
+"""A job from its request to its outcome, with steps that happen twice, late, or in part."""
 
 import json
 from collections.abc import Callable
@@ -142,7 +142,7 @@ def test_another_job_of_the_same_id_is_rejected(account: Account) -> None:
 def test_a_job_requested_again_after_step_functions_has_forgotten_its_name_does_not_run_again(account: Account) -> None:
     event = requested(account.put(SALES), sales())
     account.run(event)
-    account.states.delete_state_machine(stateMachineArn=account.machine)  # whoever starts anything now, fails
+    account.states.delete_state_machine(stateMachineArn=account.machine)  # every start fails now
     assert account.start(event) == [("duplicate", None)]
 
 

@@ -15,7 +15,7 @@ from data_aggregation.handlers import mobile, store, web
 from fanout import aws, contracts
 from fanout.contracts import data_aggregation
 from fanout.event import decode, decode_data
-from tests.three_sources import Amounts, Sources, Told, expected
+from tests.three_sources import Amounts, Sample, Sources, expected
 
 from ..conftest import Deployed, Queues, spy
 from .conftest import FUNCTIONS, deliver
@@ -32,9 +32,9 @@ SALE = {
 }  # fmt: skip
 
 
-def event(kind: str, data: dict[str, Any], event_id: str = "e1", **attributes: Any) -> Told:
+def event(kind: str, data: dict[str, Any], event_id: str = "e1", **attributes: Any) -> Sample:
     envelope = {"specversion": "1.0", "id": event_id, "source": "urn:test", "type": kind, "data": data, **attributes}
-    return Told(envelope, Counter())
+    return Sample(envelope, Counter())
 
 
 def in_hour_and_day(measure: str, where: str, total: int) -> Amounts:
@@ -161,19 +161,19 @@ def test_any_mixture_of_batches_duplicates_and_orders_equals_the_reference_compu
     deployed: Deployed, totals: Totals, kind: str, seed: int
 ) -> None:
     chance, sources = random.Random(seed), Sources(seed, NOON, hours=30)
-    tell = {web: sources.pageview, mobile: sources.session, store: sources.sale}[FUNCTIONS[kind]]
-    told = [tell() for _ in range(50)]
-    deliveries = told + chance.sample(told, 15)
+    make = {web: sources.pageview, mobile: sources.session, store: sources.sale}[FUNCTIONS[kind]]
+    samples = [make() for _ in range(50)]
+    deliveries = samples + chance.sample(samples, 15)
     chance.shuffle(deliveries)
     module = deployed(FUNCTIONS[kind])
     while deliveries:
         size = chance.choice([3, 17, 40])
         assert deliver(module, *deliveries[:size]) == []
         del deliveries[:size]
-    assert totals() == expected(told)
+    assert totals() == expected(samples)
 
 
-def same_hour(number: int) -> list[Told]:
+def same_hour(number: int) -> list[Sample]:
     return [event("web.pageview.v1", {**VIEW, "visible_ms": 5}, f"e{n}") for n in range(number)]
 
 
@@ -196,9 +196,9 @@ def test_a_batch_too_large_for_one_transaction_is_split_and_each_stays_within_th
 ) -> None:
     deployed(web)
     calls = spy("dynamodb", "TransactWriteItems")
-    told = same_hour(400)
-    random.Random(1).shuffle(told)
-    assert deliver(web, *told) == []
+    samples = same_hour(400)
+    random.Random(1).shuffle(samples)
+    assert deliver(web, *samples) == []
     made = transactions(calls)
     assert {each.total() for each in made[:-1]} == {100}, "as full as can be"
     assert sum(each["Put"] for each in made) == 400
@@ -210,11 +210,11 @@ def test_events_that_share_no_key_are_split_too(deployed: Deployed, totals: Tota
     deployed(store)
     calls = spy("dynamodb", "TransactWriteItems")
     sources = Sources(7, datetime(2026, 1, 1, tzinfo=UTC), hours=24 * 300)
-    told = [sources.sale() for _ in range(40)]
-    assert deliver(store, *told) == []
+    samples = [sources.sale() for _ in range(40)]
+    assert deliver(store, *samples) == []
     assert len(transactions(calls)) > 5
     assert all(each.total() <= 100 for each in transactions(calls))
-    assert totals() == expected(told)
+    assert totals() == expected(samples)
 
 
 def test_a_batch_is_split_in_the_same_way_whatever_its_order(
@@ -222,15 +222,15 @@ def test_a_batch_is_split_in_the_same_way_whatever_its_order(
 ) -> None:
     deployed(store)
     calls = spy("dynamodb", "TransactWriteItems")
-    told = [Sources(3, NOON, hours=20).sale() for _ in range(1)] + [
+    samples = [Sources(3, NOON, hours=20).sale() for _ in range(1)] + [
         Sources(s, NOON, hours=20).sale() for s in range(60)
     ]
-    deliver(store, *told)
+    deliver(store, *samples)
     written = [call["TransactItems"] for call in calls]
     calls.clear()
     monkeypatch.setenv("AGGREGATES_TABLE", make_table("again"))
     settings.load.cache_clear()
-    deliver(store, *reversed(told))
+    deliver(store, *reversed(samples))
     assert [keys(call["TransactItems"]) for call in calls] == [keys(items) for items in written]
 
 
@@ -257,11 +257,11 @@ def test_a_failed_transaction_blocks_no_other(
         return write(**request)
 
     monkeypatch.setattr(client, "transact_write_items", unwell)
-    told = same_hour(200)
-    again = deliver(web, *told)
+    samples = same_hour(200)
+    again = deliver(web, *samples)
     assert len(again) == 88, "the second of three transactions"
     assert totals()["views#channel=web", "day#2026-10-08"] == 112
-    assert deliver(web, *[told[number] for number in again], receive_count=2) == []
+    assert deliver(web, *[samples[number] for number in again], receive_count=2) == []
     assert totals()["views#channel=web", "day#2026-10-08"] == 200
 
 
@@ -269,11 +269,11 @@ def test_a_batch_redelivered_because_its_response_was_lost_changes_nothing(
     deployed: Deployed, totals: Totals, lines: Lines
 ) -> None:
     deployed(web)
-    told = same_hour(30)
-    deliver(web, *told)
+    samples = same_hour(30)
+    deliver(web, *samples)
     before = totals()
     lines("receipt")
-    assert deliver(web, *told, *[event("web.pageview.v1", VIEW | {"visible_ms": 5}, "new")], receive_count=2) == []
+    assert deliver(web, *samples, *[event("web.pageview.v1", VIEW | {"visible_ms": 5}, "new")], receive_count=2) == []
     assert Counter(outcomes(lines)) == {"duplicate": 30, "processed": 1}
     assert totals()["views#channel=web", "day#2026-10-08"] == before["views#channel=web", "day#2026-10-08"] + 1
 

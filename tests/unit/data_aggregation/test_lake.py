@@ -61,7 +61,7 @@ def line(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("told", "occurred_at", "day"),
+    ("document", "occurred_at", "day"),
     [
         (
             event(data={**VIEW, "viewed_at": "2026-10-09T00:30:00.500000+02:00"}),
@@ -78,14 +78,14 @@ def line(answer: dict[str, Any]) -> dict[str, Any]:
     ids=["pageview", "session", "sale"],
 )
 def test_a_line_is_stored_under_the_day_of_its_source_s_clock(
-    lake: ModuleType, told: dict[str, Any], occurred_at: str, day: str
+    lake: ModuleType, document: dict[str, Any], occurred_at: str, day: str
 ) -> None:
-    [answer] = put(lake, json.dumps(told))
+    [answer] = put(lake, json.dumps(document))
     assert answer["metadata"] == {"partitionKeys": {"dt": day}}
     found = line(answer)
     assert found["occurred_at"] == occurred_at
-    assert {name: found[name] for name in told} == told
-    assert json.loads(found["raw"]) == told
+    assert {name: found[name] for name in document} == document
+    assert json.loads(found["raw"]) == document
 
 
 def test_the_sample_payload_holds_an_event_of_each_source(lake: ModuleType) -> None:
@@ -102,15 +102,15 @@ def test_a_body_of_many_lines_is_one_line_of_the_lake_and_stays_as_it_was_in_raw
 
 
 def test_names_that_differ_only_in_case_fill_no_column(lake: ModuleType) -> None:
-    told = {**event(data={**VIEW, "Site": "other", "SITE": 1}), "Type": "x", "ID": 7, "extension": {"Data": 1}}
-    found = line(put(lake, json.dumps(told))[0])
+    document = {**event(data={**VIEW, "Site": "other", "SITE": 1}), "Type": "x", "ID": 7, "extension": {"Data": 1}}
+    found = line(put(lake, json.dumps(document))[0])
     assert set(found) == {"occurred_at", "specversion", "id", "source", "type", "data", "raw"}
     assert found["data"] == VIEW
-    assert json.loads(found["raw"]) == told
+    assert json.loads(found["raw"]) == document
 
 
 @pytest.mark.parametrize(
-    "poison",
+    "invalid",
     [
         "{broken",
         "plain text",
@@ -125,11 +125,11 @@ def test_names_that_differ_only_in_case_fill_no_column(lake: ModuleType) -> None
     ],
 )
 def test_an_invalid_record_is_returned_unchanged_and_affects_no_other(
-    lake: ModuleType, caplog: pytest.LogCaptureFixture, poison: str | bytes
+    lake: ModuleType, caplog: pytest.LogCaptureFixture, invalid: str | bytes
 ) -> None:
-    before, bad, after = put(lake, json.dumps(event()), poison, json.dumps(event("store.sale.v1", SALE)))
+    before, bad, after = put(lake, json.dumps(event()), invalid, json.dumps(event("store.sale.v1", SALE)))
     assert (bad["result"], "metadata" in bad) == ("ProcessingFailed", False)
-    assert bad["data"] == (poison if isinstance(poison, bytes) else poison.encode())
+    assert bad["data"] == (invalid if isinstance(invalid, bytes) else invalid.encode())
     assert (line(before)["type"], line(after)["type"]) == ("web.pageview.v1", "store.sale.v1")
     [warning] = [record for record in caplog.records if record.message == "not taken into the lake"]
     assert warning.__dict__["record_id"] == "r1"
@@ -154,7 +154,7 @@ def test_it_counts_the_records_it_did_not_accept_for_the_alarm(
 
 
 def test_the_result_for_the_largest_event_fits_into_the_response(lake: ModuleType) -> None:
-    """Firehose hands over up to 1 MB (BufferSizeInMBs), and takes up to 6 MB, in base64."""
+    """Firehose passes up to 1 MB (BufferSizeInMBs), and accepts up to 6 MB, in base64."""
     sale = data_aggregation.StoreSale(
         **{**SALE, "lines": (), "total": 2000, "item_count": 200, "sold_at": data_aggregation._EPOCH.replace(year=2026)}
         | {"lines": tuple(data_aggregation.SaleLine(sku="\\" * 128, quantity=1, unit_price=10) for _ in range(200))}
@@ -165,7 +165,7 @@ def test_the_result_for_the_largest_event_fits_into_the_response(lake: ModuleTyp
 
 
 class TestClaimChecks:
-    """An event too large for its topic lies in S3."""
+    """An event too large for its topic is in S3."""
 
     @pytest.fixture
     def parked(self, lake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def stream_record(name: str, number: int, *, event_name: str = "INSERT", **value
 
 
 class Sns:
-    """SNS's side of PublishBatch: refuses an event for ever, or not now, by its id."""
+    """SNS's side of PublishBatch: refuses an event permanently or for now, by its id."""
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
@@ -88,7 +88,7 @@ class Sns:
 
 @pytest.fixture
 def sql(postgres: str) -> Iterator["psycopg.Connection[Any]"]:
-    """An empty database, as somebody who looks into it is connected."""
+    """A connection to an empty database."""
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS replicated_rows")
         yield connection

@@ -1,4 +1,4 @@
-"""capture: every change of the stream is published, in order, or set aside where a person finds it."""
+"""capture: every change of the stream is published, in order, or stored for an operator."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ def number(record: dict[str, Any]) -> str:
 
 
 def aside() -> dict[str, dict[str, Any]]:
-    """What was set aside, by object."""
+    """The stored changes, by object."""
     s3 = boto3.client("s3", region_name=REGION)
     names = [each["Key"] for each in s3.list_objects_v2(Bucket="unpublished").get("Contents", [])]
     return {name: json.loads(s3.get_object(Bucket="unpublished", Key=name)["Body"].read()) for name in names}

@@ -1,4 +1,4 @@
-"""Both replicas converge to the primary, whatever is delivered twice, late or in another order."""
+"""Both replicas converge to the primary, also if changes are delivered twice, late or in another order."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""`fanout replicas verify`: what differs is named, and what means the same is no difference."""
+"""`fanout replicas verify`: differences are named, and equal values in another form are not one."""
 
 import base64
 import json

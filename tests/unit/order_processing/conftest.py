@@ -19,7 +19,7 @@ class Account(Functions):
 
     @property
     def mails(self) -> list[Any]:
-        """Every mail that went out."""
+        """Every mail that was sent."""
         sent: list[Any] = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
         return sent
 

@@ -34,7 +34,7 @@ def test_an_order_is_acknowledged_once_however_often_it_is_delivered(account: Ac
     assert account.mails[0].source == SENDER
     [record] = items("notification")
     assert (record["pk"], record["state"]) == ("once#order#o-1", "done")
-    assert "expires_at" not in record, "an order's mail is remembered for ever"
+    assert "expires_at" not in record, "an order's mail is remembered forever"
 
 
 def test_the_mail_says_what_was_ordered_in_the_customer_s_language(account: Account) -> None:

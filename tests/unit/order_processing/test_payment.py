@@ -1,4 +1,4 @@
-"""payment: each order's total is captured once, at the provider too, whatever happens on the way."""
+"""payment: each order's total is captured once, at the provider too, under every fault."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -65,7 +65,7 @@ class Account(Functions):
 
     @property
     def mails(self) -> list[str]:
-        """The recipient of every mail that went out."""
+        """The recipient of every mail that was sent."""
         sent = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
         return [message.destinations["ToAddresses"][0] for message in sent]
 
@@ -128,9 +128,9 @@ def placed(order_id: str = "o-1", *, event_id: str | None = None, **fields: Any)
 def order(contract: type, order_id: str = "o-1", **fields: Any) -> Any:
     """The data of an event about that order."""
     lines = (Line(sku="MUG", quantity=2, unit_price=1250), Line(sku="TEA", quantity=1, unit_price=890))
-    told = {"customer_id": "c-1", "currency": "EUR", "lines": lines, "email": "ada@example.org", **fields}
-    total = sum(line.quantity * line.unit_price for line in told["lines"])
-    return contract(order_id=order_id, **{"total": total, **told})
+    values = {"customer_id": "c-1", "currency": "EUR", "lines": lines, "email": "ada@example.org", **fields}
+    total = sum(line.quantity * line.unit_price for line in values["lines"])
+    return contract(order_id=order_id, **{"total": total, **values})
 
 
 def confirmed(order_id: str = "o-1", **fields: Any) -> Event[OrderConfirmed]:

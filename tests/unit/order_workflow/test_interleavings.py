@@ -33,7 +33,7 @@ WRITES = {
 
 
 class Bus:
-    """What stands between the functions."""
+    """The topics and queues between the functions."""
 
     def __init__(self, account: Account, chance: random.Random) -> None:
         self._account = account
@@ -95,7 +95,7 @@ def test_money_and_stock_are_conserved_and_each_order_ends_once(
 
     def sometimes_the_schedule() -> None:
         if chance.random() < 0.02:
-            clock(timedelta(hours=1))  # whatever was recorded and is undecided is overdue now
+            clock(timedelta(hours=1))  # every recorded order without a decision is overdue now
             account.module("deadlines").handler({}, LambdaContext(60))
 
     bus = Bus(account, chance)

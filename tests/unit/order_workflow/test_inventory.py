@@ -18,7 +18,7 @@ def lines(count: int, quantity: int = 1) -> tuple[Line, ...]:
     return tuple(Line(sku=f"S{number}", quantity=quantity, unit_price=1) for number in range(count))
 
 
-def told(account: Account) -> list[str]:
+def published_types(account: Account) -> list[str]:
     return [event.type for event in account.published()]
 
 
@@ -64,7 +64,7 @@ def test_one_article_on_two_lines_is_reserved_together(account: Account) -> None
     account.stock(MUG=3)
     two = (Line(sku="MUG", quantity=2, unit_price=5), Line(sku="MUG", quantity=2, unit_price=0))
     account.deliver("inventory", placed(lines=two), placed("o-2", lines=two[:1]))
-    assert told(account) == ["stock.unavailable.v1", "stock.reserved.v1"]
+    assert published_types(account) == ["stock.unavailable.v1", "stock.reserved.v1"]
     assert account.in_stock("MUG") == (1, 2)
 
 
@@ -73,13 +73,13 @@ def test_a_cancelled_order_is_released_once(account: Account) -> None:
     account.deliver("inventory", placed())
     account.published()
     assert account.deliver("inventory", cancelled(), cancelled()) == ["processed", "duplicate"]
-    assert (account.in_stock("MUG"), account.in_stock("TEA"), told(account)) == ((2, 0), (1, 0), [])
+    assert (account.in_stock("MUG"), account.in_stock("TEA"), published_types(account)) == ((2, 0), (1, 0), [])
 
 
 def test_a_cancellation_that_arrives_first_leaves_a_tombstone(account: Account) -> None:
     account.stock(MUG=2, TEA=1)
     assert account.deliver("inventory", cancelled(), placed(), cancelled()) == ["processed", "discarded", "duplicate"]
-    assert (state(account), account.in_stock("MUG"), told(account)) == ("void", (2, 0), [])
+    assert (state(account), account.in_stock("MUG"), published_types(account)) == ("void", (2, 0), [])
 
 
 def test_an_order_without_a_reservation_releases_nothing(account: Account) -> None:
@@ -108,7 +108,7 @@ def test_another_order_under_the_same_id_is_rejected(account: Account) -> None:
 def test_an_order_larger_than_a_transaction_is_reserved_whole(account: Account) -> None:
     account.stock(**{f"S{number}": 1 for number in range(MOST_LINES)})
     account.deliver("inventory", placed(lines=lines(MOST_LINES)))
-    assert told(account) == ["stock.reserved.v1"]
+    assert published_types(account) == ["stock.reserved.v1"]
     assert {account.in_stock(f"S{number}") for number in range(MOST_LINES)} == {(0, 1)}
     account.deliver("inventory", cancelled())
     assert {account.in_stock(f"S{number}") for number in range(MOST_LINES)} == {(1, 0)}
@@ -150,7 +150,7 @@ def test_after_a_crash_between_any_two_steps_of_a_large_order_the_redelivery_con
     # Enough: three parts are taken. One too few: two are, giving up is written down, and two are given back.
     assert struck == (strike <= (5 if lacking else 3))
     account.deliver("inventory", *([cancelled()] if cancels else []), event)
-    events = set(told(account))
+    events = set(published_types(account))
     found = {account.in_stock(f"S{number}") for number in range(in_stock)}
     if lacking or cancels:
         assert found == {(1, 0)}
@@ -161,7 +161,7 @@ def test_after_a_crash_between_any_two_steps_of_a_large_order_the_redelivery_con
 
 
 def _strike_after(attack: pytest.MonkeyPatch, strike: int) -> None:
-    """Be killed after so many writes."""
+    """Be killed after that many writes."""
     client = aws.client("dynamodb")
     done: list[str] = []
 
@@ -199,7 +199,7 @@ def test_a_cancellation_of_a_partly_reserved_order_releases_that_part(
     account.deliver("inventory", placed(lines=lines(EIGHT)))
     assert crossed
     assert {account.in_stock(f"S{number}") for number in range(EIGHT)} == {(1, 0)}
-    assert (told(account), state(account)) == ([], "released")
+    assert (published_types(account), state(account)) == ([], "released")
 
 
 def test_under_concurrency_the_stock_is_reserved_to_the_last_item_and_no_further(account: Account) -> None:
@@ -208,6 +208,6 @@ def test_under_concurrency_the_stock_is_reserved_to_the_last_item_and_no_further
     events = [placed(f"o-{number}", lines=(Line(sku="MUG", quantity=1, unit_price=1),)) for number in range(20)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(module.__dict__["handler"].__wrapped__, events))
-    outcomes = told(account)
+    outcomes = published_types(account)
     assert (outcomes.count("stock.reserved.v1"), outcomes.count("stock.unavailable.v1")) == (7, 13)
     assert account.in_stock("MUG") == (0, 7)

@@ -1,4 +1,4 @@
-"""The decision: whatever order the facts come in and however often, it is the one that the facts demand."""
+"""The decision depends on the events alone, in any order of arrival and with any number of duplicates."""
 
 import itertools
 from collections.abc import Callable
@@ -93,7 +93,7 @@ def test_the_deadline_counts_from_the_recording_and_ends_what_is_undecided_only(
     assert ending(pending.overdue(NOW + PATIENCE)) == "CANCELLED deadline_passed"
     done = order(placed(), authorized(), reserved())
     assert done.overdue(NOW + timedelta(days=9)) == done
-    assert order(authorized()).overdue(NOW + timedelta(days=9)).state == "PENDING", "nobody knows the order itself"
+    assert order(authorized()).overdue(NOW + timedelta(days=9)).state == "PENDING", "the order itself is unknown"
 
 
 @pytest.mark.parametrize("wrong", [authorized(amount=1), reserved(MUG=1, TEA=1)], ids=["payment", "stock"])

@@ -21,7 +21,7 @@ def state(account: Account, order_id: str = "o-1") -> str:
     return account.state("payment", order_id, "payment")
 
 
-def told(account: Account) -> list[str]:
+def published_types(account: Account) -> list[str]:
     return [event.type for event in account.published()]
 
 
@@ -61,7 +61,7 @@ def test_a_cancellation_that_arrives_first_leaves_a_tombstone(account: Account, 
     assert account.deliver("payment", cancelled()) == ["processed"]
     assert account.deliver("payment", placed()) == ["discarded"]
     assert account.deliver("payment", cancelled()) == ["duplicate"]
-    assert (state(account), told(account), provider.requests) == ("void", [], {})
+    assert (state(account), published_types(account), provider.requests) == ("void", [], {})
 
 
 def test_a_declined_order_that_is_cancelled_has_nothing_to_be_refunded(account: Account, provider: Provider) -> None:
@@ -69,13 +69,13 @@ def test_a_declined_order_that_is_cancelled_has_nothing_to_be_refunded(account: 
     account.deliver("payment", placed())
     account.published()
     assert account.deliver("payment", cancelled()) == ["processed"]
-    assert (told(account), provider.requests["refunds", "o-1"]) == ([], 0)
+    assert (published_types(account), provider.requests["refunds", "o-1"]) == ([], 0)
 
 
 def test_a_payment_without_a_response_is_found_and_refunded_by_the_cancellation(
     account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The provider has the money, and nobody has heard of it."""
+    """The provider has the money, and no response said so."""
     monkeypatch.setattr(post_json, "__kwdefaults__", {**(post_json.__kwdefaults__ or {}), "timeout": 0.3})
     provider.silent.add("o-1")
     assert account.reasons("payment", placed()) == ["payment: the provider does not answer (TimeoutError)"]
@@ -84,7 +84,7 @@ def test_a_payment_without_a_response_is_found_and_refunded_by_the_cancellation(
     provider.silent.clear()
     assert account.deliver("payment", placed()) == ["discarded"], "the cancellation sees to it"
     assert account.deliver("payment", cancelled()) == ["processed"]
-    assert told(account) == ["payment.authorized.v1", "payment.refunded.v1"]
+    assert published_types(account) == ["payment.authorized.v1", "payment.refunded.v1"]
     assert (provider.refunded, provider.complaints) == ({"o-1": 3390}, [])
 
 
@@ -105,7 +105,7 @@ def test_an_order_cancelled_while_its_payment_is_under_way_is_refunded(account: 
     assert crossed
     assert (state(account), provider.authorized, provider.refunded) == ("refunded", {"o-1": 3390}, {"o-1": 3390})
     assert provider.complaints == []
-    assert told(account) == ["payment.authorized.v1", "payment.refunded.v1", "payment.authorized.v1"]
+    assert published_types(account) == ["payment.authorized.v1", "payment.refunded.v1", "payment.authorized.v1"]
 
 
 @pytest.mark.parametrize("strike", ["settle", "begin_refund", "refund"])

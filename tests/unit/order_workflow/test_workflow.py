@@ -93,7 +93,7 @@ def test_a_refund_is_recorded_and_publishes_nothing_however_often_it_is_delivere
     account.published()
     assert account.deliver("workflow", refund) == ["processed"]
     assert account.deliver("workflow", refund) == ["duplicate"]
-    assert account.published() == [], "or announcement and refund would go round for ever"
+    assert account.published() == [], "or announcement and refund would loop forever"
 
 
 def test_a_decision_that_could_not_be_published_is_published_at_the_next_delivery(
@@ -126,11 +126,11 @@ def test_an_outcome_that_arrives_after_the_deadline_decided_changes_nothing(acco
     account.deliver("workflow", placed(), authorized())
     clock(timedelta(hours=1))
     sweep(account)
-    [told] = account.published()
+    [decision] = account.published()
     assert account.deliver("workflow", reserved()) == ["processed"]
     assert (state(account), account.published()) == ("CANCELLED", [])
     account.deliver("workflow", reserved())
-    assert {(event.id, event.type) for event in account.published()} <= {(told.id, told.type)}
+    assert {(event.id, event.type) for event in account.published()} <= {(decision.id, decision.type)}
 
 
 def test_an_order_confirmed_while_the_schedule_reads_it_stays_confirmed(

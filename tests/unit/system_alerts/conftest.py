@@ -27,7 +27,7 @@ STORM = 5
 def raised(
     fingerprint: str = "db/full", *, at: float = 0, severity: Any = "HIGH", id: str | None = None, **fields: Any
 ) -> Event[AlertRaised]:
-    """An alert, so many seconds after noon."""
+    """An alert, `at` seconds after noon."""
     data = AlertRaised(
         fingerprint=fingerprint, service="db", severity=severity, title=fields.pop("title", "Disk is full"), **fields
     )
@@ -35,13 +35,13 @@ def raised(
 
 
 def resolved(fingerprint: str = "db/full", *, at: float = 0, severity: Any = "HIGH") -> Event[AlertResolved]:
-    """The word that it is over."""
+    """The resolution of an alert."""
     data = AlertResolved(fingerprint=fingerprint, service="db", severity=severity, title="Disk is full")
     return Event.new(data, source="urn:test", time=NOON + timedelta(seconds=at))
 
 
 def notification(kind: Any = "opened", **fields: Any) -> Event[AlertNotification]:
-    """AlertTransition as dispatch publishes it."""
+    """A notification as dispatch publishes it."""
     about = {
         "severity": "HIGH",
         "incident": "i-1",
@@ -54,7 +54,7 @@ def notification(kind: Any = "opened", **fields: Any) -> Event[AlertNotification
 
 
 def deliver(module: ModuleType, *events: Event[Any] | str, topic: str = "SystemAlerts") -> None:
-    """Let SNS hand events to a function, one after the other."""
+    """Invoke a function as SNS does, one event at a time."""
     for event in events:
         module.handler(lambda_event([sns_record(event, topic=topic)]), LambdaContext())
 
@@ -67,7 +67,7 @@ class Clock:
         monkeypatch.setattr("time.time", lambda: self._real() + self._ahead)
 
     def advance(self, seconds: float) -> None:
-        """Let it be so much later."""
+        """Move the clock forward."""
         self._ahead += seconds
 
 
@@ -82,13 +82,13 @@ class Listener(Topic):
     def __init__(self) -> None:
         super().__init__("AlertNotifications", raw=False)
 
-    def heard(self) -> list[dict[str, Any]]:
+    def notifications(self) -> list[dict[str, Any]]:
         """Return the events published since the last call, each with the `Subject` of its mail."""
         return [{**json.loads(each["Message"]), "Subject": each.get("Subject")} for each in self.received()]
 
     def kinds(self) -> list[str]:
         """Return the kinds of the notifications published since the last call."""
-        return [event["data"]["kind"] for event in self.heard()]
+        return [event["data"]["kind"] for event in self.notifications()]
 
 
 @pytest.fixture

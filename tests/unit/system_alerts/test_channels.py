@@ -88,8 +88,8 @@ def test_a_refused_notification_is_dead_lettered_with_its_reason(
     made = channel(name)
     receiver.replies = [Reply(404, body=b"no_service")]
     made.deliver(notification())
-    [letter] = queues.dead()
-    assert letter["reason"] == "refused: the webhook answers 404: no_service"
+    [dead_letter] = queues.dead()
+    assert dead_letter["reason"] == "refused: the webhook answers 404: no_service"
 
 
 @pytest.mark.guarantee("personal-data/webhook-secrets")

@@ -1,4 +1,4 @@
-"""team_events: each feed has each message once, whoever published it in whatever form."""
+"""team_events: each feed has each message once, for every publisher and format."""
 
 import json
 from collections.abc import Callable

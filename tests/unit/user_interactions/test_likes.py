@@ -108,7 +108,7 @@ def test_a_like_in_the_future_is_rejected_because_it_could_not_be_removed(
 ) -> None:
     data = PostLiked(post_id="p-1", user_id="ada", occurred_at=datetime.now(UTC) + timedelta(minutes=6))
     deliver(likes, Event.new(data, source="urn:test"))
-    assert [letter["reason"].split(":")[0] for letter in account.dead()] == ["from-the-future"]
+    assert [dead_letter["reason"].split(":")[0] for dead_letter in account.dead()] == ["from-the-future"]
     assert items(TABLE) == []
 
 
@@ -119,7 +119,7 @@ def test_a_time_at_the_limit_of_the_calendar_is_rejected_at_once(
     body = encode(like()).decode().replace(NOW.isoformat().replace("+00:00", "Z"), moment)
     assert moment in body
     deliver(likes, body)
-    assert [letter["outcome"] for letter in account.dead()] == ["rejected"]
+    assert [dead_letter["outcome"] for dead_letter in account.dead()] == ["rejected"]
 
 
 def test_a_clock_slightly_ahead_is_accepted(likes: ModuleType, totals: Totals) -> None:
@@ -136,7 +136,7 @@ def test_an_invalid_event_between_valid_ones_is_rejected_and_affects_no_other(
     assert deliver_batch(likes, like("ada"), no_post, with_line_break, like("bob"), "[]", like("cy")) == []
     assert totals("p-1")["likes"] == 3
     assert len(account.dead()) == 3
-    assert all(letter["reason"].startswith("invalid-event") for letter in account.dead())
+    assert all(dead_letter["reason"].startswith("invalid-event") for dead_letter in account.dead())
 
 
 def test_a_type_for_another_subscriber_is_discarded(likes: ModuleType, lines: Lines, items: Items) -> None:

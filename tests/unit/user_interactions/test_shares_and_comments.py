@@ -1,4 +1,4 @@
-"""shares and comments: each counts once; comments stand newest first; blocked words wait for a person."""
+"""shares and comments: each counts once; comments are sorted newest first; blocked words wait for a moderator."""
 
 import random
 from collections.abc import Callable
@@ -129,9 +129,9 @@ def test_a_comment_that_is_empty_or_too_long_is_rejected_naming_the_field(
 ) -> None:
     event = Event.new(PostCommented(post_id="p-1", user_id="ada", occurred_at=NOW, text=text), source="urn:test")
     deliver(comments, event)
-    [letter] = account.dead()
-    assert letter["reason"].startswith("invalid-event: post.commented.v1: ")
-    assert "$.data.text" in letter["reason"]
+    [dead_letter] = account.dead()
+    assert dead_letter["reason"].startswith("invalid-event: post.commented.v1: ")
+    assert "$.data.text" in dead_letter["reason"]
     assert items(TABLE) == []
 
 

@@ -1,4 +1,4 @@
-"""Addresses: what stands for them in the stores."""
+"""Addresses: their representation in the stores."""
 
 import hashlib
 import hmac

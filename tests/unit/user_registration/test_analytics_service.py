@@ -1,4 +1,4 @@
-"""analytics_service: every user once, every day's counts right, and nobody recognisable."""
+"""analytics_service: every user once, every day's counts right, and no person recognisable."""
 
 import random
 from collections import Counter

@@ -185,9 +185,9 @@ def test_a_body_that_is_neither_feedback_nor_an_event_is_rejected(
     feedback: ModuleType, account: Queues, text: str, named: str
 ) -> None:
     deliver(feedback, envelope_record(text))
-    [letter] = account.dead()
-    assert letter["reason"].startswith("invalid-event: ")
-    assert named in letter["reason"]
+    [dead_letter] = account.dead()
+    assert dead_letter["reason"].startswith("invalid-event: ")
+    assert named in dead_letter["reason"]
 
 
 def test_feedback_as_an_event_has_the_same_effect(feedback: ModuleType, items: Items, lines: Lines) -> None:
@@ -203,9 +203,9 @@ def test_a_registration_is_discarded(feedback: ModuleType, lines: Lines) -> None
 
 
 def test_feedback_about_more_people_than_a_mail_can_have_is_rejected(feedback: ModuleType, lines: Lines) -> None:
-    told = json.loads(bounce("eventType"))
-    told["bounce"]["bouncedRecipients"] = [{"emailAddress": f"ada{number}@example.org"} for number in range(101)]
-    deliver(feedback, envelope_record(json.dumps(told)))
+    document = json.loads(bounce("eventType"))
+    document["bounce"]["bouncedRecipients"] = [{"emailAddress": f"ada{number}@example.org"} for number in range(101)]
+    deliver(feedback, envelope_record(json.dumps(document)))
     [(outcome, reason)] = outcomes(lines)
     assert outcome == "rejected"
     assert reason is not None

@@ -1,4 +1,4 @@
-"""notify_service: one welcome mail per registration, ever, whatever happens on the way."""
+"""notify_service: one welcome mail per registration, ever, under every fault."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def test_a_registration_gets_a_mail_in_text_and_html_and_a_record_of_it(
     assert (record["pk"], record["sk"]) == ("once#registration#u-1", "user_registration/notify_service")
     assert (record["state"], record["event"], record["details"]["locale"]) == ("done", event.identity, "de")
     assert record["details"]["message_id"]
-    assert "expires_at" not in record, "a registration's mail is remembered for ever"
+    assert "expires_at" not in record, "a registration's mail is remembered forever"
     assert outcomes(lines) == ["processed"]
 
 
@@ -91,7 +91,7 @@ def test_a_second_event_about_the_same_registration_sends_no_second_mail(
 
 
 @pytest.mark.guarantee("at-most-once/killed-attempt")
-@pytest.mark.parametrize("sending", [False, True], ids=["before the mail went out", "after the mail went out"])
+@pytest.mark.parametrize("sending", [False, True], ids=["before the mail is sent", "after the mail is sent"])
 def test_a_function_killed_at_work_leaves_one_dead_letter_and_at_most_one_mail(
     notify: ModuleType, ses: Ses, account: Queues, monkeypatch: pytest.MonkeyPatch, sending: bool
 ) -> None:
@@ -103,10 +103,10 @@ def test_a_function_killed_at_work_leaves_one_dead_letter_and_at_most_one_mail(
     later(monkeypatch, TIMEOUT + 2)
     deliver(notify, sns_record(event))
     assert len(ses.outbox) == int(sending)
-    [letter] = account.dead()
-    assert letter["outcome"] == "rejected"
-    assert letter["reason"].startswith("outcome-unknown")
-    assert json.loads(json.loads(letter["body"])["Message"])["id"] == event.id
+    [dead_letter] = account.dead()
+    assert dead_letter["outcome"] == "rejected"
+    assert dead_letter["reason"].startswith("outcome-unknown")
+    assert json.loads(json.loads(dead_letter["body"])["Message"])["id"] == event.id
 
 
 def test_lambdas_own_retry_waits_until_the_killed_attempt_is_certainly_over(
@@ -167,7 +167,7 @@ def test_an_error_with_an_unknown_outcome_is_dead_lettered_for_an_operator(
     event = registration()
     ses.failing(error, sending=True)
     deliver(notify, sns_record(event))
-    assert [letter["reason"].split(":")[0] for letter in account.dead()] == ["outcome-unknown"]
+    assert [dead_letter["reason"].split(":")[0] for dead_letter in account.dead()] == ["outcome-unknown"]
     assert len(ses.outbox) == 1
 
 
@@ -240,8 +240,8 @@ def test_a_mail_that_ses_refuses_is_rejected_and_the_reason_holds_no_address(
 ) -> None:
     ses.failing(refusal(code, message="Email address is not verified: ada@example.org"), sending=False)
     deliver(notify, sns_record(registration()))
-    [letter] = account.dead()
-    assert letter["reason"] == f"refused: SES answers {code} (sender or recipient is not verified in SES)"
+    [dead_letter] = account.dead()
+    assert dead_letter["reason"] == f"refused: SES answers {code} (sender or recipient is not verified in SES)"
 
 
 def test_a_refused_mail_is_sent_once_its_dead_letter_is_redriven(
@@ -262,9 +262,9 @@ def test_a_malformed_address_is_rejected_before_anything_is_recorded(
     notify: ModuleType, ses: Ses, account: Queues, items: Items, email: str
 ) -> None:
     deliver(notify, sns_record(registration(email=email)))
-    [letter] = account.dead()
-    assert letter["reason"].startswith("malformed-address: ")
-    assert email not in letter["reason"]
+    [dead_letter] = account.dead()
+    assert dead_letter["reason"].startswith("malformed-address: ")
+    assert email not in dead_letter["reason"]
     assert (ses.requests, items("mail")) == ([], [])
 
 
@@ -319,4 +319,4 @@ def test_only_the_invalid_events_of_a_batch_are_rejected(
     assert answer == {"batchItemFailures": []}
     assert ses.outbox == ["u1@example.org", "u3@example.org", "u5@example.org"]
     assert sorted(outcomes(lines)) == ["processed"] * 3 + ["rejected"] * 3
-    assert {letter["body"] for letter in account.dead()} == {encode(event).decode() for event in batch[::2]}
+    assert {dead_letter["body"] for dead_letter in account.dead()} == {encode(event).decode() for event in batch[::2]}
