@@ -140,6 +140,7 @@ generate: setup ## Write the files that are made from others: contracts, Lambda 
 	@python -m fanout_cli.generate.lambda_payloads .
 	@python -m fanout_cli.generate.command_reference docs/commands.md
 	@python -m fanout_cli.generate.topology_pictures .
+	@python -m fanout_cli.generate.rejections . docs/rejections.md
 	@python -m tests.mutation.guarantees
 	@python -m tests.mutation.unproven
 	@python -m tests.template.cost

@@ -80,7 +80,7 @@ class Copy:
         return [_case(each) for each in ET.parse(report).iter("testcase")]  # noqa: S314 - we wrote it
 
     def attack(self, proof: Proof) -> tuple[str, str | None]:
-        """Run the tests without the countermeasure. Return the first failure, and why this is not a proof, if it is not."""
+        """Run the tests without the countermeasure. Return the first failure, and why it is no proof, or None."""
         file = self._folder / proof.file
         whole = file.read_text("utf-8")
         file.write_text(proof.without(whole), "utf-8")

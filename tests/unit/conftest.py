@@ -20,9 +20,9 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from fanout import aws, contracts
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout.event import Event, decode, decode_data, encode
-from fanout.subscriber import Subscriber
+from fanout.handler import Subscriber
 from fanout.testing import ACCOUNT, REGION, LambdaContext, lambda_event
 from tests.payment_provider import API_KEY, Provider, payment_provider
 
@@ -281,7 +281,7 @@ def queues(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Queues:
     """The queues of the subscriber under test, and the environment that names them."""
     made = Queues()
     monkeypatch.setenv("FANOUT_SUBSCRIBER", "team_events/team_a")
-    monkeypatch.setenv("FANOUT_INBOX_URL", made.inbox)
+    monkeypatch.setenv("FANOUT_QUEUE_URL", made.inbox)
     monkeypatch.setenv("FANOUT_DEAD_LETTER_URL", made.dead_letters)
     monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "")
     return made

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from fanout.failures import Retry
+from fanout.outcomes import Retry
 
 _is_written: ContextVar[bool] = ContextVar("is_written")
 """Whether the request of the current `call_once` has been written to its connection completely."""
@@ -57,12 +57,12 @@ def call_once(service: str, operation: str, **parameters: Any) -> Any:
 
 
 def _watch(request: Any, **_: Any) -> None:
-    """Note when a request has been written. The class of an exception does not say it: urllib3 ignores a broken pipe
+    """Record when a request has been written. The class of an exception does not show it: urllib3 ignores a broken pipe
     until it reads the response, and reports a TLS handshake that timed out as a read timeout.
     """
     if request.body:
         request.body = _watched(request.body)
-    else:  # nothing shows how far a request without a body got
+    else:  # the progress of a request without a body is unknown
         _is_written.set(True)
 
 
@@ -72,7 +72,7 @@ def _watched(body: bytes) -> Iterator[bytes]:
 
 
 def error_code(error: BaseException) -> str:
-    """Return AWS's code of a botocore ClientError ("ThrottlingException"), "" for any other exception."""
+    """Return the code of a botocore ClientError ("ThrottlingException"), "" for any other exception."""
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     return code if isinstance(code, str) else ""

@@ -11,7 +11,7 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from fanout.contracts.batch_jobs import Column, JobRequested, Kind, Parameters
-from fanout.effects import from_item
+from fanout.dynamodb import from_item
 from fanout.event import Event
 from fanout.testing import REGION, LambdaContext
 from tests.unit.conftest import Functions, Harness, Topic

@@ -22,7 +22,7 @@ from fanout.contracts.order_workflow import (
     StockReserved,
     StockUnavailable,
 )
-from fanout.effects import to_item
+from fanout.dynamodb import to_item
 from fanout.event import Event
 from fanout.testing import REGION
 from order_workflow import order_store

@@ -162,7 +162,7 @@ def test_a_notification_that_cannot_be_published_is_published_by_the_next_attemp
     listener.delete()
     deliver(dispatch, event)
     [receipt] = lines("receipt")
-    assert (receipt["outcome"], receipt["reason"]) == ("retrying", "not-told: NotFound")
+    assert (receipt["outcome"], receipt["reason"]) == ("retrying", "not published: NotFound")
     listener.create()
     clock.advance(20)
     deliver(dispatch, event, event)
@@ -318,7 +318,7 @@ def test_the_end_of_a_window_is_sent_by_another_delivery_if_the_first_was_killed
     dispatch: ModuleType, queues: Queues, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as killing:
-        killing.setattr("system_alerts.windows.send_later", lambda *_: (_ for _ in ()).throw(SystemExit))
+        killing.setattr("system_alerts.windows.send_delayed", lambda *_: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             deliver(dispatch, raised())
     deliver(dispatch, raised(at=1))

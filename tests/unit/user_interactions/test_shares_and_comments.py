@@ -111,7 +111,7 @@ def test_a_redelivered_comment_is_stored_and_counted_once_and_not_restored_after
     comments: ModuleType, posts: ModuleType, totals: Totals, items: Items, lines: Lines
 ) -> None:
     from fanout import aws  # noqa: PLC0415 - its client belongs to this test's account
-    from fanout.effects import to_item  # noqa: PLC0415
+    from fanout.dynamodb import to_item  # noqa: PLC0415
 
     event = comment()
     deliver(comments, event, event)
