@@ -111,7 +111,7 @@ first-deployment: setup ## Deploy to AWS with checks between the steps: ACCOUNT=
 test-cloud: setup ## The tests on AWS, of what the engine does not prove: FANOUT_CLOUD_STACK=fanout-dev make test-cloud
 	@pytest -q -m cloud --numprocesses 5 --dist loadfile --timeout 1800 tests/cloud
 
-prove-guarantees: setup ## Take each countermeasure of docs/guarantees.md away and see its tests fail; ONLY=ID for one promise
+prove-guarantees: setup ## Take each countermeasure of docs/guarantees.md away and check that its tests fail; ONLY=ID for one promise or proof
 	@python -m tests.mutation.prove $(ONLY)
 
 $(FUZZ_VENV)/.installed: $(VENV)/.installed requirements/fuzz.txt

@@ -99,7 +99,7 @@ def test_an_import_killed_in_the_middle_and_requested_thrice_completes_once_whil
     assert (done[-1], json.loads(watched[-1])["state"]) == (40, "COMPLETED")
 
 
-def test_a_report_whose_last_step_is_killed_adds_up_and_is_told_once(
+def test_a_report_whose_last_step_is_killed_adds_up_and_is_published_once(
     office: Office, content: bytes, tmp_path: Path
 ) -> None:
     uri = office.put(content.replace(b",many,", b",x,"))

@@ -148,6 +148,7 @@ def test_an_id_that_no_letter_has_is_named(deployed: Application, run: Run) -> N
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202egnp.exe\r"
 
 
+@pytest.mark.guarantee("hostile-input/terminal")
 @pytest.mark.parametrize("options", [["--json"], []], ids=["json", "text"])
 @pytest.mark.parametrize(
     "body",

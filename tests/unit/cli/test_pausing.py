@@ -123,6 +123,7 @@ def test_an_inbox_is_paused_by_its_mapping_alone(account: Account) -> None:
     assert account.control(DIRECT).state().word == "running"
 
 
+@pytest.mark.guarantee("redrive/paused-direct-subscriber")
 def test_what_sns_would_invoke_waits_in_the_inbox_while_a_direct_subscriber_is_paused(account: Account) -> None:
     before = account.snapshot()
     account.control(DIRECT).pause()

@@ -93,6 +93,7 @@ def as_lambda_would(message: dict[str, Any], queue: str = "inbox") -> Any:
     }
 
 
+@pytest.mark.guarantee("redrive/attempts")
 def test_a_raw_letter_comes_to_the_inbox_as_it_was_with_attempts_that_begin_anew(letters: Letters) -> None:
     carried = RedeliveryState(attempts=7, message_id="as-first-published")
     body = event()
@@ -109,6 +110,7 @@ def test_a_raw_letter_comes_to_the_inbox_as_it_was_with_attempts_that_begin_anew
     assert letters.counts(letters.dead) == (0, 0)
 
 
+@pytest.mark.guarantee("redrive/identity")
 def test_a_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_attributes(
     letters: Letters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +162,7 @@ def test_a_failed_invocation_that_sns_did_not_make_is_skipped_and_stays(letters:
     assert letters.counts(letters.inbox) == (0, 0)
 
 
+@pytest.mark.guarantee("redrive/later-arrivals")
 def test_only_what_is_chosen_goes_and_everything_else_is_visible_again_at_once(letters: Letters) -> None:
     names = {letters.put(event(str(number))): number for number in range(35)}
     chosen = {name for name, number in names.items() if number % 3 == 0}
@@ -190,6 +193,7 @@ class Interrupted(BaseException):
     """A crash."""
 
 
+@pytest.mark.guarantee("redrive/deleted-after-sent")
 @pytest.mark.parametrize("point", ["SendMessageBatch", "DeleteMessageBatch"])
 @pytest.mark.parametrize("moment", ["before-call", "after-call"])
 def test_a_crash_at_any_point_leaves_every_letter_in_one_of_the_queues(
@@ -216,6 +220,7 @@ def test_a_crash_at_any_point_leaves_every_letter_in_one_of_the_queues(
     assert len(sent) + len(still) <= len(bodies) + 10, "duplicates of one request at most"
 
 
+@pytest.mark.guarantee("redrive/deleted-once-confirmed")
 def test_what_sqs_does_not_take_stays_and_is_named(letters: Letters) -> None:
     good, bad = letters.put(event("good")), letters.put(event("bad"))
 
@@ -269,6 +274,7 @@ def test_large_letters_travel_in_requests_of_their_own(letters: Letters) -> None
     assert sum(sizes) > 5 * 120_000
 
 
+@pytest.mark.guarantee("redrive/fifo-deduplication")
 def test_a_fifo_group_keeps_its_order_and_no_deduplication_swallows_it(fifo: Letters) -> None:
     first = [f"{group}{number}" for number in range(12) for group in "ab"]
     for body in first:
@@ -304,6 +310,7 @@ def test_a_fifo_letter_sent_twice_by_a_crash_is_swallowed_and_one_that_died_agai
     assert [each["Body"] for each in fifo.received(fifo.inbox)] == ["a1"]
 
 
+@pytest.mark.guarantee("order-per-group/redrive-keeps-order")
 def test_after_a_failure_the_rest_of_its_group_waits_and_other_groups_go_on(fifo: Letters) -> None:
     names = {body: fifo.put(body, group=body[0]) for body in ("a1", "b1", "a2", "b2")}
 
