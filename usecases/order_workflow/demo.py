@@ -104,7 +104,7 @@ class Demo(UseCaseDemo):
             pk=f"once#order#{order_id}",
             sk="order_workflow/notification",
         )
-        if not record or record["state"] != "done" or record["details"]["told"] != event["type"]:
+        if not record or record["state"] != "done" or record["details"]["event_type"] != event["type"]:
             return ""
         message_id, address = record["details"]["message_id"], event["data"]["email"]
         endpoint = self.client("sesv2").meta.endpoint_url

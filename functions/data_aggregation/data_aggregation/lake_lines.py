@@ -1,4 +1,4 @@
-"""Lines of the lake, made from the events that Firehose has collected.
+"""Converts the events that Firehose has collected to lines of the lake.
 
 A line has the columns of the table `raw_events`: the event with the fields of its contract, `occurred_at` in UTC, and
 in `raw` the body as published. Line breaks in a body, fields that differ only in case, and unknown types never reach
@@ -49,7 +49,7 @@ def _result(record: dict[str, Any], deadline: Deadline, waits: Iterator[float]) 
         reason = str(error)[:1000]
     except (Exception, DeadlineReached) as error:  # concerns this record only
         reason = describe(error)
-    logger.warning("not taken into the lake", reason=reason, record_id=record["recordId"])
+    logger.warning("not written to the lake", reason=reason, record_id=record["recordId"])
     return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": record["data"]}
 
 
@@ -71,28 +71,28 @@ def _line(record: dict[str, Any], deadline: Deadline, waits: Iterator[float]) ->
 
 
 def _event(body: str, deadline: Deadline, waits: Iterator[float]) -> Event[Any]:
-    """The event in a body, whole and typed. Raises InvalidEvent, or Reject for a claim check that leads nowhere; what
-    S3 raises, or DeadlineReached, for one that cannot be read.
+    """Return the typed event of a body, with its claim check's data. Raises InvalidEvent, Reject if the claim check has
+    no object, and what S3 raises or DeadlineReached if it cannot be read.
     """
     event = decode(body)
     if event.type not in _SCHEMAS:
         raise InvalidEvent(f"no contract is known for {event.type!r}")
     if event.claimcheck is not None:
-        parked = ClaimChecks.configured()
-        if parked is None:
-            raise InvalidEvent("it is parked under a claim check, and no bucket is configured")
+        claim_checks = ClaimChecks.configured()
+        if claim_checks is None:
+            raise InvalidEvent("it has a claim check, and no bucket is configured")
         with deadline.enforced():
-            event = _redeem(parked, event, waits)
+            event = _retrieve(claim_checks, event, waits)
     return decode_data(event, _SCHEMAS[event.type])
 
 
-def _redeem(parked: ClaimChecks, stub: Event[msgspec.Raw], waits: Iterator[float]) -> Event[msgspec.Raw]:
+def _retrieve(claim_checks: ClaimChecks, stub: Event[msgspec.Raw], waits: Iterator[float]) -> Event[msgspec.Raw]:
     for wait in waits:
         try:
-            return parked.redeem(stub)
+            return claim_checks.redeem(stub)
         except Reject:
             raise
         except Exception as error:
-            logger.info("a claim check could not be read, trying again", error=describe(error))
+            logger.info("a claim check could not be read, retrying", error=describe(error))
             time.sleep(random.uniform(0, wait))  # noqa: S311 - jitter keeps no secret
-    return parked.redeem(stub)
+    return claim_checks.redeem(stub)

@@ -69,7 +69,7 @@ def test_a_write_on_condition_that_meets_another_is_tried_again(preserve: Module
     assert deliver(preserve, recorded()) != []
     [receipt] = lines("receipt")
     assert receipt["outcome"] == "retrying"
-    assert receipt["reason"].startswith("preserved: another write of it is under way")
+    assert receipt["reason"].startswith("preserved: another write of it is in progress")
     assert calls[0]["IfNoneMatch"] == "*"
 
 

@@ -9,5 +9,5 @@ from fanout.subscriber import Outcome, subscriber
 
 @subscriber(AuditRecorded, translate=as_sent)
 def handler(event: Event[AuditRecorded]) -> Outcome:
-    """Record the event, once and in its place."""
+    """Record the event, once."""
     return chain.append(event)
