@@ -1,7 +1,7 @@
 """order_workflow: an order goes through to its mail; every other event has an order of its own.
 
-The articles of the placed order exist for this run only. The demo adds them to the real stock, and the order reserves all
-of them.
+The articles of the placed order exist for this run only. The demo adds them to the real stock, and the order reserves
+all of them.
 """
 
 from collections.abc import Iterator, Sequence
