@@ -1,4 +1,4 @@
-"""Filters: SNS refuses some, and one that asks for a field or value that no event has lets nothing through."""
+"""Filters: SNS refuses some, and a filter on a field or value that no event has matches nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ class FilterOnNothing(WiringRule):
     """The contracts know which fields and values there are."""
 
     id = "E9115"
-    shortdesc = "A filter asks for fields and values that a contract has"
+    shortdesc = "A filter uses fields and values of a contract"
     description = (
         "Contracts are the AsyncAPI 3 documents in docs/contracts, or -x E9115:contracts=FOLDER; none, no rule"
     )
@@ -91,7 +91,7 @@ def _field(path: tuple[str, ...], asked: list[Any], candidates: list[Contract]) 
     if path[0] == "data" and not any(
         each.filterable is None or name in each.filterable for each in candidates if each.at(path)
     ):
-        yield f"{name} is not among the filterable fields of {types}: it is missing where a large event was parked"
+        yield f"{name} is not among the filterable fields of {types}: it is missing in the stub of a claim check"
     known = literals(schemas)
     listed = f", it is one of {', '.join(map(str, known))}" if known else ""
     for value in _values(asked):

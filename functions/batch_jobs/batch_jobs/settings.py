@@ -25,11 +25,11 @@ class PlanSettings(msgspec.Struct, frozen=True):
 
     job_bucket: str
     input_locations: str = ""
-    """Where else inputs may lie, `bucket/prefix` each, with commas between."""
+    """Further locations of inputs, as `bucket/prefix`, separated by commas."""
     chunk_rows: Annotated[int, msgspec.Meta(ge=1)] = 5000
 
     def locations(self) -> list[str]:
-        """Every place inputs may lie in, as the beginning of `bucket/key`."""
+        """Return the locations that inputs may be in, as prefixes of `bucket/key`."""
         others = [each.strip() for each in self.input_locations.split(",")]
         return [f"{self.job_bucket}/inputs/", *filter(None, others)]
 

@@ -1,4 +1,4 @@
-"""What the template gives the functions of database_changes, to each what it needs."""
+"""The environment variables of the functions of database_changes."""
 
 from functools import cache
 
@@ -12,14 +12,14 @@ class CaptureSettings(msgspec.Struct, frozen=True):
 
     topic_arn: str
     unpublished_bucket: str
-    """Where changes go that cannot be published."""
+    """Where changes that cannot be published are stored."""
 
 
 class DynamoDbSettings(msgspec.Struct, frozen=True):
     """Environment variables of replicate_to_dynamodb."""
 
     primary_table: str
-    """The one table that the replica is of."""
+    """The replicated table."""
     replica_table: str
 
 

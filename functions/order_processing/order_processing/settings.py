@@ -18,13 +18,13 @@ class PaymentSettings(msgspec.Struct, frozen=True):
 
 
 class LabelSettings(msgspec.Struct, frozen=True):
-    """Environment variables of shipping: where labels go."""
+    """Environment variables of shipping for the labels."""
 
     label_table: str
 
 
 class TariffSettings(msgspec.Struct, frozen=True):
-    """Environment variables of shipping: what the choice of a service depends on."""
+    """Environment variables of shipping for the choice of a service."""
 
     origin_country: str = "DE"
     """Where parcels are sent from, an ISO 3166-1 alpha-2 code."""

@@ -26,7 +26,7 @@ class SenderSettings(msgspec.Struct, frozen=True):
     configuration_set: str = ""
     """SES's configuration set; without one, SES reports no bounces and complaints."""
     product_name: str = "Fanout"
-    """The product that the mail welcomes users to."""
+    """The product's name in the welcome mail."""
 
 
 class AnalyticsSettings(msgspec.Struct, frozen=True):

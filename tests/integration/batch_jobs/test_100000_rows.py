@@ -37,7 +37,7 @@ class Row(NamedTuple):
     @property
     def complaint(self) -> list[str]:
         """What the rejects file must say of it; empty for a good row."""
-        reason = "no integer of up to 18 digits" if self.quantity else "no value"
+        reason = "not an integer of up to 18 digits" if self.quantity else "no value"
         return [] if self.quantity.isdigit() else [str(self.number + 2), "quantity", reason, self.quantity]
 
     @property

@@ -182,5 +182,5 @@ def test_a_line_as_long_as_cloudwatch_allows_is_cut_and_published(ingest: Module
     ],
 )
 def test_an_invalid_payload_is_refused_with_a_reason(broken: dict[str, Any], ingest: ModuleType) -> None:
-    with pytest.raises(ValueError, match="no payload of CloudWatch Logs"):
+    with pytest.raises(ValueError, match="not a payload of CloudWatch Logs"):
         ingest.handler(broken, LambdaContext())

@@ -70,7 +70,7 @@ def test_a_conditional_write_that_conflicts_is_retried(preserve: ModuleType, lin
     assert deliver(preserve, recorded()) != []
     [receipt] = lines("receipt")
     assert receipt["outcome"] == "retrying"
-    assert receipt["reason"].startswith("preserved: another write of it is under way")
+    assert receipt["reason"].startswith("preserved: another write of it is in progress")
     assert calls[0]["IfNoneMatch"] == "*"
 
 

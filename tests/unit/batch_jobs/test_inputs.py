@@ -24,7 +24,7 @@ def reason(account: Account, content: str | bytes, **parameters: Any) -> str:
 
 def test_a_missing_input_fails_the_job(account: Account) -> None:
     job = account.run(requested(f"s3://{BUCKET}/inputs/none.csv", sales()))
-    assert (job["reason"], job["detail"]) == ("no_such_input", f"there is no s3://{BUCKET}/inputs/none.csv")
+    assert (job["reason"], job["detail"]) == ("no_such_input", f"s3://{BUCKET}/inputs/none.csv does not exist")
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_rows_are_numbered_as_a_spreadsheet_does_blank_and_broken_ones_included(
     account.run(requested(account.put(text), sales()))
     _, *rejects = account.table("rejects")
     assert [(row, why) for row, _, why, _ in rejects] == [
-        ("2", "no number like 1234.56"),
-        ("4", "no number like 1234.56"),
+        ("2", "not a number like 1234.56"),
+        ("4", "not a number like 1234.56"),
         ("5", "malformed: ',' expected after '\"'"),
         ("6", "3 fields instead of 2"),
         ("7", "1 fields instead of 2"),
         ("8", "not UTF-8"),
-        ("9", "no number like 1234.56"),
+        ("9", "not a number like 1234.56"),
     ]
 
 

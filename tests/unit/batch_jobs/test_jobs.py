@@ -86,7 +86,7 @@ def test_good_rows_become_the_dataset_and_each_bad_one_gets_a_reason(account: Ac
     assert account.table("rejects") == [
         ["row", "column", "reason", "value"],
         ["5", "name", "no value", ""],
-        ["6", "born", "no date like 2026-11-22", "2000-02-30"],
+        ["6", "born", "not a date like 2026-11-22", "2000-02-30"],
     ]
 
 

@@ -131,7 +131,7 @@ def test_an_invalid_record_is_returned_unchanged_and_affects_no_other(
     assert (bad["result"], "metadata" in bad) == ("ProcessingFailed", False)
     assert bad["data"] == (invalid if isinstance(invalid, bytes) else invalid.encode())
     assert (line(before)["type"], line(after)["type"]) == ("web.pageview.v1", "store.sale.v1")
-    [warning] = [record for record in caplog.records if record.message == "not taken into the lake"]
+    [warning] = [record for record in caplog.records if record.message == "not written to the lake"]
     assert warning.__dict__["record_id"] == "r1"
 
 
@@ -199,7 +199,7 @@ class TestClaimChecks:
         before, bad, after = put(lake, json.dumps(event()), json.dumps(parked), json.dumps(event()))
         assert (bad["result"], json.loads(bad["data"])) == ("ProcessingFailed", parked)
         assert (line(before)["type"], line(after)["type"]) == ("web.pageview.v1", "web.pageview.v1")
-        [warning] = [record for record in caplog.records if record.message == "not taken into the lake"]
+        [warning] = [record for record in caplog.records if record.message == "not written to the lake"]
         assert warning.__dict__["reason"] == "ClientError (SlowDown)"
 
     def test_one_that_can_be_read_at_the_second_attempt_is_accepted(

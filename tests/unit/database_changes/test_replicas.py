@@ -178,9 +178,12 @@ def test_rows_of_different_tables_are_different_rows_in_sql(account: Account, sq
     ("secret", "reason"),
     [
         ("{}", "unconfigured: the SQL replica's secret holds no dsn"),
-        ("postgresql://somewhere", "misconfigured: the SQL replica's secret is no JSON object with a text under dsn"),
+        (
+            "postgresql://somewhere",
+            "misconfigured: the SQL replica's secret is not a JSON object with a string under dsn",
+        ),
         ('{"dsn": "postgresql://fanout@127.0.0.1:1/postgres"}', "unreachable: the SQL replica (OperationalError)"),
-        ('{"dsn": "no dsn at all"}', "misconfigured: the SQL replica's DSN is not to be understood"),
+        ('{"dsn": "no dsn at all"}', "misconfigured: the SQL replica's DSN is invalid"),
     ],
 )
 def test_while_the_replica_cannot_be_reached_its_changes_wait_in_order(

@@ -19,7 +19,7 @@ def test_the_customer_is_notified_once_however_often_the_event_is_delivered(acco
     assert account.deliver("notification", event, confirmed()) == ["duplicate", "duplicate"]
     assert account.mails == ["ada@example.org"]
     record = account.item("notification", "once#order#o-1", "order_workflow/notification")
-    assert (record["state"], record["details"]["told"]) == ("done", "order.confirmed.v1")
+    assert (record["state"], record["details"]["event_type"]) == ("done", "order.confirmed.v1")
     assert "expires_at" not in record
 
 

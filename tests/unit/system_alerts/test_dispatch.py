@@ -32,7 +32,7 @@ def state(items: Items, fingerprint: str = "db/full") -> dict[str, Any]:
 
 def history(items: Items, fingerprint: str = "db/full") -> list[str]:
     entries = [item for item in items("alerts") if item["pk"] == f"alert#{fingerprint}" and item["sk"] != "state"]
-    return [entry["news"] for entry in sorted(entries, key=lambda entry: str(entry["at"]))]
+    return [entry["transition"] for entry in sorted(entries, key=lambda entry: str(entry["at"]))]
 
 
 def test_an_alert_is_notified_once_and_its_repetitions_within_the_window_are_counted(
@@ -177,7 +177,7 @@ def test_while_one_delivery_notifies_another_waits(dispatch: ModuleType, listene
     listener.create()
     deliver(dispatch, event)
     assert listener.kinds() == []
-    assert [line["reason"] for line in lines("receipt")][1].startswith("told-elsewhere")
+    assert [line["reason"] for line in lines("receipt")][1].startswith("leased")
 
 
 def test_of_two_simultaneous_deliveries_one_notifies(

@@ -85,7 +85,7 @@ def test_a_text_without_facts_is_cut_at_its_end() -> None:
 def test_chat_shortens_a_summary_by_whole_lines_and_counts_the_rest(count: int, limit: int) -> None:
     lines = [
         message_format.SummaryLine(
-            severity="LOW", service=f"s-{number}", title="<&" * 20, alerts=7, status="open", is_held_back=number > 5
+            severity="LOW", service=f"s-{number}", title="<&" * 20, alerts=7, status="open", is_suppressed=number > 5
         )
         for number in range(count)
     ]

@@ -10,7 +10,7 @@ from order_processing import captures, settings
 
 @subscriber(OrderSubmitted)
 def handler(event: Event[OrderSubmitted]) -> Outcome:
-    """Record the capture, request it from the provider, record the answer."""
+    """Record the capture, request it from the provider, record the response."""
     capture = captures.begin(event, _provider().name)
     if capture.is_settled:
         return Outcome.DUPLICATE
