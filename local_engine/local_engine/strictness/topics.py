@@ -7,27 +7,17 @@ Texts as AWS was recorded to answer:
 https://github.com/localstack/localstack/blob/main/tests/aws/services/sns/test_sns.snapshot.json
 """
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import sns
 
+from local_engine import filter_grammar
 from local_engine.strictness._refusing import Refused, before_provisioning
-
-if TYPE_CHECKING:
-    from fanout_wiring import _filter_grammar as filter_grammar
-else:
-    # The package fanout_wiring is not in the engine's environment; this file needs nothing else of it.
-    _GRAMMAR = Path(__file__).resolve().parents[3] / "lint" / "fanout_wiring" / "_filter_grammar.py"
-    _spec = importlib.util.spec_from_file_location("filter_grammar", _GRAMMAR)
-    filter_grammar = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(filter_grammar)
 
 Data = dict[str, Any]
 

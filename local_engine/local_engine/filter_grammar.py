@@ -1,4 +1,4 @@
-"""What SNS accepts as a filter policy. The local engine loads this file too, so it imports nothing of cfn-lint.
+"""Validate filter policies as SNS does; the wiring rules for cfn-lint use this module, too.
 
 https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
 The texts are AWS's own, as recorded in
