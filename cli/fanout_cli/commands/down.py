@@ -36,7 +36,7 @@ def run(
     environment.remove_profile(state)
     shutil.rmtree(state / "sam-local", ignore_errors=True)  # like the profile, it names a port that is free now
     if purge:
-        for name in ("aws", "logs"):
+        for name in ("aws", "logs", "stacks"):
             shutil.rmtree(state / name, ignore_errors=True)
         for file in (*state.glob("published*.jsonl"), state / "deployed.sha256"):
             file.unlink(missing_ok=True)

@@ -41,3 +41,11 @@ def state_folder() -> Path:
     if not is_usable:
         raise UserError(f"FANOUT_STATE is {named!r}, which is not a folder", "Name one, existing or not, or unset it.")
     return folder
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file atomically, for the current user only: a reader sees the old or the new content. Raises OSError."""
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    fresh.write_bytes(content)
+    fresh.chmod(0o600)
+    fresh.replace(file)

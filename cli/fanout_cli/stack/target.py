@@ -40,7 +40,7 @@ class Target:
 
     def topology(self) -> Topology:
         """Return what the stack has deployed. Raises UserError if there is no such stack."""
-        return discover(self.client, self.stack_name)
+        return discover(self.client, self.stack_name, self.state / "stacks")
 
 
 def require_engine() -> "tuple[Engine, Path]":
