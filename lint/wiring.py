@@ -3,7 +3,7 @@
     cfn-lint --append-rules lint -t template.yaml
 
 cfn-lint imports every file of this folder by itself, each as if it stood alone, but for those whose names begin with
-an underscore. So this is the only one it finds; it makes the packages that it needs importable and passes on their rules.
+an underscore. So this is the only one it finds; it makes what it needs importable and passes on the package's rules.
 """
 
 import sys

@@ -14,7 +14,6 @@ from botocore.exceptions import WaiterError
 
 from local_engine import process, sam_cli, stacks
 from local_engine.errors import EngineError
-from local_engine.paths import ENVIRONMENT
 from local_engine.process import Engine
 
 _INTERRUPTED = 130
@@ -52,7 +51,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--parameter-overrides", nargs="+", default=[], metavar="NAME=VALUE")
     parser.add_argument(
-        "--environment", type=Path, default=ENVIRONMENT, help="virtual environment with the engine's requirements"
+        "--environment",
+        type=Path,
+        help="virtual environment with the engine's requirements; default: $LOCAL_ENGINE_ENVIRONMENT, else this one",
     )
     return parser.parse_args(arguments)
 

@@ -17,9 +17,9 @@ from typing import BinaryIO, cast
 import psutil
 from filelock import FileLock, Timeout
 
-from local_engine import ports, record
+from local_engine import paths, ports, record
 from local_engine.errors import EngineError
-from local_engine.paths import ENVIRONMENT, LAUNCHER, Places
+from local_engine.paths import LAUNCHER, Places
 from local_engine.record import EngineProcess, Record
 
 __all__ = ["Engine", "EngineError", "running", "start", "stop"]
@@ -73,20 +73,22 @@ def start(
     state: Path,
     port: int | None = None,
     *,
-    environment: Path = ENVIRONMENT,
+    environment: Path | None = None,
     patched: bool = True,
 ) -> Engine:
     """Return the engine of a state folder, started unless it already runs.
 
     state: folder of the engine's data; made if missing. port: None uses the remembered one, else 4566;
-    0 takes a free one. environment: the virtual environment with ministack. patched: False runs ministack
-    as it comes, for the tests that watch whether upstream still has the faults we patch.
+    0 takes a free one. environment: the virtual environment with ministack; None: see `paths.environment`.
+    patched: False runs ministack as it comes, for the tests that watch whether upstream still has the faults we patch.
     Returns when the engine answers. Raises EngineError if the port is taken, the environment is
     missing, the folder cannot be written, another port is wanted than the running one, or boot fails.
     """
-    python = environment.absolute() / "bin" / "python"
+    python = (environment or paths.environment()).absolute() / "bin" / "python"
     if not os.access(python, os.X_OK):
-        raise EngineError(f"The engine's environment is missing ({environment}). Run: make setup")
+        raise EngineError(
+            f"The engine's environment is missing: {python} cannot be run. Create it from the engine's requirements."
+        )
     places = Places(state.resolve())
     with _exclusive(places):
         present = _engine(places)
@@ -94,7 +96,7 @@ def start(
             if port not in (None, 0, present.port):
                 raise EngineError(
                     f"The engine already runs on port {present.port}. Leave out --port to use it, "
-                    f"or run `fanout down` first to move it to port {port}."
+                    f"or stop it first to move it to port {port}."
                 )
             return present
         remembered = record.read(places).port
@@ -139,8 +141,8 @@ def _exclusive(places: Places) -> Iterator[None]:
         lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout as error:
         raise EngineError(
-            f"Another fanout command has been starting or stopping the engine of {places.state} for "
-            f"{_LOCK_SECONDS:.0f} seconds. See what it does, or end it, and try again."
+            f"Another process has been starting or stopping the engine of {places.state} for "
+            f"{_LOCK_SECONDS:.0f} seconds. Wait for it or end it, and try again."
         ) from error
     except OSError as error:
         raise _unwritable(places, error) from error
@@ -221,7 +223,7 @@ def _launch(
         )
     except OSError as error:
         raise EngineError(
-            f"The engine's environment cannot be run ({python}: {error.strerror}). Run: make setup"
+            f"The engine's environment cannot be run ({python}: {error.strerror}). Create it again."
         ) from error
     with launcher, cast("BinaryIO", launcher.stdin) as word, cast("BinaryIO", launcher.stdout) as answer:
         pid = answer.readline().decode().strip()

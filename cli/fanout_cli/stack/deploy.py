@@ -18,9 +18,9 @@ from fanout_cli.errors import UserError
 from fanout_cli.names import require_use_case
 from fanout_cli.output import Step, note, step
 from fanout_cli.stack import environment
+from fanout_cli.stack.state import ENGINE_ENVIRONMENT
 from fanout_cli.stack.topology import Subscriber
 from local_engine import sam_cli, stacks
-from local_engine.paths import ENVIRONMENT
 from local_engine.process import Engine
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
@@ -81,7 +81,7 @@ def sam() -> Path:
 
 def engine_runtime() -> str:
     """Return the Lambda runtime that the engine's functions run on: its own interpreter's. Raises UserError."""
-    python = ENVIRONMENT / "bin" / "python"
+    python = ENGINE_ENVIRONMENT / "bin" / "python"
     try:
         answer = subprocess.run(
             [str(python), "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
@@ -91,7 +91,7 @@ def engine_runtime() -> str:
         )
     except (OSError, subprocess.CalledProcessError):
         raise UserError(
-            f"the engine's environment is missing or broken ({ENVIRONMENT})", "Make it: make setup"
+            f"the engine's environment is missing or broken ({ENGINE_ENVIRONMENT})", "Create it: make setup"
         ) from None
     version = answer.stdout.strip()
     if version not in _RUNTIMES:

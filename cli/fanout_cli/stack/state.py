@@ -9,6 +9,8 @@ from pathlib import Path
 
 from fanout_cli.errors import UserError
 
+# `make setup` creates it; it is separate from .venv because SAM CLI and ministack pin different botocores.
+ENGINE_ENVIRONMENT = Path(__file__).resolve().parents[3] / ".fanout" / "engine-venv"
 # What makes a folder a checkout of a fan-out application: the layer is in every one, however it was forked.
 _MARKER = Path("layers", "common", "fanout")
 

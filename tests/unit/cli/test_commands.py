@@ -83,7 +83,7 @@ def test_an_unknown_use_case_is_wrong_usage_and_names_the_known_and_the_closest(
 
 
 def test_an_unknown_use_case_starts_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local_engine.process.start", lambda *_: pytest.fail("an engine was started"))
+    monkeypatch.setattr("local_engine.process.start", lambda *_, **__: pytest.fail("an engine was started"))
     assert run("up", "--use-case", "nonsense").exit_code == 2
 
 
@@ -172,7 +172,7 @@ def test_down_stops_the_embedded_postgresql_and_purge_deletes_it(run: Run, tmp_p
 
 
 def test_a_port_in_use_is_said_by_the_engine_and_ends_with_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise EngineError("Port 4566 is in use by postgres (process 7). Choose another port with --port.")
 
     monkeypatch.setattr("local_engine.process.start", refuse)
@@ -186,7 +186,7 @@ def test_a_missing_sam_is_said_before_an_engine_is_started(
 ) -> None:
     monkeypatch.setattr(deploy.sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("local_engine.process.start", lambda *_: pytest.fail("an engine was started"))
+    monkeypatch.setattr("local_engine.process.start", lambda *_, **__: pytest.fail("an engine was started"))
     result = run("up", "--use-case", "team_events")
     assert result.exit_code == 1
     assert "the SAM CLI is missing" in result.err
@@ -207,13 +207,13 @@ def test_an_engine_python_that_lambda_does_not_have_is_named(monkeypatch: pytest
     python.parent.mkdir()
     python.write_text("#!/bin/sh\necho 3.27\n")
     python.chmod(0o755)
-    monkeypatch.setattr(deploy, "ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(deploy, "ENGINE_ENVIRONMENT", tmp_path)
     with pytest.raises(deploy.UserError, match=r"Python 3\.27, and Lambda has no such runtime"):
         deploy.engine_runtime()
 
 
 def test_an_engine_environment_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(deploy, "ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(deploy, "ENGINE_ENVIRONMENT", tmp_path)
     with pytest.raises(deploy.UserError, match="missing or broken") as failure:
         deploy.engine_runtime()
     assert "make setup" in failure.value.next_step
