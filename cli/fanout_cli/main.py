@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import typer
 
 from fanout_cli.errors import UserError
+from fanout_cli.options import with_groups
 from fanout_cli.output import error_console, printable
 from local_engine.errors import EngineError
 
@@ -73,7 +74,7 @@ def load(name: str) -> Any:
     if hasattr(module, "app"):
         loaded.add_typer(module.app, name=name)
     else:
-        loaded.command(name, help=module.HELP)(module.run)
+        loaded.command(name, help=module.HELP)(with_groups(module.run))
     return typer.main.get_group(loaded).commands[name]
 
 

@@ -8,7 +8,7 @@ import typer
 from fanout_cli.errors import UsageError
 from fanout_cli.lakes.athena import Lake
 from fanout_cli.names import require_use_case
-from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
+from fanout_cli.options import JsonLines, StackOptions, help_text, with_groups
 from fanout_cli.output import console, emit_json, note, step
 from fanout_cli.stack.target import resolve
 
@@ -32,14 +32,13 @@ def group() -> None:
 
 
 @app.command("query", help=_QUERY)
+@with_groups
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="The query; - reads it from standard input.")],
     *,
     use_case: Annotated[str, typer.Option("--use-case", help="Whose lake.")] = "data_aggregation",
     json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Print the answer to a query."""
     from rich.table import Column, Table
@@ -52,7 +51,7 @@ def query(
             "Give SQL: fanout analytics query 'SELECT count(*) FROM events'",
         )
     require_use_case(use_case)
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     lake = Lake(target.client, target.topology(), use_case)
     with step(f"Asking the lake of {use_case}") as progress:
         answer = lake.query(text, progress.update)

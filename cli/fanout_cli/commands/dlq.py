@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,7 +15,7 @@ from fanout_cli.dead_letters.queue import DeadLetterQueue
 from fanout_cli.dead_letters.redrive import Deletion, RateLimiter, Redrive
 from fanout_cli.errors import UsageError, UserError
 from fanout_cli.names import require_subscriber, require_use_case
-from fanout_cli.options import JsonLines, Profile, Region, StackName, SubscriberName, help_text
+from fanout_cli.options import JsonLines, StackOptions, SubscriberName, help_text, with_groups
 from fanout_cli.output import console, emit_json, note, printable, step
 from fanout_cli.stack.target import Target, resolve
 from fanout_cli.stack.topology import Subscriber, Topology
@@ -60,20 +60,47 @@ _PURGE = help_text(
     more=f"{_WHICH}The question names their number. Exit code 1 if a letter could not be deleted.",
 )
 
-All = Annotated[bool, typer.Option("--all", help="All of the subscriber's dead letters.")]
-Ids = Annotated[
-    list[str] | None, typer.Option("--id", metavar="ID", help="Of this event id or MessageId; may be repeated.")
-]
-Reason = Annotated[
-    str | None, typer.Option("--reason", metavar="TEXT", help="Whose reason begins with this, in either case.")
-]
-Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Given up at this time or later.")]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Given up before this time.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which letters it would be.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+class Selection(NamedTuple):
+    """The options that choose dead letters."""
+
+    everything: Annotated[bool, typer.Option("--all", help="All of the subscriber's dead letters.")] = False
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", metavar="ID", help="With this event id or MessageId; may be repeated.")
+    ] = None
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="With a reason that begins with TEXT, in any case.")
+    ] = None
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Dead-lettered at this time or later.")
+    ] = None
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Dead-lettered before this time.")] = None
+
+    def filter(self) -> Filter:
+        """Return the filter. Raises UsageError if the options choose nothing, or --all and something else."""
+        now = datetime.now(UTC)
+        found = Filter(
+            frozenset(self.ids or ()),
+            self.reason,
+            parse_time_option(self.since, "--since", now) if self.since else None,
+            parse_time_option(self.until, "--until", now) if self.until else None,
+        )
+        if self.everything != found.is_everything:
+            problem = "--all with a selection" if self.everything else "no dead letters are chosen"
+            raise UsageError(problem, "Give --all, or choose by --id, --reason, --since and --until.")
+        return found
+
+
+class Execution(NamedTuple):
+    """The options of how an action on dead letters is carried out."""
+
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which messages match.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False
+    json_output: JsonLines = False
 
 
 @app.command("list", help=_LIST)
+@with_groups
 def list_letters(
     *,
     use_case: Annotated[str | None, typer.Option("--use-case", metavar="NAME", help="Only of this use case.")] = None,
@@ -82,12 +109,10 @@ def list_letters(
     ] = None,
     each: Annotated[bool, typer.Option("--each", help="One line per letter, with its ids.")] = False,
     json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Print what lies in the dead-letter queues."""
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     sqs = target.client("sqs")
     with step("Looking at the dead letters") as progress:
         wanted = _wanted(target.topology(), use_case, subscriber)
@@ -115,17 +140,16 @@ def list_letters(
 
 
 @app.command("show", help=_SHOW)
+@with_groups
 def show(
     name: SubscriberName,
     *,
     key: Annotated[str | None, typer.Option("--id", metavar="ID", help="The event's id, or a MessageId.")] = None,
     json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Print the letters with that id, or the oldest one."""
-    subscriber, queue, _ = _open(resolve(stack_name, region, profile), name)
+    subscriber, queue, _ = _open(resolve(*stack), name)
     with step(f"Looking at the dead letters of {subscriber.name}") as progress:
         # Bodies are read a second time, of the one that is shown: a long queue of large ones would not fit into memory.
         found = select(queue, Filter(frozenset({key} if key else ())), on_seen=counting(progress))
@@ -155,71 +179,38 @@ def show(
 
 
 @app.command("redrive", help=_REDRIVE)
+@with_groups
 def redrive(
     name: SubscriberName,
     *,
-    everything: All = False,
-    ids: Ids = None,
-    reason: Reason = None,
-    since: Since = None,
-    until: Until = None,
+    selection: Selection,
     speed: Annotated[
-        str, typer.Option("--rate", metavar="N/s", help="At most so many: 50/s, 30/m, 100/h; none = no limit.")
+        str, typer.Option("--rate", metavar="N/s", help="At most N per unit: 50/s, 30/m, 100/h; none = no limit.")
     ] = "100/s",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    execution: Execution,
+    stack: StackOptions,
 ) -> None:
-    """Send the chosen letters to the inbox."""
-    selection = _selection(everything, ids, reason, since, until)
+    """Send the matching messages to the inbox."""
+    matching = selection.filter()
     rate_limiter = RateLimiter(None if speed == "none" else rate(speed))
-    subscriber, queue, sqs = _open(resolve(stack_name, region, profile), name)
-    BulkAction(
-        subscriber,
-        queue,
-        selection,
-        Redrive(sqs, queue, subscriber.inbox_url),
-        "redrive",
-        "redriven",
-        "to its inbox",
-        rate_limiter,
-        json_output=json_output,
-    ).run(dry_run=dry_run, yes=yes)
+    subscriber, queue, sqs = _open(resolve(*stack), name)
+    action = Redrive(sqs, queue, subscriber.inbox_url)
+    words = ("redrive", "redriven", "to its inbox")
+    BulkAction(subscriber, queue, matching, action, *words, rate_limiter, json_output=execution.json_output).run(
+        dry_run=execution.dry_run, yes=execution.yes
+    )
 
 
 @app.command("purge", help=_PURGE)
-def purge(
-    name: SubscriberName,
-    *,
-    everything: All = False,
-    ids: Ids = None,
-    reason: Reason = None,
-    since: Since = None,
-    until: Until = None,
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
-    """Delete the chosen letters."""
-    selection = _selection(everything, ids, reason, since, until)
-    subscriber, queue, _ = _open(resolve(stack_name, region, profile), name)
+@with_groups
+def purge(name: SubscriberName, *, selection: Selection, execution: Execution, stack: StackOptions) -> None:
+    """Delete the matching messages."""
+    matching = selection.filter()
+    subscriber, queue, _ = _open(resolve(*stack), name)
+    words = ("delete", "deleted", "permanently")
     BulkAction(
-        subscriber,
-        queue,
-        selection,
-        Deletion(queue),
-        "delete",
-        "deleted",
-        "permanently",
-        RateLimiter(None),
-        json_output=json_output,
-    ).run(dry_run=dry_run, yes=yes)
+        subscriber, queue, matching, Deletion(queue), *words, RateLimiter(None), json_output=execution.json_output
+    ).run(dry_run=execution.dry_run, yes=execution.yes)
 
 
 def _wanted(topology: Topology, use_case: str | None, subscriber: str | None) -> list[Subscriber]:
@@ -242,23 +233,6 @@ def _open(target: Target, name: str) -> tuple[Subscriber, DeadLetterQueue, Any]:
     subscriber = require_subscriber(name, target.topology())
     sqs = target.client("sqs")
     return subscriber, DeadLetterQueue(sqs, subscriber.dead_letter_url), sqs
-
-
-def _selection(
-    everything: bool, ids: list[str] | None, reason: str | None, since: str | None, until: str | None
-) -> Filter:
-    """The letters that the options mean. Raises UsageError if they mean none, or all and some."""
-    now = datetime.now(UTC)
-    selection = Filter(
-        frozenset(ids or ()),
-        reason,
-        parse_time_option(since, "--since", now) if since else None,
-        parse_time_option(until, "--until", now) if until else None,
-    )
-    if everything != selection.is_everything:
-        problem = "--all with a selection" if everything else "no letters are chosen"
-        raise UsageError(problem, "Say --all, or choose by --id, --reason, --since and --until.")
-    return selection
 
 
 def _oldest_first(letter: DeadLetter) -> tuple[float, str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fanout_cli.log_archive.archive import Archive, Selection
-from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
+from fanout_cli.options import JsonLines, StackOptions, help_text, with_groups
 from fanout_cli.output import console, emit_json, note, step
 from fanout_cli.stack.target import resolve
 from fanout_cli.times import parse_time_option
@@ -30,22 +30,21 @@ def group() -> None:
 
 
 @app.command("read", help=_READ)
+@with_groups
 def read(
     *,
     service: Annotated[str | None, typer.Option("--service", help="Only this service's entries.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Logged at this time or later.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Logged before this time.")] = None,
     json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Print the entries of the archive that were asked for."""
     now = datetime.now(UTC)
     since = parse_time_option(start, "--from", now) if start else None
     until = parse_time_option(end, "--to", now) if end else None
     selection = Selection(service, since, until)
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     problems: list[str] = []
     out = console()
     count = 0

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from fanout_cli.errors import UserError
-from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.options import Json, StackOptions, help_text
 from fanout_cli.output import console, emit_json, step
 from fanout_cli.stack.subscriber_control import SubscriberControl
 from fanout_cli.stack.target import Target, resolve
@@ -22,11 +22,9 @@ HELP = help_text(
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
 
-def run(
-    *, json_output: Json = False, stack_name: StackName = None, region: Region = None, profile: Profile = None
-) -> None:
+def run(*, json_output: Json = False, stack: StackOptions) -> None:
     """Print the status; dead letters are shown, but are no failure of this command."""
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     problem = None
     topology, waiting, states = None, {}, {}
     try:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.options import Json, StackOptions, help_text
 from fanout_cli.output import console, emit_json, note, printable, step
 from fanout_cli.publishing.journal import Journal
 from fanout_cli.stack.target import resolve
@@ -30,12 +30,10 @@ def run(
     ] = 0,
     source: Annotated[str | None, typer.Option("--source", help="The event's source, where two share an id.")] = None,
     json_output: Json = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Print the trace and exit by its outcome."""
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     with step(f"Tracing {event_id}") as progress:
         tracer = Tracer(target.client, target.topology(), Journal(target.state))
 

@@ -20,6 +20,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from fanout_cli.errors import UserError
+from fanout_cli.names import require_subscriber
+from fanout_cli.stack.target import Target
 from fanout_cli.stack.topology import Subscriber, Topology
 
 _POLL_SECONDS = 0.5
@@ -64,8 +66,19 @@ class SubscriberControl:
         self._subscriber = subscriber
         self._qualifier = _direct_qualifier(topology, subscriber)
 
+    @classmethod
+    def of(cls, target: Target, name: str) -> "SubscriberControl":
+        """Return the control of a deployed subscriber. Raises UsageError if there is none of that name."""
+        topology = target.topology()
+        return cls(target.client, topology, require_subscriber(name, topology))
+
+    @property
+    def name(self) -> str:
+        """The subscriber's name: team_events/team_a."""
+        return self._subscriber.name
+
     def state(self) -> State:
-        """Return how it is now."""
+        """Return the current state."""
         inbox_shut = self._mapping()["State"] in _OFF
         return State(inbox_shut, None if self._qualifier is None else self._concurrency() == 0)
 
@@ -76,7 +89,7 @@ class SubscriberControl:
             self._send_failures_to(self._inbox_arn())
         self._set_mapping(enabled=False)
         if self._qualifier is not None:
-            self._functions.put_function_concurrency(FunctionName=self._name, ReservedConcurrentExecutions=0)
+            self._functions.put_function_concurrency(FunctionName=self._function, ReservedConcurrentExecutions=0)
 
     def resume(self) -> None:
         """Open every way as it was before."""
@@ -98,11 +111,11 @@ class SubscriberControl:
         return int(found["Attributes"][names[0]]) / 86_400
 
     @property
-    def _name(self) -> str:
+    def _function(self) -> str:
         return self._subscriber.function_name
 
     def _arn(self) -> str:
-        return str(self._functions.get_function_configuration(FunctionName=self._name)["FunctionArn"])
+        return str(self._functions.get_function_configuration(FunctionName=self._function)["FunctionArn"])
 
     def _inbox_arn(self) -> str:
         url = self._subscriber.inbox_url
@@ -117,7 +130,7 @@ class SubscriberControl:
             mapping
             for page in pages
             for mapping in page["EventSourceMappings"]
-            if mapping["FunctionArn"].split(":")[6] == self._name
+            if mapping["FunctionArn"].split(":")[6] == self._function
         ]
         if not found:
             raise UserError(
@@ -147,16 +160,16 @@ class SubscriberControl:
             time.sleep(_POLL_SECONDS)
 
     def _concurrency(self) -> int | None:
-        found = self._functions.get_function_concurrency(FunctionName=self._name)
+        found = self._functions.get_function_concurrency(FunctionName=self._function)
         reserved: int | None = found.get("ReservedConcurrentExecutions")
         return reserved
 
     def _reserve(self, concurrency: str) -> None:
         if concurrency == _NONE:
-            self._functions.delete_function_concurrency(FunctionName=self._name)
+            self._functions.delete_function_concurrency(FunctionName=self._function)
         else:
             self._functions.put_function_concurrency(
-                FunctionName=self._name, ReservedConcurrentExecutions=int(concurrency)
+                FunctionName=self._function, ReservedConcurrentExecutions=int(concurrency)
             )
 
     def _remember(self) -> None:
@@ -202,7 +215,7 @@ class SubscriberControl:
     @property
     def _addressed(self) -> dict[str, str]:
         """The function with the qualifier that SNS invokes: settings of asynchronous invocation are the qualifier's."""
-        return {"FunctionName": self._name} | ({"Qualifier": self._qualifier} if self._qualifier else {})
+        return {"FunctionName": self._function} | ({"Qualifier": self._qualifier} if self._qualifier else {})
 
 
 def _direct_qualifier(topology: Topology, subscriber: Subscriber) -> str | None:

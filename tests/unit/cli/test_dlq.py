@@ -199,7 +199,7 @@ def test_the_question_names_the_number_and_takes_yes_only(
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ([], "no letters are chosen"),
+        ([], "no dead letters are chosen"),
         (["--all", "--id", "1"], "--all with a selection"),
         (["--since", "soon"], "--since soon"),
     ],
