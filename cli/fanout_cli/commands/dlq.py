@@ -1,4 +1,4 @@
-"""`fanout dlq`: dead letters, and what a person does with them."""
+"""`fanout dlq`: list, read, redrive and delete dead letters."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,37 +27,37 @@ _THREADS = 8
 _OTHERS_SHOWN = 5
 _TIMES = "A time is RFC 3339 (UTC unless it names a zone), a date, or how long ago: 90s, 15m, 2h, 7d, 1w. "
 _WHICH = (
-    "Say which letters: --all, or any of --id, --reason, --since and --until; a letter must meet all that are given. "
-    f"{_TIMES}It counts from when the letter was given up. "
+    "Choose with --all, or with any of --id, --reason, --since and --until; a message must match all that are given. "
+    f"{_TIMES}It is compared with the time of dead-lettering. "
 )
 
 _LIST = help_text(
     "Show the dead letters by subscriber and reason: how many, and how old the oldest is.",
     "fanout dlq list",
     "fanout dlq list --subscriber team_events/team_a --each",
-    more="Letters are grouped by what stands before the colon of their reason. Those without a reason "
-    "say instead how they got there: received too often (a function killed each time), function failed (the same, "
-    "where SNS invokes it directly), not delivered (by SNS). Dead letters are no failure of this command.",
+    more="Dead letters are grouped by the code of their reason, which is the part before the colon. Those without "
+    "a reason have a cause instead: received too often (the function was killed each time), function failed (the same, "
+    "where SNS invokes it directly), not delivered (by SNS). Exit code 0 also if there are dead letters.",
 )
 _SHOW = help_text(
-    "Show a dead letter in full: the event, out of whatever it was wrapped in, and why it was given up.",
+    "Show a dead letter in full: the event without its envelope, and the reason.",
     "fanout dlq show team_events/team_a",
     "fanout dlq show team_events/team_a --id 0199b2f4-7c1e-7d35-9a57-2f1f0e6f3c11",
-    more="Without --id it is the oldest. What could steer a terminal is shown as \\u escapes.",
+    more="Without --id, the oldest. Control characters are shown as \\u escapes.",
 )
 _REDRIVE = help_text(
     "Send dead letters to their subscriber's inbox again, and to no other subscriber.",
     "fanout dlq redrive team_events/team_a --all",
     "fanout dlq redrive team_events/team_a --reason invalid-event --since 2h --rate 20/s --dry-run",
-    more=f"{_WHICH}Attempts begin anew. A letter is deleted only after its inbox has it: an interruption leaves "
-    "duplicates at most, which a subscriber absorbs. In a FIFO queue each group keeps its order. "
-    "Exit code 1 if a letter could not be redriven.",
+    more=f"{_WHICH}Attempts start again at 1. A message is deleted only after it is in the inbox: an interruption "
+    "leaves at most duplicates, which subscribers discard. In a FIFO queue each group keeps its order. "
+    "Exit code 1 if a message could not be redriven.",
 )
 _PURGE = help_text(
     "Delete dead letters permanently.",
     "fanout dlq purge team_events/team_a --reason unknown-type",
     "fanout dlq purge team_events/team_a --all --yes",
-    more=f"{_WHICH}The question names their number. Exit code 1 if a letter could not be deleted.",
+    more=f"{_WHICH}The confirmation shows their number. Exit code 1 if a message could not be deleted.",
 )
 
 
@@ -101,17 +101,17 @@ class Execution(NamedTuple):
 
 @app.command("list", help=_LIST)
 @with_groups
-def list_letters(
+def list_dead_letters(
     *,
     use_case: Annotated[str | None, typer.Option("--use-case", metavar="NAME", help="Only of this use case.")] = None,
     subscriber: Annotated[
         str | None, typer.Option("--subscriber", metavar="SUBSCRIBER", help="Only of this subscriber.")
     ] = None,
-    each: Annotated[bool, typer.Option("--each", help="One line per letter, with its ids.")] = False,
+    each: Annotated[bool, typer.Option("--each", help="One line per dead letter, with its ids.")] = False,
     json_output: JsonLines = False,
     stack: StackOptions,
 ) -> None:
-    """Print what lies in the dead-letter queues."""
+    """Print the dead letters of the matching subscribers."""
     target = resolve(*stack)
     sqs = target.client("sqs")
     with step("Looking at the dead letters") as progress:
@@ -123,10 +123,8 @@ def list_letters(
                 progress.update(done=len(peeks), total=len(wanted))
     rows = []
     for one, found in zip(wanted, peeks, strict=True):
-        letters = sorted(found.letters, key=_oldest_first)
-        rows += [
-            {"subscriber": one.name, **row} for row in (map(formatting.line, letters) if each else _groups(letters))
-        ]
+        chosen = sorted(found.dead_letters, key=_oldest_first)
+        rows += [{"subscriber": one.name, **row} for row in (map(formatting.line, chosen) if each else _groups(chosen))]
     if json_output:
         for row in rows:
             emit_json(row)
@@ -148,31 +146,33 @@ def show(
     json_output: JsonLines = False,
     stack: StackOptions,
 ) -> None:
-    """Print the letters with that id, or the oldest one."""
+    """Print the dead letters with that id, or the oldest one."""
     subscriber, queue, _ = _open(resolve(*stack), name)
     with step(f"Looking at the dead letters of {subscriber.name}") as progress:
         # Bodies are read a second time, of the one that is shown: a long queue of large ones would not fit into memory.
         found = select(queue, Filter(frozenset({key} if key else ())), on_seen=counting(progress))
-        letters = sorted(found.letters, key=_oldest_first)
-        if not letters:
+        dead_letters = sorted(found.dead_letters, key=_oldest_first)
+        if not dead_letters:
             raise UserError(
                 f"{subscriber.name} has no dead letter {key}" if key else f"{subscriber.name} has no dead letters",
-                about_unseen(subscriber, found) if found.unseen.total else "See what there is: fanout dlq list --each",
+                about_unseen(subscriber, found) if found.unseen.total else "List what there is: fanout dlq list --each",
             )
-        shown = letters if key else letters[:1]
-        full = select(queue, Filter(frozenset(each.message_id for each in shown)), bodies=True).letters
+        shown = dead_letters if key else dead_letters[:1]
+        full = select(queue, Filter(frozenset(each.message_id for each in shown)), bodies=True).dead_letters
     if not full:
-        raise UserError(f"the dead letter of {subscriber.name} was taken away a moment ago", "See fanout dlq list.")
+        raise UserError(
+            f"the dead letter of {subscriber.name} is no longer in the queue", "List what there is: fanout dlq list."
+        )
     out = console()
-    for number, letter in enumerate(sorted(full, key=_oldest_first)):
+    for number, dead_letter in enumerate(sorted(full, key=_oldest_first)):
         if json_output:
-            emit_json(formatting.document(letter, subscriber))
+            emit_json(formatting.document(dead_letter, subscriber))
             continue
         if number:
             out.print()
-        for text in formatting.lines(letter, subscriber, datetime.now(UTC)):
+        for text in formatting.lines(dead_letter, subscriber, datetime.now(UTC)):
             out.print(text, markup=False)
-    if others := letters[len(shown) :]:
+    if others := dead_letters[len(shown) :]:
         ids = ", ".join(printable(each.event_id or each.message_id) for each in others[:_OTHERS_SHOWN])
         more = ", ..." if len(others) > _OTHERS_SHOWN else ""
         note(f"This is the oldest. {len(others)} more, by --id: {ids}{more}")
@@ -214,7 +214,7 @@ def purge(name: SubscriberName, *, selection: Selection, execution: Execution, s
 
 
 def _wanted(topology: Topology, use_case: str | None, subscriber: str | None) -> list[Subscriber]:
-    """The subscribers whose letters are asked for."""
+    """Return the subscribers that the options choose."""
     if subscriber:
         return [require_subscriber(subscriber, topology)]
     if use_case:
@@ -223,7 +223,7 @@ def _wanted(topology: Topology, use_case: str | None, subscriber: str | None) ->
 
 
 def _peek(sqs: Any, subscriber: Subscriber) -> Matches:
-    """All letters of a subscriber. A queue that SQS counts as empty is believed to be: there are many of them."""
+    """Return all dead letters of a subscriber. A queue that SQS counts as empty is not scanned."""
     queue = DeadLetterQueue(sqs, subscriber.dead_letter_url)
     depth = queue.depth()
     return select(queue, Filter()) if depth.total else Matches([], 0, depth)
@@ -235,20 +235,20 @@ def _open(target: Target, name: str) -> tuple[Subscriber, DeadLetterQueue, Any]:
     return subscriber, DeadLetterQueue(sqs, subscriber.dead_letter_url), sqs
 
 
-def _oldest_first(letter: DeadLetter) -> tuple[float, str]:
-    return letter.at.timestamp() if letter.at else 0.0, letter.message_id
+def _oldest_first(dead_letter: DeadLetter) -> tuple[float, str]:
+    return dead_letter.at.timestamp() if dead_letter.at else 0.0, dead_letter.message_id
 
 
-def _groups(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
-    """Letters (oldest first) by the class of their cause, the largest group first."""
+def _groups(dead_letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
+    """Group dead letters (oldest first) by the code of their cause; the largest group is first."""
     groups: dict[str, list[DeadLetter]] = {}
-    for letter in letters:
-        groups.setdefault(letter.cause_class, []).append(letter)
+    for dead_letter in dead_letters:
+        groups.setdefault(dead_letter.cause_class, []).append(dead_letter)
     now = datetime.now(UTC)
     return [
         {
             "reason": cause,
-            "letters": len(group),
+            "dead_letters": len(group),
             "oldest": format_time(group[0].at),
             "age_seconds": round((now - group[0].at).total_seconds()) if group[0].at else None,
         }
@@ -260,13 +260,13 @@ def _show_groups(rows: Sequence[dict[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("subscriber", "reason", "letters", "oldest")
+    table = Table("subscriber", "reason", "dead letters", "oldest")
     for column in table.columns[2:]:
         column.justify = "right"
     now = datetime.now(UTC)
     for row in rows:
         oldest = formatting.age(parse_time(row["oldest"]), now)
-        table.add_row(row["subscriber"], escape(printable(row["reason"])), str(row["letters"]), oldest)
+        table.add_row(row["subscriber"], escape(printable(row["reason"])), str(row["dead_letters"]), oldest)
     console().print(table)
 
 
@@ -274,7 +274,7 @@ def _show_each(rows: Sequence[dict[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("subscriber", "event or message", "type", "tries", "given up", "reason")
+    table = Table("subscriber", "event or message", "type", "attempts", "dead-lettered", "reason")
     for row in rows:
         cells = (row["event_id"] or row["message_id"], row["type"], row["attempts"], row["at"], row["reason"])
         table.add_row(row["subscriber"], *(escape(printable(str(each or ""))) for each in cells))

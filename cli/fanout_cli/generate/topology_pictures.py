@@ -48,10 +48,10 @@ def _wire(wire: Wire) -> list[str]:
     name = wire.queue.removesuffix(".fifo")  # a name in a picture may have no dot, what is written in a box may
     box, queue = f'f_{function}["{function}"]', f'{name}[("{wire.queue}")]'
     arrow = f"    {wire.topic} {_arrow(wire.filter_policy)}"
-    letters = f'    {name} -. "dead letters" .-> {name}_dead[("its dead-letter queue")]'
+    dead_letters = f'    {name} -. "dead letters" .-> {name}_dead[("its dead-letter queue")]'
     if wire.delivery == "direct":
-        return [f"{arrow} {box}", f'    f_{function} <-. "retries" .-> {queue}', letters]
-    return [f"{arrow} {queue}", f"    {name} --> {box}", letters]
+        return [f"{arrow} {box}", f'    f_{function} <-. "retries" .-> {queue}', dead_letters]
+    return [f"{arrow} {queue}", f"    {name} --> {box}", dead_letters]
 
 
 def _exit(each: Exit) -> list[str]:

@@ -23,7 +23,7 @@ class EventHistory:
     message_ids: frozenset[str]
     entries: Sequence[Entry]
     published: Published | None
-    letters: Mapping[str, DeadLetter]
+    dead_letters: Mapping[str, DeadLetter]
     """by subscriber; only looked for where nothing else was found"""
 
     @classmethod
@@ -32,13 +32,13 @@ class EventHistory:
         key: str,
         entries: Sequence[Entry],
         published: Sequence[Published],
-        letters: Mapping[str, DeadLetter],
+        dead_letters: Mapping[str, DeadLetter],
         source: str | None,
     ) -> "EventHistory":
         """Keep what is about one event. Raises UserError if several share the id and `source` names none of them."""
         entries, published = _of_source(key, entries, published, source)
         ids = {entry.event_id for entry in entries} | {each.event_id for each in published}
-        ids |= {each for letter in letters.values() for each in letter.event_ids}
+        ids |= {each for dead_letter in dead_letters.values() for each in dead_letter.event_ids}
         known = sorted(each for each in ids if each)
         messages = {entry.message_id for entry in entries} | {each.message_id for each in published}
         return cls(
@@ -46,13 +46,13 @@ class EventHistory:
             message_ids=frozenset(each for each in {key, *messages} if each),
             entries=entries,
             published=published[0] if published else None,
-            letters=letters,
+            dead_letters=dead_letters,
         )
 
     @property
     def receivers(self) -> list[str]:
         """The subscribers that have got the event."""
-        return sorted({entry.subscriber for entry in self.entries} | set(self.letters))
+        return sorted({entry.subscriber for entry in self.entries} | set(self.dead_letters))
 
     @property
     def type(self) -> str | None:
@@ -81,9 +81,9 @@ class EventHistory:
 
     def _body(self) -> PartialBody | None:
         """What is known of the body that SNS filtered."""
-        for letter in self.letters.values():
+        for dead_letter in self.dead_letters.values():
             try:
-                return PartialBody.complete(json.loads(letter.event))
+                return PartialBody.complete(json.loads(dead_letter.event))
             except (ValueError, RecursionError):
                 continue
         known = [entry for entry in self.entries if entry.outcome and entry.type]

@@ -38,7 +38,7 @@ def held_and_visible(application: Application, subscriber: str, queue: str = "de
 
 
 def listed(application: Application, event_id: str) -> dict[str, str]:
-    """The reason of each subscriber's letter about an event."""
+    """The reason of each subscriber's dead letter about an event."""
     rows = lines(application.fanout("dlq", "list", "--use-case", "team_events", "--each", "--json").stdout)
     return {each["subscriber"]: each["reason"] for each in rows if each["event_id"] == event_id}
 
@@ -69,7 +69,7 @@ def test_poison_is_listed_read_and_after_a_fix_redriven_to_one_effect_at_the_sam
     for subscriber in (TEAM_A, BROADCAST):
         done = application.fanout("dlq", "redrive", subscriber, "--reason", "claim-check", "--id", event.id, "--yes")
         assert f"{subscriber}: redriven 1, skipped 0, failed 0" in done.stdout
-    # The sibling got nothing: its letter lies there as before.
+    # The sibling got nothing: its dead letter lies there as before.
     until(lambda: feeds(application, {event.id}) == {FEEDS[TEAM_A]: 1, FEEDS[BROADCAST]: 1}, "one effect each")
     assert set(listed(application, event.id)) == {TEAM_B}
     again = application.fanout("dlq", "redrive", TEAM_A, "--id", event.id, "--yes", check=1)

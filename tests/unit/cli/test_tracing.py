@@ -212,7 +212,7 @@ def test_a_queue_that_could_not_be_seen_in_full_leaves_it_unknown(
 ) -> None:
     application.add("application_logs/archive")
     journal.append([published()])
-    monkeypatch.setattr("fanout_cli.dead_letters.dead_letter.peek", lambda *_, **__: Peek((), complete=False))
+    monkeypatch.setattr("fanout_cli.tracing.tracer.peek", lambda *_, **__: Peek((), complete=False))
     assert outcomes(trace(application, "e", journal)) == {"archive": "unknown"}
 
 
