@@ -115,7 +115,7 @@ def test_an_object_in_a_column_of_text_is_its_json(lake: Lake) -> None:
     ]
 
 
-def test_a_line_that_is_no_json_fails_the_query_unless_the_table_says_otherwise(lake: Lake) -> None:
+def test_a_line_that_is_not_json_fails_the_query_unless_the_table_ignores_it(lake: Lake) -> None:
     lake.table("lenient", {"id": "string"}, **{"ignore.malformed.json": "true"})
     for table in ("sales", "lenient"):
         lake.put(f"{table}/dt=2026-10-08/a" if table == "sales" else "lenient/a", {"id": "1"}, "{broken", {"id": "2"})
@@ -141,14 +141,14 @@ def test_a_view_is_asked_like_a_table(lake: Lake) -> None:
     assert lake.ask("WITH big AS (SELECT id FROM large) SELECT count(*) FROM big") == [("1",)]
 
 
-def test_a_view_that_cannot_be_resolved_says_why(lake: Lake) -> None:
+def test_a_view_that_cannot_be_resolved_has_a_reason(lake: Lake) -> None:
     lake.view("loop", "SELECT * FROM loop")
     lake.view("with_first", "WITH x AS (SELECT 1 AS id) SELECT id FROM x")
     assert "refers to itself" in lake.ask("SELECT * FROM loop")
     assert "begins with WITH" in lake.ask("SELECT * FROM with_first")
 
 
-def test_upstream_still_guesses_columns_and_knows_no_views(upstream: Aws) -> None:
+def test_upstream_still_guesses_columns_and_has_no_views(upstream: Aws) -> None:
     lake = Lake(upstream)
     lake.table("sales", {"id": "string", "data": ROW})
     lake.put("sales/a", {"id": "1", "data": {"total": 5}})

@@ -106,7 +106,7 @@ def test_another_port_than_the_running_one_is_refused(state: Path) -> None:
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_number_that_is_no_port_is_refused(state: Path, port: int) -> None:
+def test_an_invalid_port_is_refused(state: Path, port: int) -> None:
     with pytest.raises(process.EngineError, match="is not a port"):
         process.start(state, port)
 

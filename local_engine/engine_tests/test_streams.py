@@ -67,7 +67,7 @@ def wanting_b_again(aws: Aws) -> str:
     return url
 
 
-def test_a_batch_goes_on_from_the_record_that_failed(aws: Aws) -> None:
+def test_a_batch_continues_from_the_record_that_failed(aws: Aws) -> None:
     assert told(aws, wanting_b_again(aws), 3) == ["a", "b", "c"]
 
 
@@ -89,7 +89,7 @@ def test_a_role_without_a_permission_gets_no_records(aws: Aws, missing: str) -> 
     )
 
 
-def test_what_is_given_up_lies_in_the_bucket_with_its_records_and_the_rest_goes_on(aws: Aws) -> None:
+def test_a_failed_batch_is_in_the_bucket_with_its_records_and_the_rest_continues(aws: Aws) -> None:
     name, stream = table(aws)
     bucket = aws.name()
     aws.s3.create_bucket(Bucket=bucket)

@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the document that the entry holds, whatever `document_sha256` says."""
+        """The SHA-256 of the document in the entry, computed; `document_sha256` may differ."""
         return sha256(self.body.encode("utf-8", "surrogatepass"))
 
     @property

@@ -22,7 +22,7 @@ _VERIFY = help_text(
     "fanout audit verify --tenant acme --passes-through 334:6c1f...e09b --json",
     more="Names the first entry that was altered, is missing, was added or stands in another place, delete markers and "
     "later versions of documents included. What is printed at the end, the last entry and its hash, is worth keeping "
-    "elsewhere: given to --passes-through, it shows also that the whole chain was not written anew. "
+    "elsewhere: given to --passes-through, it also shows that the chain was not rewritten. "
     "Exit code 1 if anything is not as it was recorded.",
 )
 _HEAD = re.compile(r"^(?P<sequence>[1-9]\d{0,18}):(?P<hash>[0-9a-f]{64})$")
@@ -46,7 +46,7 @@ def verify(
     json_output: Json = False,
     stack: StackOptions,
 ) -> None:
-    """Print what became of the trail, and exit by it."""
+    """Print the verdict, and exit with 1 if the trail is not intact."""
     known = _head(passes_through) if passes_through else None
     target = resolve(*stack)
     with step(f"Verifying the trail of {tenant}") as progress:

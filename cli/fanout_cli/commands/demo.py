@@ -1,4 +1,4 @@
-"""`fanout demo`: the whole application at work, and proof of it."""
+"""`fanout demo`: publish the samples and check every effect."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ from fanout_cli.stack.state import checkout
 from fanout_cli.stack.target import resolve
 
 HELP = help_text(
-    "Send every ordinary sample through the application, and look every effect up in its store.",
+    "Publish every ordinary sample and check every effect in its store.",
     "fanout demo",
     "fanout demo --json report.json",
     more="Starts and deploys what is needed, and leaves it up. Exit code 1 if a delivery or an effect is missing.",
@@ -34,9 +34,9 @@ def run(
     into_compliance_lock: IntoComplianceLock = False,
     stack: StackOptions,
 ) -> None:
-    """Run the demo, print the table, and exit by what was found."""
+    """Run the demo, print the table, and exit with 1 if anything is missing."""
     if json_file not in (None, "-") and not Path(json_file).absolute().parent.is_dir():
-        raise UsageError(f"{json_file}: there is no such folder", "Give a path in a folder that exists, or -.")
+        raise UsageError(f"{json_file}: the folder does not exist", "Give a path in a folder that exists, or -.")
     if not any(stack):
         ensure_up()
     target = resolve(*stack)

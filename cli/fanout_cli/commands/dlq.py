@@ -114,7 +114,7 @@ def list_dead_letters(
     """Print the dead letters of the matching subscribers."""
     target = resolve(*stack)
     sqs = target.client("sqs")
-    with step("Looking at the dead letters") as progress:
+    with step("Reading the dead letters") as progress:
         wanted = _wanted(target.topology(), use_case, subscriber)
         peeks = []
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -148,7 +148,7 @@ def show(
 ) -> None:
     """Print the dead letters with that id, or the oldest one."""
     subscriber, queue, _ = _open(resolve(*stack), name)
-    with step(f"Looking at the dead letters of {subscriber.name}") as progress:
+    with step(f"Reading the dead letters of {subscriber.name}") as progress:
         # Bodies are read a second time, of the one that is shown: a long queue of large ones would not fit into memory.
         found = select(queue, Filter(frozenset({key} if key else ())), on_seen=counting(progress))
         dead_letters = sorted(found.dead_letters, key=_oldest_first)

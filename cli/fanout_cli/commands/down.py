@@ -24,7 +24,7 @@ def run(
     purge: Annotated[bool, typer.Option("--purge", help="Delete everything the engine holds as well.")] = False,
     json_output: Json = False,
 ) -> None:
-    """Stop; with --purge also forget. Nothing to stop is no failure."""
+    """Stop the engine; with --purge delete its state. Exit code 0 also if no engine was running."""
     state = state_folder()
     engine = process.running(state)
     if engine is None:

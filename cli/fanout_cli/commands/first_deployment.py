@@ -29,14 +29,14 @@ HELP = help_text(
 def run(
     *,
     account: Annotated[
-        str | None, typer.Option("--account", metavar="ID", help="The account to work on; asked for if not given.")
+        str | None, typer.Option("--account", metavar="ID", help="The account to work on. [default: prompt for it]")
     ] = None,
     config_env: Annotated[
         str, typer.Option("--config-env", metavar="NAME", help="Section of samconfig.toml: default, staging, prod.")
     ] = "default",
     accept: Annotated[
         list[str] | None,
-        typer.Option("--accept", metavar="FINDING", help="Go on in spite of this finding; may be repeated."),
+        typer.Option("--accept", metavar="FINDING", help="Continue in spite of this finding; may be repeated."),
     ] = None,
     remove_stack: Annotated[
         str | None,

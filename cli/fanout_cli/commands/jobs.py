@@ -18,7 +18,7 @@ app = typer.Typer(help="Show the jobs of batch_jobs.", no_args_is_help=True)
     help=help_text(
         "Show how far a job is until it has ended, then how it ended.",
         "fanout jobs watch customers-2026-10-08",
-        more="Exit code 0 if it is completed, 1 if it has failed, is not there, or is not over in time.",
+        more="Exit code 0 if it is completed, 1 if it has failed, does not exist, or does not end in time.",
     ),
 )
 @with_groups
@@ -27,7 +27,7 @@ def watch(
     *,
     wait: Annotated[
         float | None,
-        typer.Option("--wait", min=0, metavar="SECONDS", help="Watch at most so long. [default: for ever]"),
+        typer.Option("--wait", min=0, metavar="SECONDS", help="Watch for at most SECONDS. [default: no limit]"),
     ] = None,
     json_output: JsonLines = False,
     stack: StackOptions,

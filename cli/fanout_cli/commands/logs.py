@@ -39,7 +39,7 @@ def read(
     json_output: JsonLines = False,
     stack: StackOptions,
 ) -> None:
-    """Print the entries of the archive that were asked for."""
+    """Print the matching entries of the archive."""
     now = datetime.now(UTC)
     since = parse_time_option(start, "--from", now) if start else None
     until = parse_time_option(end, "--to", now) if end else None

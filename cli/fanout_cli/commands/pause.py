@@ -6,11 +6,11 @@ from fanout_cli.stack.subscriber_control import SubscriberControl
 from fanout_cli.stack.target import resolve
 
 HELP = help_text(
-    "Let a subscriber rest: its events wait in its inbox until `fanout resume`; its siblings notice nothing.",
+    "Pause a subscriber: its events wait in its inbox until `fanout resume`. No other subscriber is affected.",
     "fanout pause team_events/team_a",
-    more="What it has in hand it finishes. The inbox keeps events for as long as its retention, which is shown. "
-    "A deployment leaves the pause as it is, unless it changes the event source mapping or the concurrency itself: "
-    "look at `fanout status` after it.",
+    more="Running invocations finish. The inbox keeps events for its retention period, which is shown. "
+    "A deployment does not end the pause, unless it changes the event source mapping or the concurrency: "
+    "check with `fanout status`.",
 )
 
 
@@ -20,7 +20,7 @@ def run(
     json_output: Json = False,
     stack: StackOptions,
 ) -> None:
-    """Pause the subscriber; one that is paused already stays so."""
+    """Pause the subscriber; if it is paused already, do nothing."""
     with step(f"Pausing {name}"):
         control = SubscriberControl.of(resolve(*stack), name)
         before = control.state()
@@ -32,4 +32,4 @@ def run(
     else:
         already = "already " if before.paused else ""
         console().print(f"{control.name} is {already}paused.", markup=False)
-    note(f"Events wait in its inbox, for up to {days:g} days. To go on: fanout resume {control.name}")
+    note(f"Events wait in its inbox for up to {days:g} days. Resume it: fanout resume {control.name}")

@@ -1,4 +1,4 @@
-"""`fanout replicas`: what is known about the replicas of database_changes."""
+"""`fanout replicas`: compare the replicas of database_changes with their source."""
 
 from typing import Annotated
 
@@ -29,7 +29,10 @@ _SHOWN = 50
 def verify(
     *,
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Look again for so long while something differs.")
+        float,
+        typer.Option(
+            "--wait", metavar="SECONDS", min=0, help="Compare again for at most SECONDS while something differs."
+        ),
     ] = 0,
     json_output: Json = False,
     stack: StackOptions,

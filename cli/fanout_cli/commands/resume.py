@@ -1,4 +1,4 @@
-"""`fanout resume`: a paused subscriber goes on with what has waited."""
+"""`fanout resume`: a paused subscriber handles the events that wait in its inbox."""
 
 from fanout_cli.options import Json, StackOptions, SubscriberName, help_text
 from fanout_cli.output import console, emit_json, step
@@ -6,9 +6,9 @@ from fanout_cli.stack.subscriber_control import SubscriberControl
 from fanout_cli.stack.target import resolve
 
 HELP = help_text(
-    "Let a paused subscriber go on, first with what has waited in its inbox.",
+    "Resume a paused subscriber: it handles the events that wait in its inbox.",
     "fanout resume team_events/team_a",
-    more="One that is not paused stays as it is, and that is no failure.",
+    more="A subscriber that is not paused stays as it is; the exit code is then 0, too.",
 )
 
 
@@ -27,5 +27,5 @@ def run(
     if json_output:
         emit_json({"subscriber": control.name, "state": control.state().word, "changed": not before.running})
     else:
-        word = "is not paused" if before.running else "goes on"
+        word = "is not paused" if before.running else "is resumed"
         console().print(f"{control.name} {word}.", markup=False)

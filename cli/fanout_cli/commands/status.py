@@ -1,4 +1,4 @@
-"""`fanout status`: what runs, what is deployed, and what waits where."""
+"""`fanout status`: the engine, what is deployed, and the depth of every queue."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -23,7 +23,7 @@ _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible
 
 
 def run(*, json_output: Json = False, stack: StackOptions) -> None:
-    """Print the status; dead letters are shown, but are no failure of this command."""
+    """Print the status. Dead letters do not change the exit code."""
     target = resolve(*stack)
     problem = None
     topology, waiting, states = None, {}, {}

@@ -37,14 +37,14 @@ class BulkAction:
     _confirmed_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def run(self, *, dry_run: bool, yes: bool) -> None:
-        """Run it. Raises typer.Exit(1) if any message failed, UsageError if stdin is no terminal to confirm on."""
+        """Run it. Raises typer.Exit(1) if any message failed, UsageError if stdin is not a terminal to confirm on."""
         if not (yes or dry_run or sys.stdin.isatty()):
             raise UsageError(
                 f"cannot ask whether to {self.verb} the dead letters: standard input is not a terminal",
                 "Check with --dry-run, then run again with --yes.",
             )
         self._confirmed_at = datetime.now(UTC)
-        with step(f"Looking at the dead letters of {self.subscriber.name}") as progress:
+        with step(f"Reading the dead letters of {self.subscriber.name}") as progress:
             found = select(self.queue, self.selection, on_seen=counting(progress))
         unfound = self._unfound(found)
         if found.unseen.total:

@@ -175,11 +175,11 @@ _BY_CONDITION = {
 def _explain(origin: Origin, record: Any, attributes: Mapping[str, str]) -> str:
     """Return the cause of a dead letter that has no reason."""
     if origin is not Origin.LAMBDA:
-        told = attributes.get("ErrorMessage") if origin is Origin.SNS else None
-        return f"{_BY_ORIGIN[origin]} ({told})" if told else _BY_ORIGIN[origin]
+        detail = attributes.get("ErrorMessage") if origin is Origin.SNS else None
+        return f"{_BY_ORIGIN[origin]} ({detail})" if detail else _BY_ORIGIN[origin]
     condition, answer = record["requestContext"].get("condition"), record.get("responsePayload")
-    told = answer.get("errorMessage") if isinstance(answer, dict) else None
-    return _BY_CONDITION.get(str(condition), f"function failed: {told or condition}")
+    detail = answer.get("errorMessage") if isinstance(answer, dict) else None
+    return _BY_CONDITION.get(str(condition), f"function failed: {detail or condition}")
 
 
 def _sent_at(system: Mapping[str, str]) -> datetime | None:
@@ -195,10 +195,10 @@ def _carried_message_id(attributes: Mapping[str, str]) -> set[str]:
 
 
 def unwrap(body: Any) -> tuple[str, set[str]]:
-    """Return what was published, out of whatever it was wrapped in on its way, and the ids of the wrappings."""
+    """Return the body that was published, without envelopes, and the MessageIds in the envelopes."""
     match _json(body):
         case {"requestPayload": {"Records": [record, *_]}}:  # Lambda's on-failure destination; SNS sends one record
-            body = record  # once: somebody may publish what looks so, however deep
+            body = record  # once only: a publisher may nest such records
     match _json(body):
         case {"Sns": {"Message": str(text), "MessageId": str(message_id)}}:
             return text, {message_id}

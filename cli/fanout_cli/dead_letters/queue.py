@@ -83,7 +83,7 @@ class DeadLetterQueue:
             scan.release()
 
     def receive(self, most: int, hold: int) -> list[Message]:
-        """Receive up to `most` messages, hidden for `hold` seconds. The long poll asks all of SQS's servers."""
+        """Receive up to `most` messages, hidden for `hold` seconds. A long poll queries all of SQS's servers."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=most,

@@ -201,7 +201,7 @@ def as_first_seen(message: Message, dead_letter: DeadLetter, *, fifo: bool) -> d
     """Return the batch entry that sends a dead letter to its inbox; None if it does not belong into one.
 
     The body is what the subscriber first saw, or for a direct delivery the notification as SNS puts it into a queue.
-    Attempts begin anew; the id and time of its publishing stay, for they may be the event's identity.
+    Attempts start again at 1; MessageId and time of publishing stay, because they can be the event's identity.
     """
     body: str | None = message["Body"]
     if dead_letter.origin is Origin.LAMBDA:
@@ -215,7 +215,7 @@ def as_first_seen(message: Message, dead_letter: DeadLetter, *, fifo: bool) -> d
         for name, value in message.get("MessageAttributes", {}).items()
         if name not in ours
     }
-    if body == dead_letter.event:  # raw: no envelope tells when and as what it was published
+    if body == dead_letter.event:  # raw: there is no envelope with the MessageId and time of publishing
         attributes = dict(list(attributes.items())[: _MAX_ATTRIBUTES - 1])
         carried = msgspec.json.encode(_carried(message, dead_letter)).decode()
         attributes[CARRIED] = {"DataType": "String", "StringValue": carried}
@@ -223,8 +223,8 @@ def as_first_seen(message: Message, dead_letter: DeadLetter, *, fifo: bool) -> d
     if group := system.get("MessageGroupId"):
         entry["MessageGroupId"] = group
     if fifo:
-        # Not the original's, which SQS may still remember and swallow; the same for the same message, so that one
-        # redriven twice by a crash is swallowed.
+        # Not the original's, which SQS may still remember and drop; the same for the same message, so that one
+        # redriven twice by a crash is dropped.
         entry["MessageDeduplicationId"] = f"redrive-{message['MessageId']}"
     return entry
 

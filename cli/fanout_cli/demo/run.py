@@ -1,4 +1,4 @@
-"""Runs the demo: publish, wait for every receipt, look every effect up."""
+"""Run the demo: publish, wait for every receipt, check every effect."""
 
 import json
 import time
@@ -126,7 +126,7 @@ def _run(
     expected = _expected(published, topology, demos)
     deliveries = _wait(Tracer(client, topology, journal), expected, started)
     report = Report()
-    with step("Looking up every effect in its store") as progress:
+    with step("Checking every effect in its store") as progress:
         for number, each in enumerate(expected, 1):
             progress.update(each.subscriber, done=number, total=len(expected))
             _judge(each, deliveries, demos, report)
@@ -191,7 +191,7 @@ def _by_subscriber(traces: Sequence[Trace]) -> dict[tuple[str, str], Delivery]:
 def _judge(
     expected: Expected, deliveries: dict[tuple[str, str], Delivery], demos: dict[str, UseCaseDemo], report: Report
 ) -> None:
-    """Add what became of one expected delivery to the report."""
+    """Add the outcome of one expected delivery to the report."""
     delivery = deliveries.get(
         (expected.event["id"], expected.subscriber), Delivery(expected.subscriber, "pending", None, None, None)
     )
@@ -224,7 +224,7 @@ def _check_rest(
     client: Callable[[str], Any],
     report: Report,
 ) -> None:
-    """Check what is no delivery to a function, and that no function was left out."""
+    """Check everything but deliveries to functions, and that no function was left out."""
     reached = {each.subscriber for each in expected if each.addressed}
     for name in sorted(
         {each.subscriber for topic in topology.topics for each in topic.subscriptions if each.subscriber}

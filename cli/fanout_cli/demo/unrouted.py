@@ -15,7 +15,7 @@ _TYPE = "fanout.demo.unrouted.v1"
 
 
 def check_unrouted(client: Callable[[str], Any], topology: Topology) -> list[tuple[str, Check]]:
-    """Publish an event that nobody handles to every topic with such a queue; return (use case, check) for each."""
+    """Publish an unhandled event to every topic with such a queue; return (use case, check) for each."""
     return [
         (topic.use_case, _check(client, topic, subscription))
         for topic in topology.topics

@@ -28,12 +28,12 @@ _EMBEDDED = re.compile(r"Embedded stack (arn:\S+) was not successfully")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that stands in the way, or that a person must know."""
+    """Something that blocks the deployment, or that the operator must know."""
 
     problem: str
     next_step: str
     name: str = ""
-    """What --accept takes to go on nevertheless; "" if going on cannot work."""
+    """The name for --accept, to continue nevertheless; "" if that cannot work."""
     subscribers: tuple[str, ...] = ()
     """Whose deliveries are expected to fail while it is accepted."""
 
@@ -187,7 +187,9 @@ def no_alarm_fires(client: Client, plan: Plan) -> list[Finding]:
 def operator_is_confirmed(client: Client, plan: Plan) -> list[Finding]:
     """Whether alarms reach an operator."""
     if not plan.parameters["OperatorEmail"]:
-        return [Finding("OperatorEmail is not set: alarms reach nobody", "Name one in samconfig.toml.", "operator")]
+        return [
+            Finding("OperatorEmail is not set: alarms have no recipient", "Name one in samconfig.toml.", "operator")
+        ]
     topic = outputs(client, plan.stack_name)["AlarmTopicArn"]
     pages = client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     if any(each["SubscriptionArn"].startswith("arn:") for page in pages for each in page["Subscriptions"]):

@@ -63,7 +63,7 @@ class Archive:
     def read(self, selection: Selection, problem: Callable[[str], None]) -> Iterator[Event]:
         """Return the wanted entries, each (source, id) once, by time.
 
-        problem: told of every object and line that cannot be read; the rest is returned nevertheless.
+        problem: called for every object and line that cannot be read; the rest is returned.
         """
         hours: dict[datetime, list[str]] = defaultdict(list)
         for key in self._keys(selection):
@@ -101,7 +101,7 @@ class Archive:
         try:
             return gzip.decompress(body).splitlines()
         except (OSError, EOFError, zlib.error) as error:
-            problem(f"s3://{self.bucket}/{key} is no gzip file: {error}")
+            problem(f"s3://{self.bucket}/{key} is not a gzip file: {error}")
             return []
 
 

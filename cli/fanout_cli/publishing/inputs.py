@@ -50,8 +50,8 @@ def _number_text(value: Any) -> msgspec.Raw:
 def read_documents(name: str) -> list[Document]:
     """Return the JSON objects in the file `name` ("-": standard input).
 
-    Raises UsageError if there is no such file; UserError naming file, line and column if it is no JSON, and if
-    anything in it is JSON but no object.
+    Raises UsageError if the file does not exist; UserError with file, line and column if it is not JSON, and if
+    anything in it is JSON but not an object.
     """
     from fanout.observability import excerpt  # imports Powertools
 

@@ -222,7 +222,7 @@ def _readable() -> Iterator[None]:
 
 
 def _parsed(key: str) -> Any:
-    """A key's text as JSON; as it stands if somebody has put there what is none."""
+    """Return a key's text as JSON; unchanged if it is not JSON."""
     try:
         return json.loads(key)
     except (ValueError, RecursionError):
@@ -244,7 +244,7 @@ def digest(row: Any) -> bytes:
 def canonical(row: Any) -> dict[str, Any]:
     """Return a row such that equal means the same: numbers as they count, sets in order, binary as text.
 
-    What somebody has put there by hand that is no row equals none.
+    A value that is not a row, put there by hand, equals no row.
     """
     if not isinstance(row, Mapping):
         return {"": ("no row", row)}

@@ -97,7 +97,7 @@ def engine_runtime() -> str:
     if version not in _RUNTIMES:
         raise UserError(
             f"the engine runs on Python {version}, and Lambda has no such runtime (it has {', '.join(_RUNTIMES)})",
-            "Make the environments anew with one of them: make clean && make setup PYTHON=python3.13",
+            "Create the environments with one of them: make clean && make setup PYTHON=python3.13",
         )
     return f"python{version}"
 
@@ -166,7 +166,7 @@ def fingerprint(root: Path) -> str:
 
 
 def changed(root: Path, state: Path) -> bool:
-    """Whether the checkout differs from what was last deployed from it; False if nobody knows (sam was run by hand)."""
+    """Return whether the checkout differs from what was deployed last; False if unknown (sam was run by hand)."""
     try:
         deployed = (state / _DEPLOYED).read_text(encoding="utf-8", errors="replace")
     except OSError:

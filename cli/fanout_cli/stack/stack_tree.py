@@ -53,7 +53,7 @@ class _File(msgspec.Struct):
 def read(cloudformation: Any, name: str, pool: ThreadPoolExecutor, folder: Path | None = None) -> list[Stack]:
     """Return the stack with this name or ARN and all stacks nested in it, the root first.
 
-    folder: where results are kept between commands; None reads everything. Raises UserError if there is no such stack.
+    folder: where results are kept between commands; None keeps none. Raises UserError if the stack does not exist.
     """
     versions: dict[str, str] = {}
     file = None

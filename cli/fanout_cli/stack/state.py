@@ -1,6 +1,6 @@
 """Where this checkout is, and where it keeps the state of its engine.
 
-A checkout has one engine. Its state (port, data, profile, journal) lies in `.fanout/` of the checkout; the variable
+A checkout has one engine. Its state (port, data, profile, journal) is in `.fanout/` of the checkout; the variable
 FANOUT_STATE names another folder, which gives tests an engine of their own.
 """
 
@@ -16,7 +16,7 @@ _MARKER = Path("layers", "common", "fanout")
 
 
 def checkout() -> Path:
-    """Return the root of the checkout that the current folder lies in, else the one this command was installed from.
+    """Return the root of the checkout that contains the current folder, else the one this command was installed from.
 
     Raises UserError outside of both.
     """

@@ -2,9 +2,9 @@
 
 A subscriber with an inbox, FIFO or not, is paused by its event source mapping alone. A direct one also gets events
 from SNS by asynchronous invocation, and those must not be refused (refused events become dead letters) nor tried in
-vain. Lambda has a way: of a function whose reserved concurrency is zero it hands every event to the on-failure
+vain. Lambda supports this: of a function whose reserved concurrency is zero it hands every event to the on-failure
 destination at once, untried (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html). So
-that destination becomes the inbox, whose mapping is off, and the runtime knows Lambda's record when it comes. There is
+that destination becomes the inbox, whose mapping is off, and the runtime reads Lambda's record. There is
 no moment at which an event could get lost: whatever order things take effect in, it is handled, in the inbox, or a dead
 letter. (SNS's filters would need up to 15 minutes to take effect, and an event could slip between two subscriptions.)
 
@@ -26,7 +26,7 @@ from fanout_cli.stack.topology import Subscriber, Topology
 
 _POLL_SECONDS = 0.5
 # AWS switches a mapping within seconds, and says that it may take a minute.
-_PATIENCE_SECONDS = 180.0
+_TIMEOUT_SECONDS = 180.0
 _CONCURRENCY_TAG = "fanout:before-pause-concurrency"
 _DESTINATION_TAG = "fanout:before-pause-destination"
 _NONE = "none"
@@ -35,7 +35,7 @@ _OFF = ("Disabled", "Disabling")
 
 @dataclass(frozen=True)
 class State:
-    """Which of the ways to a subscriber are shut."""
+    """Which deliveries to a subscriber are stopped."""
 
     inbox_shut: bool
     direct_shut: bool | None
@@ -43,12 +43,12 @@ class State:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing reaches it."""
+        """Whether no delivery reaches it."""
         return self.inbox_shut and self.direct_shut is not False
 
     @property
     def running(self) -> bool:
-        """Whether everything reaches it."""
+        """Whether every delivery reaches it."""
         return not self.inbox_shut and not self.direct_shut
 
     @property
@@ -83,7 +83,7 @@ class SubscriberControl:
         return State(inbox_shut, None if self._qualifier is None else self._concurrency() == 0)
 
     def pause(self) -> None:
-        """Shut every way, so that events wait in the inbox. What the function has in hand it finishes."""
+        """Stop every delivery, so that events wait in the inbox. Running invocations finish."""
         if self._qualifier is not None:
             self._remember()
             self._send_failures_to(self._inbox_arn())
@@ -92,7 +92,7 @@ class SubscriberControl:
             self._functions.put_function_concurrency(FunctionName=self._function, ReservedConcurrentExecutions=0)
 
     def resume(self) -> None:
-        """Open every way as it was before."""
+        """Restore every delivery as it was before the pause."""
         if self._qualifier is not None:
             before = self._remembered()
             if self._concurrency() == 0:
@@ -105,7 +105,7 @@ class SubscriberControl:
             self._functions.untag_resource(Resource=self._arn(), TagKeys=[_CONCURRENCY_TAG, _DESTINATION_TAG])
 
     def retention_days(self) -> float:
-        """Return how long the inbox keeps what waits in it."""
+        """Return the retention period of the inbox in days."""
         names = ["MessageRetentionPeriod"]
         found = self._sqs.get_queue_attributes(QueueUrl=self._subscriber.inbox_url, AttributeNames=names)
         return int(found["Attributes"][names[0]]) / 86_400
@@ -125,7 +125,7 @@ class SubscriberControl:
     def _mapping(self) -> Mapping[str, Any]:
         """The function's mapping of its inbox."""
         pages = self._functions.get_paginator("list_event_source_mappings").paginate(EventSourceArn=self._inbox_arn())
-        # Ours by its name, whichever alias it points to.
+        # By the function's name, for any alias.
         found = [
             mapping
             for page in pages
@@ -141,20 +141,20 @@ class SubscriberControl:
         return mapping
 
     def _set_mapping(self, *, enabled: bool) -> None:
-        """SubscriberControl the mapping and wait until that has happened."""
+        """Enable or disable the mapping and wait until that has happened."""
         wanted = "Enabled" if enabled else "Disabled"
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        asked = False
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        requested = False
         while (state := (mapping := self._mapping())["State"]) != wanted:
             # While it is being switched, AWS refuses to control it again.
-            if not asked and not state.endswith("ing"):
+            if not requested and not state.endswith("ing"):
                 self._functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
-                asked = True
+                requested = True
                 continue
             if time.monotonic() > deadline:
                 raise UserError(
                     f"the event source mapping of {self._subscriber.name} is still {state} after "
-                    f"{_PATIENCE_SECONDS:.0f} s, not {wanted}",
+                    f"{_TIMEOUT_SECONDS:.0f} s, not {wanted}",
                     "Run the command again.",
                 )
             time.sleep(_POLL_SECONDS)

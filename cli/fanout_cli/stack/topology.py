@@ -1,4 +1,4 @@
-"""What is deployed: use cases, their topics, subscriptions and subscribers, as CloudFormation and the services tell it.
+"""What is deployed: use cases, their topics, subscriptions and subscribers, read from CloudFormation and the services.
 
 Nothing is read from the checkout's templates, so the answer is the same for the local engine and for AWS, for the
 root stack and for a use case that was deployed alone.
@@ -97,7 +97,7 @@ def discover(client: Callable[[str], Any], stack_name: str, folder: Path | None 
     """Return what the stack `stack_name` and the stacks nested in it have deployed.
 
     client: returns the AWS client of a service. folder: see `stack_tree.read`. The subscriptions are read when they
-    are first used. Raises UserError if there is no such stack, no subscriber in it, or a function was deleted.
+    are first used. Raises UserError if the stack does not exist, has no subscriber, or a function was deleted.
     """
     stacks, configurations = _functions(client, stack_name, folder)
     subscribers: dict[str, Subscriber] = {}
@@ -255,5 +255,5 @@ def _attributes(sns: Any, arn: str) -> Mapping[str, str]:
 
 
 def _queue_of(url: str) -> str:
-    """The name of a queue. Names are unique in an account and Region, and an inbox lies where its topic does."""
+    """Return the name of a queue: unique in an account and Region, which are those of the topic."""
     return url.rstrip("/").rsplit("/", 1)[-1]

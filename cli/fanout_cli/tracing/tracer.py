@@ -17,7 +17,7 @@ from fanout_cli.tracing.receipts import Entry, Folded, Reader, fold
 GOOD = frozenset({"processed", "duplicate", "discarded", "filtered"})
 FINAL = GOOD | {"rejected", "dead-lettered"}
 
-# A UUIDv7 tells when its event was made; clocks of producers and of CloudWatch differ by less than this.
+# A UUIDv7 contains its time of creation; clocks of producers and of CloudWatch differ by less than this.
 _CLOCK_SLACK = timedelta(minutes=15)
 _POLL_SECONDS = 0.25
 _PEEK_SECONDS = 2.0
@@ -56,12 +56,12 @@ class Trace:
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """Whether every delivery has a final outcome."""
         return bool(self.deliveries) and all(each.outcome in FINAL for each in self.deliveries)
 
     @property
     def good(self) -> bool:
-        """Whether every subscriber the event is for has handled it."""
+        """Whether every subscriber that the event is for has handled it."""
         return bool(self.deliveries) and all(each.outcome in GOOD for each in self.deliveries)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,18 +91,18 @@ class Tracer:
     def trace(self, key: str, *, source: str | None = None) -> Trace:
         """Return the trace of the event with the id `key`, or that SNS published under the MessageId `key`.
 
-        source: tells apart events of one id. Raises UserError if there are several and `source` names none.
+        source: distinguishes events with the same id. Raises UserError if there are several and `source` names none.
         """
         published = self._published(key)
         since = _since(key, published)
         entries = self._reader.about(key, since)
         if all(entry.event_id != key for entry in entries):
-            # A MessageId: receipts that carry both ids lead to the event id, and that to the raw siblings.
+            # A MessageId: receipts with both ids have the event id, and raw deliveries are found by that.
             named = {entry.event_id for entry in entries} | {each.event_id for each in published}
             for event_id in sorted(each for each in named if each and each != key):
                 entries = [*entries, *self._reader.about(event_id, since)]
         dead_letters = self._dead_letters(key) if not entries and not published else {}
-        # A body with an id that is no event: receipts know it by its MessageId only.
+        # A body that has an id and is not an event: its receipts have the MessageId only.
         for message_id in sorted({each for dead_letter in dead_letters.values() for each in dead_letter.message_ids}):
             entries = [*entries, *self._reader.about(message_id, since)]
         return self._conclude(EventHistory.gather(key, entries, published, dead_letters, source))
@@ -167,7 +167,7 @@ class Tracer:
         return next((topic for topic in received if topic.name == declared), received[0] if received else None)
 
     def _delivery(self, subscription: Subscription, history: EventHistory) -> Delivery:
-        """What one subscriber's receipts say; where they leave it open, its filter and its dead letters."""
+        """Return the outcome by the subscriber's receipts, else by its filter and its dead letters."""
         name = subscription.subscriber or ""
         own = [entry for entry in history.entries if entry.subscriber == name]
         folded = fold(own, direct=subscription.protocol == "lambda")
@@ -212,7 +212,7 @@ class Tracer:
 
 
 def _since(key: str, published: Sequence[Published]) -> datetime | None:
-    """The time before which no receipt of the event can have been written; None if nothing tells."""
+    """Return the time before which no receipt of the event can have been written; None if it is unknown."""
     made = identity.made_at(key)
     now = datetime.now(UTC)
     if made is not None:

@@ -94,7 +94,7 @@ def test_a_server_that_was_killed_starts_again_with_what_it_held(state: Path) ->
         assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
-def test_one_that_cannot_start_says_what_its_log_says(state: Path) -> None:
+def test_a_server_that_cannot_start_shows_its_log(state: Path) -> None:
     server.start(state)
     server.stop(state)
     with (state / "postgres" / "data" / "postgresql.conf").open("a") as configuration:

@@ -55,7 +55,9 @@ def test_no_record_is_an_empty_one(places: Places) -> None:
     assert record.read(places) == Record()
 
 
-def test_a_failed_write_leaves_the_old_record_and_no_rubbish(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_record_and_no_other_file(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record.write(places, Record(4567))
 
     def full(*_: object, **__: object) -> int:
@@ -136,7 +138,7 @@ def test_a_free_port_is_loopback_only() -> None:
         assert f"(process {os.getpid()})" in str(ports.holder(port))
 
 
-def test_nobody_holds_a_free_port() -> None:
+def test_a_free_port_has_no_holder() -> None:
     with ports.listen(0) as server:
         port = server.getsockname()[1]
     assert ports.holder(port) is None

@@ -1,4 +1,4 @@
-"""Looking into dead-letter queues: everything is seen, nothing is taken or stays hidden."""
+"""Scanning dead-letter queues: every message is seen, none is removed or stays hidden."""
 
 import json
 from typing import Any
@@ -55,10 +55,8 @@ def test_every_dead_letter_is_seen_though_counts_lag_and_a_poll_brings_nothing(
     assert len(peek(sqs, queue).dead_letters) == 25
 
 
-def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
-    sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`trace` looks into every queue at every poll: waiting for more would take it minutes."""
+def test_a_brief_peek_ends_at_the_count_of_sqs(sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`trace` peeks at every queue in every poll: waiting for more would take minutes."""
     for number in range(12):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
     receive, polls = DeadLetterQueue.receive, []
@@ -72,7 +70,7 @@ def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
     assert len(polls) == 2
 
 
-def test_what_somebody_else_holds_makes_the_look_incomplete(
+def test_a_message_held_by_another_consumer_makes_the_peek_incomplete(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_letter, "PATIENCE_SECONDS", 0.1)
@@ -84,7 +82,7 @@ def test_what_somebody_else_holds_makes_the_look_incomplete(
     assert [set(each.event_ids) for each in found.dead_letters] == [{"free"}]
 
 
-def test_dead_letters_are_visible_again_even_if_the_look_breaks_off(
+def test_dead_letters_are_visible_again_after_an_interrupted_scan(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(12):
@@ -138,7 +136,7 @@ def test_a_plain_text_is_known_by_its_message_id() -> None:
     assert dead_letter.event_ids == {envelope["MessageId"]}
 
 
-def test_a_rejected_dead_letter_says_so_and_why() -> None:
+def test_a_rejected_dead_letter_has_outcome_and_reason() -> None:
     dead_letter = read(message("{broken", outcome="rejected", reason="invalid-event", attempts="1", event_id="x"))
     assert (dead_letter.outcome, dead_letter.reason, dead_letter.attempts) == ("rejected", "invalid-event", 1)
     assert dead_letter.is_about("x")
@@ -177,9 +175,7 @@ MOVED = {"DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:123456789012:inbox",
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
-def test_every_dead_letter_says_who_put_it_there_and_why(
-    dead_letter: dict[str, Any], origin: Origin, cause: str
-) -> None:
+def test_every_dead_letter_has_an_origin_and_a_cause(dead_letter: dict[str, Any], origin: Origin, cause: str) -> None:
     found = read(dead_letter)
     assert found.origin is origin
     assert found.cause.startswith(cause)
@@ -216,7 +212,7 @@ def test_a_publishers_attributes_are_not_taken_for_the_runtimes_where_sns_could_
         ("invalid-event: no id: at all", "invalid-event"),
         ("gave up after 10 attempts: ClientError: Throttling", "gave up"),
         ("gave up after 11 attempts: retry", "gave up"),
-        ("told to", "told to"),
+        ("by a test", "by a test"),
     ],
 )
 def test_dead_letters_are_grouped_by_what_stands_before_the_colon(reason: str, expected: str) -> None:
@@ -233,9 +229,7 @@ def test_dead_letters_are_grouped_by_what_stands_before_the_colon(reason: str, e
         (message(EVENT, outcome="rejected", rejected_at="yesterday"), None),
     ],
 )
-def test_a_dead_letter_tells_when_it_was_given_up_as_well_as_is_known(
-    dead_letter: dict[str, Any], at: str | None
-) -> None:
+def test_a_dead_letter_has_its_best_known_time(dead_letter: dict[str, Any], at: str | None) -> None:
     assert format_time(read(dead_letter).at) == at
 
 
@@ -245,7 +239,7 @@ def test_a_raw_body_without_an_event_is_known_by_the_message_id_that_it_carried(
     assert dead_letter.event_id == "first-id"
 
 
-def test_of_a_fifo_queue_what_a_group_hides_makes_the_look_incomplete(sqs: Any) -> None:
+def test_messages_that_a_fifo_group_hides_make_the_peek_incomplete(sqs: Any) -> None:
     fifo = sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     for number in range(13):
         sqs.send_message(QueueUrl=fifo, MessageBody="x", MessageGroupId="g", MessageDeduplicationId=str(number))

@@ -1,4 +1,4 @@
-"""The commands `fanout dlq`: what they show, what they ask, and how they end."""
+"""The commands `fanout dlq`: output, confirmation and exit codes."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def deployed(application: Application, monkeypatch: pytest.MonkeyPatch, run: Run
 
 
 class Terminal(io.StringIO):
-    """A standard input at which somebody sits."""
+    """A standard input that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -98,13 +98,13 @@ def test_each_dead_letter_is_listed_with_its_ids(deployed: Application, run: Run
     assert "younger" in run("dlq", "list", "--each").out
 
 
-def test_no_dead_letters_are_no_failure(deployed: Application, run: Run) -> None:
+def test_an_empty_list_succeeds(deployed: Application, run: Run) -> None:
     result = run("dlq", "list")
     assert (result.exit_code, result.out) == (0, "")
     assert "no dead letters" in result.err
 
 
-def test_dead_letters_in_somebody_elses_hands_are_counted(deployed: Application, run: Run) -> None:
+def test_dead_letters_held_by_another_consumer_are_counted(deployed: Application, run: Run) -> None:
     rejected(deployed, event("1"))
     url = deployed.subscribers[A].dead_letter_url
     deployed.sqs.receive_message(QueueUrl=url, VisibilityTimeout=600)
@@ -158,7 +158,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202egnp.exe\r"
     ],
     ids=["text", "JSON with raw characters", "JSON with escapes", "a bomb", "no JSON after all"],
 )
-def test_nothing_in_a_dead_letter_can_steer_the_terminal(
+def test_nothing_in_a_dead_letter_can_control_the_terminal(
     deployed: Application, run: Run, body: str, options: list[str]
 ) -> None:
     deployed.dead_letter(A, body, outcome="rejected", reason=f"invalid-event: {HOSTILE[-8:-1]}")
@@ -171,7 +171,7 @@ def test_nothing_in_a_dead_letter_can_steer_the_terminal(
 
 
 @pytest.mark.parametrize("command", ["redrive", "purge"])
-def test_nobody_to_ask_and_no_yes_is_wrong_usage(
+def test_no_terminal_and_no_yes_is_wrong_usage(
     deployed: Application, run: Run, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rejected(deployed, event("1"))
@@ -239,11 +239,11 @@ def test_exactly_the_chosen_dead_letters_are_redriven(
     assert {(each["event_id"], each["outcome"]) for each in lines(result)} == {(each, "redriven") for each in expected}
     assert f"redriven {len(expected)}, skipped 0, failed 0" in result.err
     assert depth(deployed, A, "inbox_url") == len(expected)
-    assert depth(deployed, B, "inbox_url") == 0, "the sibling gets nothing"
+    assert depth(deployed, B, "inbox_url") == 0, "the other subscriber gets nothing"
     assert depth(deployed, A) == 3 - len(expected)
 
 
-def test_an_id_that_is_not_there_fails_after_the_others_went(deployed: Application, run: Run) -> None:
+def test_a_missing_id_fails_after_the_others_were_redriven(deployed: Application, run: Run) -> None:
     rejected(deployed, event("1"))
     result = run("dlq", "redrive", A, "--id", "1", "--id", "2", "--yes")
     assert result.exit_code == 1
@@ -251,7 +251,7 @@ def test_an_id_that_is_not_there_fails_after_the_others_went(deployed: Applicati
     assert "redriven 1" in result.out
 
 
-def test_nothing_to_redrive_is_no_failure(deployed: Application, run: Run) -> None:
+def test_nothing_to_redrive_succeeds(deployed: Application, run: Run) -> None:
     result = run("dlq", "redrive", A, "--all", "--yes")
     assert result.exit_code == 0
     assert "no dead letter to redrive" in result.err
@@ -292,7 +292,7 @@ def test_a_fifo_queue_is_worked_off_though_it_shows_ten_dead_letters_of_a_group(
     assert depth(deployed, ordered.name, "inbox_url") == 34
 
 
-def test_what_dies_after_the_question_is_not_deleted_with_what_was_asked_about(
+def test_a_message_dead_lettered_after_the_confirmation_is_not_deleted(
     deployed: Application, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead = deployed.sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]

@@ -127,7 +127,7 @@ def test_a_dead_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_a
     for _ in range(2):
         dead_letters.sqs.receive_message(QueueUrl=dead_letters.inbox, VisibilityTimeout=0)
     [moved] = dead_letters.received(dead_letters.dead)
-    # moto does not tell where SQS took a dead letter from, nor keeps what SQS keeps of one that it moves.
+    # moto does not have the source queue of a moved message, nor the attributes that SQS keeps of it.
     moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:inbox"
     entry = redrive.as_first_seen(moved, dead_letter.read(moved), fifo=False)
     assert entry is not None
@@ -141,7 +141,7 @@ def test_a_dead_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_a
 def test_a_notification_stays_one_and_a_failed_invocation_becomes_one(dead_letters: DeadLetters) -> None:
     envelope = notification(event("enveloped"), subject="s")
     record = sns_record(event("direct"), subject="s")
-    dead_letters.put(json.dumps(envelope), outcome="rejected", reason="told to")
+    dead_letters.put(json.dumps(envelope), outcome="rejected", reason="by a test")
     dead_letters.put(json.dumps(failed_invocation(record)))
     assert dead_letters.redrive().count("redriven") == 2
     seen = {
@@ -173,7 +173,9 @@ def test_only_what_is_chosen_goes_and_everything_else_is_visible_again_at_once(d
     assert dead_letters.counts(dead_letters.dead) == (23, 0)
 
 
-def test_what_arrives_meanwhile_stays_so_that_poison_does_not_go_round_for_ever(dead_letters: DeadLetters) -> None:
+def test_messages_that_arrive_meanwhile_stay_so_that_poison_does_not_circulate_forever(
+    dead_letters: DeadLetters,
+) -> None:
     dead_letters.put(event("poison"))
 
     class Failing(Redrive):
@@ -239,7 +241,7 @@ def test_what_sqs_does_not_take_stays_and_is_named(dead_letters: DeadLetters) ->
     assert [each["MessageId"] for each in dead_letters.received(dead_letters.dead)] == [bad]
 
 
-def test_what_cannot_be_deleted_after_it_was_sent_is_told(dead_letters: DeadLetters) -> None:
+def test_a_message_that_cannot_be_deleted_after_it_was_sent_is_reported(dead_letters: DeadLetters) -> None:
     dead_letters.put(event())
 
     def refuse(parsed: dict[str, Any], **_: Any) -> None:
@@ -252,7 +254,7 @@ def test_what_cannot_be_deleted_after_it_was_sent_is_told(dead_letters: DeadLett
     assert "duplicate" in str(results.detail)
 
 
-def test_dead_letters_in_somebody_elses_hands_are_missing_and_not_touched(dead_letters: DeadLetters) -> None:
+def test_dead_letters_held_by_another_consumer_are_missing_and_not_touched(dead_letters: DeadLetters) -> None:
     held, free = dead_letters.put(event("held")), dead_letters.put(event("free"))
     dead_letters.sqs.receive_message(QueueUrl=dead_letters.dead, VisibilityTimeout=600)
     summary = dead_letters.redrive({held, free})
@@ -273,7 +275,7 @@ def test_large_dead_letters_travel_in_requests_of_their_own(dead_letters: DeadLe
     assert sum(sizes) > 5 * 120_000
 
 
-def test_a_fifo_group_keeps_its_order_and_no_deduplication_swallows_it(fifo: DeadLetters) -> None:
+def test_a_fifo_group_keeps_its_order_and_no_deduplication_drops_it(fifo: DeadLetters) -> None:
     first = [f"{group}{number}" for number in range(12) for group in "ab"]
     for body in first:
         fifo.sqs.send_message(
@@ -297,7 +299,7 @@ def test_a_fifo_group_keeps_its_order_and_no_deduplication_swallows_it(fifo: Dea
     assert fifo.counts(fifo.dead) == (0, 0)
 
 
-def test_a_fifo_dead_letter_sent_twice_by_a_crash_is_swallowed_and_one_that_died_again_is_not(
+def test_a_fifo_dead_letter_sent_twice_by_a_crash_is_dropped_and_one_dead_lettered_again_is_not(
     fifo: DeadLetters,
 ) -> None:
     name = fifo.put("a1", group="a")
@@ -328,7 +330,7 @@ def test_after_a_failure_the_rest_of_its_group_waits_and_other_groups_go_on(fifo
     assert {each["Body"] for each in fifo.received(fifo.dead)} == {"a1", "a2"}
 
 
-def test_dead_letters_whose_hold_is_over_before_all_are_seen_are_told_of(
+def test_dead_letters_whose_hold_expires_before_all_are_seen_are_reported(
     dead_letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(25):
@@ -371,6 +373,6 @@ def test_a_rate_is_per_second_minute_or_hour(text: str, expected: float) -> None
 
 
 @pytest.mark.parametrize("text", ["", "0", "0/s", "-1/s", "fast", "1/d", "1/s/s", "nan", "1e3"])
-def test_what_is_no_rate_is_refused(text: str) -> None:
+def test_an_invalid_rate_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--rate"):
         rate(text)

@@ -38,6 +38,6 @@ def test_every_module_of_commands_is_a_command() -> None:
     assert modules == set(SUMMARIES)
 
 
-def test_a_name_that_is_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["nope"]) == 2
     assert "nope" in capsys.readouterr().err

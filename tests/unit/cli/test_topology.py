@@ -14,7 +14,7 @@ PREFIX = "arn:aws:sns:eu-north-1:123456789012:"
 
 
 class Account:
-    """CloudFormation, Lambda and SNS of an account, as far as discovery asks them."""
+    """CloudFormation, Lambda and SNS of an account, as far as discovery uses them."""
 
     def __init__(self) -> None:
         self.stacks: dict[str, dict[str, Any]] = {}
@@ -146,7 +146,7 @@ def found(account: Account, stack: str = "fanout", folder: Path | None = None) -
     return discover(account.client, stack, folder)
 
 
-def test_subscribers_are_the_functions_that_say_so(account: Account) -> None:
+def test_subscribers_are_the_functions_whose_environment_names_one(account: Account) -> None:
     subscribers = found(account).subscribers
     assert sorted(subscribers) == ["application_logs/archive", "application_logs/monitor"]
     assert subscribers["application_logs/monitor"].log_group == "shared-group"
@@ -178,19 +178,19 @@ def test_subscriptions_lead_to_their_subscribers_whether_by_queue_or_by_alias(ac
     assert subscriptions[1].filter_policy is None
 
 
-def test_an_address_that_has_not_confirmed_yet_is_no_obstacle(account: Account) -> None:
+def test_an_unconfirmed_address_has_no_attributes_to_read(account: Account) -> None:
     account.subscriptions[PREFIX + "logs"].append(
         {"SubscriptionArn": "PendingConfirmation", "Protocol": "email", "Endpoint": "new@example.com"}
     )
     assert len(found(account).topics[0].subscriptions) == 5
 
 
-def test_a_use_case_that_was_deployed_alone_looks_the_same(account: Account) -> None:
+def test_a_use_case_that_was_deployed_alone_has_the_same_topology(account: Account) -> None:
     root, alone = found(account), found(account, "logs-stack")
     assert (alone.topics, alone.subscribers) == (root.topics, root.subscribers)
 
 
-def test_a_stack_that_is_not_there_is_named(account: Account) -> None:
+def test_a_missing_stack_is_named(account: Account) -> None:
     with pytest.raises(UserError, match="there is no stack fanout-prod") as failure:
         found(account, "fanout-prod")
     assert "--stack-name" in failure.value.next_step
@@ -211,7 +211,7 @@ def test_there_are_no_environments_without_a_function(account: Account, stack: s
         environments(account.client, stack)
 
 
-def test_a_stack_without_subscribers_is_none_of_ours(account: Account) -> None:
+def test_a_stack_without_subscribers_is_refused(account: Account) -> None:
     with pytest.raises(UserError, match="stack subscriber-stack has no subscriber"):
         found(account, "subscriber-stack")
 
@@ -343,7 +343,7 @@ def test_a_file_that_is_damaged_or_of_another_format_is_ignored(
     assert not reads_everything(account, kept), "the file is replaced"
 
 
-def test_a_folder_that_cannot_be_written_is_no_obstacle(account: Account, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_does_not_fail_the_command(account: Account, tmp_path: Path) -> None:
     (tmp_path / "stacks").write_text("a file")
     assert reads_everything(account, tmp_path / "stacks")
 
