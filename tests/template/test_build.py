@@ -16,7 +16,7 @@ from tests.template.application import ROOT
 
 BIN = Path(sys.executable).parent
 # SAM CLI's own libraries use each other's deprecated functions.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PARTS = ("template.yaml", "samconfig.toml", "platform", "usecases", "functions", "layers", "requirements")
 
 
