@@ -119,7 +119,7 @@ def test_a_missing_environment_names_the_next_step(state: Path) -> None:
 def test_a_broken_environment_names_the_next_step(state: Path, tmp_path: Path) -> None:
     python = tmp_path / "broken" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text("this is no program")
+    python.write_text("not a program")
     python.chmod(0o755)
     with pytest.raises(process.EngineError, match=r"cannot be run.*Create it again"):
         process.start(state, 0, environment=tmp_path / "broken")

@@ -21,7 +21,7 @@ def handler(event, context):
 
 
 def mapped(aws: Aws, *actions: str, **mapping: object) -> tuple[str, str, str]:
-    """A queue with a function that tells another queue the sizes of its batches: URLs, and mapping id."""
+    """A queue with a function that sends the sizes of its batches to another queue: URLs, and mapping id."""
     work, work_arn = aws.queue()
     sizes, sizes_arn = aws.queue()
     policies = [allow("sqs:SendMessage", sizes_arn), *([allow(list(actions), work_arn)] if actions else [])]

@@ -21,7 +21,7 @@ _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPA
 _REGION = "us-east-1"
 # The engine takes any key for the root user of the account.
 _KEY = "test"
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,7 +88,7 @@ def _serve_until_interrupted(stack_name: str, state: Path, engine: Engine) -> No
         sys.stdout.write(f"{stack_name} is served on {engine.endpoint}. Stop it with Ctrl-C.\n{_exports(engine)}")
         sys.stdout.flush()
         while process.running(state):
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
         return
     raise EngineError(f"The engine has ended. Its log: {engine.log}")

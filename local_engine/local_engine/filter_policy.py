@@ -1,4 +1,4 @@
-"""Decides whether an SNS filter policy matches an event, from as much of the event as is known.
+"""Decide whether an SNS filter policy matches an event of which only a part may be known.
 
 The local engine filters with it too, so the command and the engine agree. A receipt shows only some fields of an
 event, so the answer has three values: True, False, and None for "unknown".
@@ -82,7 +82,7 @@ def _attribute(text: str, read: Callable[[str], Any]) -> Any:
 
 
 def admits(policy: Policy | None, body: PartialBody) -> bool | None:
-    """Tell whether the policy lets the body through; None if what is known of it does not decide. No policy: True."""
+    """Return whether the policy matches the body; None if too little of the body is known. No policy: True."""
     if not policy:
         return True
     return _all(_key(name, rule, body, "") for name, rule in policy.items())
@@ -163,8 +163,8 @@ def _matches(condition: Any, value: Any) -> bool | None:
         if len(condition) != 1:
             return None
         ((operator, operand),) = condition.items()
-        judge = _OPERATORS.get(operator)
-        return judge(operand, value) if judge else None
+        matcher = _OPERATORS.get(operator)
+        return matcher(operand, value) if matcher else None
     return _equal(condition, value)
 
 

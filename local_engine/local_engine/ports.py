@@ -13,7 +13,7 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 4566
 _HIGHEST_PORT = 65535
 _DYING_SECONDS = 5.0
-_LOOK_AGAIN_SECONDS = 0.05
+_RETRY_SECONDS = 0.05
 
 
 def listen(port: int) -> socket.socket:
@@ -37,7 +37,7 @@ def listen(port: int) -> socket.socket:
             dying = error.errno == errno.EADDRINUSE and holder(port) is None
             if not dying or time.monotonic() > deadline:
                 raise EngineError(_refusal(port, error)) from error
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            time.sleep(_RETRY_SECONDS)
         else:
             return server
 

@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.02
 _LOG_LIMIT = 20_000_000
 _LOG_LINES_SHOWN = 15
 # The only variables of the user's shell that the engine, and so every function in it, sees. No AWS_*: neither a
-# credential nor a region or endpoint may leak into what is meant to be a separate, fake account.
+# credential nor a region or endpoint may leak into a separate, fake account.
 _INHERITED = (
     "PATH",
     "HOME",
@@ -235,7 +235,7 @@ def _launch(
             return None
         known = EngineProcess(int(pid), created, datetime.now(UTC).isoformat(timespec="seconds"))
         record.write(places, Record(int(server.getsockname()[1]), known))
-        # Only now may the engine go on: whenever it runs, the record knows it. If this program dies
+        # Only now may the engine continue: while it runs, the record has it. If this program dies
         # first, the pipe closes and the engine ends by itself.
         with contextlib.suppress(BrokenPipeError):  # it is gone already: it will not answer
             word.write(b"go\n")
@@ -271,7 +271,7 @@ def _environment(places: Places, port: int) -> dict[str, str]:
 
 
 def _wait_until_it_answers(places: Places, port: int, beginning: int) -> None:
-    # No polling: the socket listens already, and its first client is answered when the boot is over.
+    # No polling: the socket already listens, and its first client is answered when the boot is over.
     connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=_BOOT_SECONDS)
     try:
         connection.request("GET", "/_ministack/health")
@@ -294,7 +294,7 @@ def _failed_boot(places: Places, beginning: int) -> EngineError:
 
 
 def _end(process: psutil.Process, *, at_once: bool = False) -> None:
-    """End the engine and what it started: ask, ask again, and only then kill."""
+    """End the engine and its children: terminate, terminate again, and only then kill."""
     family = _family(process)
     with contextlib.suppress(psutil.NoSuchProcess):
         if not at_once:
@@ -336,9 +336,9 @@ def _wait_until_gone(process: psutil.Process, seconds: float) -> None:
 
 def _clear(places: Places) -> None:
     """End functions that outlived a killed engine, and delete unpacked code."""
-    marker = f"{places.temporary}{os.sep}"
+    prefix = f"{places.temporary}{os.sep}"
     for process in psutil.process_iter(["cmdline"]):
-        if any(part.startswith(marker) for part in process.info["cmdline"] or ()):
+        if any(part.startswith(prefix) for part in process.info["cmdline"] or ()):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
     shutil.rmtree(places.temporary, ignore_errors=True)

@@ -12,7 +12,7 @@ from fanout_cli.output import printable
 from fanout_cli.stack.topology import Subscriber
 from fanout_cli.times import format_time
 
-_HANDS = {
+_ORIGINS = {
     Origin.RUNTIME: "the subscriber",
     Origin.SQS: "SQS, after too many receives",
     Origin.LAMBDA: "Lambda, as a failed invocation",
@@ -55,8 +55,8 @@ def lines(dead_letter: DeadLetter, subscriber: Subscriber, now: datetime) -> Ite
         "outcome": dead_letter.outcome,
         "reason": dead_letter.cause,
         "attempts": dead_letter.attempts,
-        "given up": f"{format_time(dead_letter.at)}, {age(dead_letter.at, now)} ago" if dead_letter.at else None,
-        "put there by": _HANDS[dead_letter.origin],
+        "dead-lettered": f"{format_time(dead_letter.at)}, {age(dead_letter.at, now)} ago" if dead_letter.at else None,
+        "origin": _ORIGINS[dead_letter.origin],
         "event": dead_letter.event_id,
         "type": dead_letter.event_type,
         "source": event.get("source"),

