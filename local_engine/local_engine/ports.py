@@ -17,7 +17,7 @@ _RETRY_SECONDS = 0.05
 
 
 def listen(port: int) -> socket.socket:
-    """A socket that listens on the loopback interface; the engine inherits it.
+    """Return a socket that listens on the loopback interface; the engine inherits it.
 
     port: 0 takes any free one. Raises EngineError if the number is not a port, or the port is
     in use (the message names the process) or needs more rights.

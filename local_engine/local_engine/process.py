@@ -106,7 +106,7 @@ def start(
 
 
 def running(state: Path) -> Engine | None:
-    """The running engine of a state folder, or None. Changes nothing, never raises."""
+    """Return the running engine of a state folder, or None. Changes nothing, never raises."""
     return _engine(Places(state.resolve()))
 
 

@@ -122,7 +122,7 @@ class ChainWalk:
 
 
 def _moved(here: Entry, there: Entry, origin: int) -> bool:
-    """Whether what stands here was recorded as entry `origin`, where `there` stands now: whole, or what it says."""
+    """Return whether this entry was recorded as `origin`, where `there` is now: the whole entry, or its content."""
     if here.hash == here.linked(sequence=origin):
         return True
     content = {"source": here.source, "id": here.id, "document_sha256": here.digest}

@@ -68,7 +68,7 @@ def run(
 
 
 def _aws_region(config_env: str, region: str | None, profile: str | None) -> str:
-    """The Region to work in. Raises UsageError if none is named, or if what is named leads to the local engine."""
+    """Return the Region. Raises UsageError if none is named, or if profile or configuration are the local engine's."""
     if environment.PROFILE in (profile, os.environ.get("AWS_PROFILE")) or config_env == "local":
         raise UsageError(
             f"the profile {environment.PROFILE} and the configuration local lead to the local engine, not to AWS",

@@ -67,7 +67,7 @@ def read(
 
 
 def _line(event: dict[str, Any]) -> str:
-    """An entry as a person reads it."""
+    """Return an entry as a person reads it."""
     entry = event.get("data", {})
     where = f" {entry['logger']}" if entry.get("logger") else ""
     return f"{event['time']}  {entry.get('level', ''):8}  {entry.get('service', '')}{where}: {entry.get('message', '')}"

@@ -44,7 +44,7 @@ def run(*, json_output: Json = False, stack: StackOptions) -> None:
 
 
 def _waiting(target: Target, topology: Topology) -> dict[str, dict[str, int]]:
-    """How many messages each subscriber's queues hold."""
+    """Return how many messages each subscriber's queues hold."""
     sqs = target.client("sqs")
 
     def count(subscriber: Subscriber) -> dict[str, int]:
@@ -57,7 +57,7 @@ def _waiting(target: Target, topology: Topology) -> dict[str, dict[str, int]]:
 
 
 def _states(target: Target, topology: Topology) -> dict[str, str]:
-    """Which subscribers are running, and which are paused."""
+    """Return which subscribers are running, and which are paused."""
 
     def state(subscriber: Subscriber) -> str:
         try:

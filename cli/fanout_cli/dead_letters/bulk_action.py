@@ -120,7 +120,7 @@ class BulkAction:
             self._report(total)
 
     def _up_to_confirmation(self) -> Filter:
-        """The same filter, limited to messages that existed when the operator confirmed."""
+        """Return the same filter, limited to messages that existed when the operator confirmed."""
         until = self._confirmed_at if self.selection.until is None else min(self.selection.until, self._confirmed_at)
         return replace(self.selection, until=until)
 

@@ -75,11 +75,11 @@ class DeadLetter:
         return next(iter(self.event_ids)) if len(self.event_ids) == 1 else None
 
     def without_body(self) -> "DeadLetter":
-        """The dead letter without its body, for keeping thousands of them in memory."""
+        """Return the dead letter without its body, for keeping thousands of them in memory."""
         return replace(self, event="")
 
     def is_about(self, *keys: str | None) -> bool:
-        """Whether one of the keys is the id of the event in it, or the MessageId under which it was published."""
+        """Return whether one of the keys is the id of its event, or the MessageId under which that was published."""
         return any(key in self.event_ids or key in self.message_ids for key in keys if key)
 
 
@@ -188,7 +188,7 @@ def _sent_at(system: Mapping[str, str]) -> datetime | None:
 
 
 def _carried_message_id(attributes: Mapping[str, str]) -> set[str]:
-    """The MessageId of its publishing, where the body does not hold it."""
+    """Return the MessageId of its publishing, if the body does not contain it."""
     carried = _json(attributes.get(CARRIED, ""))
     found = carried.get("message_id") if isinstance(carried, dict) else None
     return {found} if isinstance(found, str) else set()

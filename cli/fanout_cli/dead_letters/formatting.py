@@ -81,7 +81,7 @@ def claim_check(event: Any, subscriber: Subscriber) -> str | None:
 
 
 def age(at: datetime | None, now: datetime) -> str:
-    """How long ago that is, in the largest unit that fits."""
+    """Return how long ago that is, in the largest unit that fits."""
     if at is None:
         return "unknown"
     seconds = max(0, (now - at.astimezone(UTC)).total_seconds())

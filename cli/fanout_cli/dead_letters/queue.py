@@ -110,7 +110,7 @@ class DeadLetterQueue:
         return {each["MessageId"] for each in messages} - failed
 
     def _in_batches(self, call: Callable[..., Any], entries: Sequence[dict[str, Any]]) -> list[str]:
-        """The ids of the entries that failed."""
+        """Return the ids of the entries that failed."""
         failed = []
         for first in range(0, len(entries), BATCH):
             answer = call(QueueUrl=self._url, Entries=entries[first : first + BATCH])

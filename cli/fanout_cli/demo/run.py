@@ -53,7 +53,7 @@ class Row:
         return self.delivery.outcome == "processed" and bool(self.effect)
 
     def to_json(self) -> dict[str, Any]:
-        """The row as `fanout demo --json` shows it."""
+        """Return the row as `fanout demo --json` shows it."""
         use_case = self.delivery.subscriber.partition("/")[0]
         return {
             "use_case": use_case,
@@ -77,7 +77,7 @@ class Report:
         return bool(self.rows) and all(row.ok for row in self.rows) and all(check.found for _, check in self.checks)
 
     def to_json(self) -> dict[str, Any]:
-        """The report as `fanout demo --json` shows it."""
+        """Return the report as `fanout demo --json` shows it."""
         return {
             "ok": self.ok,
             "deliveries": [row.to_json() for row in self.rows],
@@ -135,7 +135,7 @@ def _run(
 
 
 def _fresh(demo: UseCaseDemo, events: Sequence[Event]) -> list[Event]:
-    """The samples as new events: new ids and times, new business keys."""
+    """Return the samples as new events: new ids and times, new business keys."""
     fresh = []
     for event in events:
         event_id = identity.new_id()
@@ -147,7 +147,7 @@ def _fresh(demo: UseCaseDemo, events: Sequence[Event]) -> list[Event]:
 
 
 def _expected(published: Sequence[Event], topology: Topology, demos: dict[str, UseCaseDemo]) -> list[Expected]:
-    """Every delivery that must come of the published events, those of the events they cause included."""
+    """Return every delivery that must come of the published events, those of the events they cause included."""
     expected: list[Expected] = []
     waiting = list(published)
     while waiting:

@@ -43,7 +43,7 @@ Check = Callable[[Client, Plan], list[Finding]]
 
 # ------------------------------------------------------------------------------------------------------------- before
 def stack_can_be_deployed(client: Client, plan: Plan) -> list[Finding]:
-    """Whether CloudFormation can create or update the stack, and SAM CLI can use its bucket.
+    """Check whether CloudFormation can create or update the stack, and SAM CLI can use its bucket.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
     """
@@ -72,7 +72,7 @@ def stack_can_be_deployed(client: Client, plan: Plan) -> list[Finding]:
 
 
 def concurrency_suffices(client: Client, plan: Plan) -> list[Finding]:
-    """Whether Lambda runs enough functions at a time.
+    """Check whether Lambda runs enough functions at a time.
 
     Service Quotas gives the quota, Lambda what is in effect; new accounts may have less than their quota says.
     """
@@ -92,7 +92,7 @@ def concurrency_suffices(client: Client, plan: Plan) -> list[Finding]:
 
 
 def mail_can_be_sent(client: Client, plan: Plan) -> list[Finding]:
-    """Whether SES sends mail from the senders, and to whom."""
+    """Check whether SES sends mail from the senders, and to whom."""
     senders = {
         plan.parameters[parameter]: (parameter, subscriber)
         for use_case, (parameter, subscriber) in SENDERS.items()
@@ -136,7 +136,7 @@ def _verified(ses: Any, identity: str) -> bool:
 
 
 def short_messages_can_be_sent(client: Client, plan: Plan) -> list[Finding]:
-    """Whether SNS sends short messages to AlertPhoneNumber, if there is one.
+    """Check whether SNS sends short messages to AlertPhoneNumber, if there is one.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html
     """
@@ -161,7 +161,7 @@ def short_messages_can_be_sent(client: Client, plan: Plan) -> list[Finding]:
 
 # -------------------------------------------------------------------------------------------------------------- after
 def stack_is_complete(client: Client, plan: Plan) -> list[Finding]:
-    """Whether every resource of every nested stack is there."""
+    """Check whether every resource of every nested stack is there."""
     complete = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
     wrong = [each for each in resources(client, plan.stack_name) if each["ResourceStatus"] not in complete]
     return [
@@ -171,7 +171,7 @@ def stack_is_complete(client: Client, plan: Plan) -> list[Finding]:
 
 
 def no_alarm_fires(client: Client, plan: Plan) -> list[Finding]:
-    """Whether an alarm of the stack is in state ALARM."""
+    """Check whether an alarm of the stack is in state ALARM."""
     pages = client("cloudwatch").get_paginator("describe_alarms")
     firing = [
         alarm
@@ -185,7 +185,7 @@ def no_alarm_fires(client: Client, plan: Plan) -> list[Finding]:
 
 
 def operator_is_confirmed(client: Client, plan: Plan) -> list[Finding]:
-    """Whether alarms reach an operator."""
+    """Check whether alarms reach an operator."""
     if not plan.parameters["OperatorEmail"]:
         return [
             Finding("OperatorEmail is not set: alarms have no recipient", "Name one in samconfig.toml.", "operator")
@@ -204,7 +204,7 @@ def operator_is_confirmed(client: Client, plan: Plan) -> list[Finding]:
 
 
 def sql_replica_is_named(client: Client, plan: Plan) -> list[Finding]:
-    """Whether the secret of database_changes says where the SQL replica is."""
+    """Check whether the secret of database_changes says where the SQL replica is."""
     if not plan.deploys("database_changes"):
         return []
     secret = outputs(client, plan.stack_name)["SqlSecretArn"]

@@ -66,7 +66,7 @@ def _demo(run: Run) -> list[Finding]:
 
 
 def _unexpected(report: dict[str, list[dict[str, str]]], expected: set[str]) -> list[str]:
-    """What failed in a report of `fanout demo`, and is not explained by what was accepted."""
+    """Return what failed in a report of `fanout demo`, and is not explained by what was accepted."""
     use_cases = {each.partition("/")[0] for each in expected}
     deliveries = [each["subscriber"] for each in report["deliveries"] if not each["effect"]]
     others = [each["use_case"] for each in report["checks"] if not each["ok"]]
@@ -78,7 +78,7 @@ def _region(plan: Plan) -> tuple[str, ...]:
 
 
 def _on_aws(check: checks.Check) -> checks.Check:
-    """A check of what the local engine does not have: nothing is found when rehearsing."""
+    """Return a check of what the local engine does not have: nothing is found when rehearsing."""
 
     def checked(client: Client, plan: Plan) -> list[Finding]:
         return [] if plan.is_rehearsal else check(client, plan)

@@ -31,7 +31,7 @@ class Plan:
     """"" when rehearsing: a Region would lead the commands to AWS."""
 
     def deploys(self, use_case: str) -> bool:
-        """Whether the use case is part of the deployment."""
+        """Return whether the use case is part of the deployment."""
         return self.parameters[switchable(self.root)[use_case]] == "true"
 
     @property

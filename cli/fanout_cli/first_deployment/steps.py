@@ -77,7 +77,7 @@ def carry_out(run: Run, steps: Sequence[Step], *, all_at_once: bool) -> None:
 
 
 def _explain(found: Sequence[Finding]) -> tuple[str, str]:
-    """The problem and the next step that an error shows."""
+    """Return the problem and the next step that an error shows."""
     lines = [f"{each.problem}\n  -> {each.next_step}" for each in found]
     names = sorted({each.name for each in found if each.name})
     accept = f"To continue nevertheless, add {' '.join(f'--accept {name}' for name in names)}.\n" if names else ""

@@ -68,7 +68,7 @@ def _arrow(policy: Mapping[str, Any] | None) -> str:
 
 
 def _words(policy: Mapping[str, Any], path: str = "") -> str:
-    """A filter in words: the values of `type` as they stand, other fields by their path."""
+    """Return a filter in words: the values of `type` as they stand, other fields by their path."""
     said = []
     for name, rule in policy.items():
         here = f"{path}{name}"

@@ -120,7 +120,7 @@ def _values(row: dict[str, Any], about: list[dict[str, Any]]) -> list[Any]:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """The names, those numbered that stand there already."""
+    """Return the names, duplicates numbered."""
     given = list(names)
     found: list[str] = []
     for name in given:

@@ -42,7 +42,7 @@ class Prepared:
         return contracts.contract_of(type(self.typed.data)).topic
 
     def again(self) -> "Prepared":
-        """The same, as a new event."""
+        """Return the same, as a new event."""
         new_id = identity.new_id()
         replace = msgspec.structs.replace
         return Prepared(self.where, replace(self.event, id=new_id), replace(self.typed, id=new_id))
@@ -188,7 +188,7 @@ class EventPublisher:
         return ClaimChecks(bucket, topic.use_case) if bucket else None
 
     def _carried(self, prepared: Prepared, topic: Topic) -> Event[Any]:
-        """The event in the form that the publisher takes.
+        """Return the event in the form that the publisher takes.
 
         The data as it was given, so that no field of a newer contract is lost; decoded by its contract only where
         the publisher needs its fields (the group on a FIFO topic, the stub of a claim check).

@@ -123,7 +123,7 @@ class SubscriberControl:
         return str(found["Attributes"]["QueueArn"])
 
     def _mapping(self) -> Mapping[str, Any]:
-        """The function's mapping of its inbox."""
+        """Return the function's mapping of its inbox."""
         pages = self._functions.get_paginator("list_event_source_mappings").paginate(EventSourceArn=self._inbox_arn())
         # By the function's name, for any alias.
         found = [
@@ -184,7 +184,7 @@ class SubscriberControl:
             self._functions.tag_resource(Resource=self._arn(), Tags=tags)
 
     def _remembered(self) -> Mapping[str, str]:
-        """The tags of an earlier pause."""
+        """Return the tags of an earlier pause."""
         tags = self._functions.list_tags(Resource=self._arn()).get("Tags", {})
         return {name: tags[name] for name in (_CONCURRENCY_TAG, _DESTINATION_TAG) if name in tags}
 
@@ -219,7 +219,7 @@ class SubscriberControl:
 
 
 def _direct_qualifier(topology: Topology, subscriber: Subscriber) -> str | None:
-    """The qualifier ("live", "" for none) by which SNS invokes the function; None if it does not."""
+    """Return the qualifier ("live", "" for none) by which SNS invokes the function; None if it does not."""
     for topic in topology.topics_of(subscriber.name):
         for each in topic.subscriptions:
             if each.subscriber == subscriber.name and each.protocol == "lambda":

@@ -81,15 +81,15 @@ class Topology:
         return sorted({topic.use_case for topic in self.topics})
 
     def of_use_case(self, use_case: str) -> list[Subscriber]:
-        """The use case's subscribers, sorted by name."""
+        """Return the use case's subscribers, sorted by name."""
         return [self.subscribers[name] for name in sorted(self.subscribers) if name.split("/")[0] == use_case]
 
     def topic(self, *, name: str | None = None, arn: str | None = None) -> Topic | None:
-        """The deployed topic of this name or ARN."""
+        """Return the deployed topic of this name or ARN."""
         return next((topic for topic in self.topics if topic.arn == arn or topic.name == name), None)
 
     def topics_of(self, subscriber: str) -> list[Topic]:
-        """The topics that a subscriber is subscribed to."""
+        """Return the topics that a subscriber is subscribed to."""
         return [topic for topic in self.topics if any(each.subscriber == subscriber for each in topic.subscriptions)]
 
 
@@ -207,7 +207,7 @@ class _Subscriptions(Sequence[Subscription]):
 
 
 def _subscriber(configuration: Mapping[str, Any]) -> Subscriber | None:
-    """The subscriber that a function is; None if it has another job (a stream's capture, a schedule)."""
+    """Return the subscriber that a function is; None if it has another job (a stream's capture, a schedule)."""
     environment = configuration.get("Environment", {}).get("Variables", {})
     if not environment.get("FANOUT_SUBSCRIBER") or not environment.get("FANOUT_INBOX_URL"):
         return None

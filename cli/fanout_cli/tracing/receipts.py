@@ -127,7 +127,7 @@ class Reader:
 
 
 def _lines(logs: Any, group: str, pattern: str, since: datetime | None) -> Iterator[str]:
-    """The group's lines that match, oldest first, each once.
+    """Yield the group's lines that match, oldest first, each once.
 
     After a full page without a token the next request starts at its last timestamp: the local engine gives no tokens.
     """

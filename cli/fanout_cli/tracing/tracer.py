@@ -34,7 +34,7 @@ class Delivery:
     reason: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The delivery as `fanout trace --json` shows it."""
+        """Return the delivery as `fanout trace --json` shows it."""
         return {
             "subscriber": self.subscriber,
             "outcome": self.outcome,
@@ -65,7 +65,7 @@ class Trace:
         return bool(self.deliveries) and all(each.outcome in GOOD for each in self.deliveries)
 
     def to_json(self) -> dict[str, Any]:
-        """The trace as `fanout trace --json` shows it."""
+        """Return the trace as `fanout trace --json` shows it."""
         return {
             "event_id": self.event_id,
             "type": self.type,
@@ -135,7 +135,7 @@ class Tracer:
             time.sleep(min(_POLL_SECONDS, left))
 
     def raw_only(self) -> list[str]:
-        """The use cases none of whose function subscribers sees SNS's MessageId."""
+        """Return the use cases in which no function receives SNS's MessageId."""
         return [
             topic.use_case
             for topic in self._topology.topics
@@ -158,7 +158,7 @@ class Tracer:
         )
 
     def _topic(self, history: EventHistory) -> Topic | None:
-        """The topic the event was published to: as journalled, else by its contract, else by who received it."""
+        """Return the topic the event was published to: by the journal, else by its contract, else by its receivers."""
         if history.published:
             return self._topology.topic(arn=history.published.topic)
         received = [topic for name in history.receivers for topic in self._topology.topics_of(name)]

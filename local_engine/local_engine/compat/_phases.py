@@ -9,5 +9,5 @@ stopping = threading.Event()
 
 
 def working() -> bool:
-    """Whether functions may be started."""
+    """Return whether functions may be started."""
     return started.is_set() and not stopping.is_set()

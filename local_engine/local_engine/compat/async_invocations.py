@@ -85,7 +85,7 @@ def resume() -> None:
 
 
 def _accept(function: dict[str, Any], event: Any) -> None:
-    """What the engine calls for Invoke with type Event, rules, schedules and notifications."""
+    """Accept an asynchronous invocation: Invoke with type Event, rules, schedules and notifications."""
     config = function.get("config") or function
     invoke(config["FunctionArn"], event)
 
@@ -151,7 +151,7 @@ def _attempt(invocation: Invocation) -> float | None:
 
 
 def _settings(function: str) -> dict[str, Any]:
-    """The event invoke configuration of exactly the qualifier that was addressed."""
+    """Return the event invoke configuration of exactly the qualifier that was addressed."""
     base, _, _ = lambda_svc._get_base_func_record_for_ref(function)
     _, qualifier = lambda_svc._lambda_function_name_and_qualifier_from_arn(function)
     names = (qualifier,) if qualifier else ("", "$LATEST")

@@ -46,7 +46,7 @@ def apply() -> None:
 
 
 def _from_folder(key: dict[str, Any]) -> str:
-    """A partition key as an expression: what stands in the path of the line's file."""
+    """Return a partition key as an expression: its value in the path of the line's file."""
     pattern = _text(f".*/{re.escape(key['Name'])}=([^/]*)/.*")
     return f'CAST(regexp_extract({_FILE}, {pattern}, 1) AS {athena._duckdb_type(key)}) AS "{key["Name"]}"'
 

@@ -63,7 +63,7 @@ def _resources(request: dict[str, Any]) -> list[str]:
 
 
 def _identity(address: str) -> str:
-    """The identity of an address: itself, or the nearest of its domains that is an identity."""
+    """Return the identity of an address: itself, or the nearest of its domains that is an identity."""
     domain = address.rpartition("@")[2]
     candidates = [address, *ses._domain_and_parents(domain)]
     known = (name for name in candidates if name in ses._identities or name in ses_v2._identities)

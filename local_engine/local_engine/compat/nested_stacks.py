@@ -149,7 +149,7 @@ def _child_name(parent_name: str, logical_id: str) -> str:
 
 
 def _request(name: str, properties: Properties, parent_name: str) -> Request:
-    """The parameters of CreateStack and UpdateStack in the form of the Query protocol."""
+    """Return the parameters of CreateStack and UpdateStack in the form of the Query protocol."""
     if not properties.get("TemplateURL"):
         raise NestedStackError("AWS::CloudFormation::Stack needs a TemplateURL.")
     request = {"StackName": [name], "TemplateURL": [str(properties["TemplateURL"])], "Tags": [""]}
@@ -193,7 +193,7 @@ def _outputs(stack: Stack) -> Properties:
 
 
 def _first_failure(stack: Stack) -> str:
-    """The event that made the last operation of a stack fail, in words."""
+    """Return the event that made the last operation of a stack fail, in words."""
     events: list[dict[str, str]] = cloudformation._stack_events.get(stack["StackId"], [])
     began = max(
         (

@@ -38,7 +38,7 @@ def _policy(document: str) -> Any:
 
 @lru_cache(maxsize=8)  # the subscriptions of a topic filter the same message, one after the other
 def _body(text: str) -> PartialBody | None:
-    """The body, None if it is not a JSON object: then no filter matches it."""
+    """Return the body, None if it is not a JSON object: then no filter matches it."""
     try:
         body = json.loads(text)
     except ValueError:

@@ -65,7 +65,7 @@ def _poll() -> bool:
 
 
 def _table(mapping: Mapping) -> str | None:
-    """The name of the table whose present stream the mapping reads."""
+    """Return the name of the table whose present stream the mapping reads."""
     try:
         source = parse_arn(mapping.get("EventSourceArn", ""))
     except ArnParseError:
@@ -134,7 +134,7 @@ def _run(mapping: Mapping, function: dict[str, Any], position: int, batch: list[
 
 
 def _done(mapping: Mapping, result: dict[str, Any], batch: list[Record]) -> int:
-    """How many of the batch's records are done with: all before the first that the function wants again."""
+    """Return how many of the batch's records are handled: all before the first that failed."""
     if result.get("error"):
         return 0
     if "ReportBatchItemFailures" not in (mapping.get("FunctionResponseTypes") or []):

@@ -35,7 +35,7 @@ def apply() -> None:
 
 
 def _drain(worker: "lambda_runtime.Worker", *_waits: float, hard_cap: float = 0.25) -> str:
-    """What the worker printed until the marker; a worker that died has none and is read to the cap."""
+    """Return what the worker printed until the marker; a worker that died has none and is read to the cap."""
     lines: list[str] = []
     lives = worker._proc is not None and worker._proc.poll() is None
     deadline = time.monotonic() + (_PATIENCE_SECONDS if lives else hard_cap)

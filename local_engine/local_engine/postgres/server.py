@@ -70,7 +70,7 @@ def start(state: Path) -> str:
 
 
 def running(state: Path) -> bool:
-    """Whether the state folder's server runs."""
+    """Return whether the state folder's server runs."""
     return _port(_Places(state / "postgres")) is not None
 
 
@@ -163,7 +163,7 @@ def _ended_uncollected(places: _Places) -> bool:
 
 
 def _is_ending(places: _Places) -> bool:
-    """Whether the process that the server's file names is there without a command line, as one that ends is."""
+    """Return whether the process that the server's file names is there without a command line, as one that ends is."""
     try:
         return psutil.Process(_pid(places)).cmdline() == []
     except psutil.ZombieProcess:
@@ -192,7 +192,7 @@ def _end(places: _Places, process: psutil.Process) -> None:
 
 
 def _process(places: _Places) -> psutil.Process | None:
-    """The running server's process: the one its own file names, if that is still a server on this folder."""
+    """Return the running server's process: the one its own file names, if that is still a server on this folder."""
     try:
         process = psutil.Process(_pid(places))
         return process if str(places.data) in process.cmdline() else None
@@ -205,7 +205,7 @@ def _pid(places: _Places) -> int:
 
 
 def _port(places: _Places) -> int | None:
-    """The port of the running server; the fourth line of its own file."""
+    """Return the port of the running server; the fourth line of its own file."""
     if _process(places) is None:
         return None
     return int((places.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[3])

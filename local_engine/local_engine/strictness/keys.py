@@ -69,7 +69,7 @@ def _principals(statement: Data) -> list[str]:
 
 
 def _require_principal(principal: str) -> None:
-    """A role or user of the account exists; other accounts are not known here."""
+    """Refuse a role or user of the account that does not exist; other accounts are not checked."""
     kind, _, name = principal.rpartition(":")[2].partition("/")
     store = {"role": iam._roles, "user": iam._users}.get(kind)
     if f"::{get_account_id()}:" in principal and store is not None and name.rpartition("/")[2] not in store:

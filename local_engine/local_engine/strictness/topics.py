@@ -77,7 +77,7 @@ def apply() -> None:
 
 
 def _name_errors_as_aws_does() -> None:
-    """The code that clients see is InvalidParameter; InvalidParameterException is the name of its class in SDKs."""
+    """Return the code InvalidParameter to clients; InvalidParameterException is the name of its class in SDKs."""
     original = sns._error
 
     def error(code: str, message: str, status: int) -> Any:
@@ -171,7 +171,7 @@ def _validate_policy(document: Any, topic: str) -> None:
 
 
 def _covers(resource: str, topic: str) -> bool:
-    """Whether a statement's resource is the topic itself; one with a wildcard may be."""
+    """Return whether a statement's resource is the topic itself; one with a wildcard may be."""
     return resource == topic or "*" in resource or "?" in resource
 
 
@@ -390,7 +390,7 @@ def _validate_deployed_policy(properties: Data) -> None:
 
 
 def _entries(params: Data, key: str) -> dict[str, str]:
-    """The map that a request of the query protocol holds as KEY.entry.N.key and KEY.entry.N.value."""
+    """Return the map that a request of the query protocol holds as KEY.entry.N.key and KEY.entry.N.value."""
     found = {}
     number = 1
     while name := sns._p(params, f"{key}.entry.{number}.key"):
@@ -400,7 +400,7 @@ def _entries(params: Data, key: str) -> dict[str, str]:
 
 
 def _object(document: Any) -> Data | None:
-    """The JSON object that an attribute holds, None if it holds none."""
+    """Return the JSON object that an attribute holds, None if it holds none."""
     try:
         found = json.loads(document) if isinstance(document, str) else document
     except ValueError:
