@@ -23,11 +23,10 @@ from local_engine.errors import EngineError
 # Loading every command costs a second of CPU: `fanout --help` shows this table, and a command line loads one module.
 SUMMARIES: Mapping[str, str] = {
     "up": "Start the local engine if needed, build the application and deploy it there.",
-    "down": "Stop the local engine of this checkout. What it holds is kept, and there again after the next "
-    "`fanout up`.",
-    "status": "Show the engine, the deployed use cases, and which subscribers are paused, and how many "
-    "messages wait in each inbox and dead-letter queue.",
-    "env": "Print the exports that lead the AWS CLI, boto3 and SAM to the local engine.",
+    "down": "Stop the local engine of this checkout. Its data is kept for the next `fanout up`.",
+    "status": "Show the engine, the deployed use cases, the paused subscribers, and the number of messages in each "
+    "inbox and dead-letter queue.",
+    "env": "Print the exports that point the AWS CLI, boto3 and SAM to the local engine.",
     "publish": "Publish events to the topic of a use case.",
     "trace": "Show the outcome of an event, one line per subscriber.",
     "pause": "Pause a subscriber: its events wait in its inbox until `fanout resume`. No other subscriber is affected.",

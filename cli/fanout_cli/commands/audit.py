@@ -21,8 +21,8 @@ _VERIFY = help_text(
     "fanout audit verify --tenant acme",
     "fanout audit verify --tenant acme --passes-through 334:6c1f...e09b --json",
     more="Names the first entry that was altered, is missing, was added or stands in another place, delete markers and "
-    "later versions of documents included. What is printed at the end, the last entry and its hash, is worth keeping "
-    "elsewhere: given to --passes-through, it also shows that the chain was not rewritten. "
+    "later versions of documents included. Keep the last entry and its hash, printed at the end, elsewhere: "
+    "with them as --passes-through, a later verification shows that the chain was not rewritten. "
     "Exit code 1 if anything is not as it was recorded.",
 )
 _HEAD = re.compile(r"^(?P<sequence>[1-9]\d{0,18}):(?P<hash>[0-9a-f]{64})$")

@@ -13,7 +13,7 @@ from local_engine import process
 from local_engine.postgres import server
 
 HELP = help_text(
-    "Stop the local engine of this checkout. What it holds is kept, and there again after the next `fanout up`.",
+    "Stop the local engine of this checkout. Its data is kept for the next `fanout up`.",
     "fanout down",
     "fanout down --purge",
 )
@@ -21,7 +21,7 @@ HELP = help_text(
 
 def run(
     *,
-    purge: Annotated[bool, typer.Option("--purge", help="Delete everything the engine holds as well.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Also delete the engine's data.")] = False,
     json_output: Json = False,
 ) -> None:
     """Stop the engine; with --purge delete its state. Exit code 0 also if no engine was running."""

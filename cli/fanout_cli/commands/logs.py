@@ -16,7 +16,7 @@ from fanout_cli.times import parse_time_option
 app = typer.Typer(help="Read the archive of application_logs.", no_args_is_help=True)
 
 _READ = help_text(
-    "Print archived log entries, by time, each once however often it was archived.",
+    "Print archived log entries, by time; one that was archived several times is printed once.",
     "fanout logs read --service checkout --from 2h",
     "fanout logs read --from 2026-11-22T08:00:00Z --to 2026-11-22T09:00:00Z --json",
     more="A time is RFC 3339 (UTC unless it names a zone), a date, or how long ago: 90s, 15m, 2h, 7d, 1w. "

@@ -18,8 +18,8 @@ HELP = help_text(
     "fanout publish team_events events/team_events/valid/ordinary.json --count 3 --json",
     'echo \'{"text": "Lunch at noon", "author": "maya"}\' | fanout publish team_events - --type team.message.posted.v1',
     more="FILE holds one JSON event, a list of events, or one event per line; - reads standard input. "
-    "Every event is checked against its contract first: one bad event, and nothing is published. "
-    "Exit code 1 if SNS did not take one of them; the others are out, and each is accounted for.",
+    "Every event is checked against its contract first: if one is invalid, nothing is published. "
+    "Exit code 1 if SNS refused an event; it is named, and the others are published.",
 )
 
 

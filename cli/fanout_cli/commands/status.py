@@ -13,11 +13,11 @@ from fanout_cli.stack.target import Target, resolve
 from fanout_cli.stack.topology import Subscriber, Topology
 
 HELP = help_text(
-    "Show the engine, the deployed use cases, and which subscribers are paused, and how many messages wait "
-    "in each inbox and dead-letter queue.",
+    "Show the engine, the deployed use cases, the paused subscribers, and the number of messages in each inbox "
+    "and dead-letter queue.",
     "fanout status",
     "fanout status --stack-name fanout-prod --profile production",
-    more="Exit code 1 when no engine runs or nothing is deployed.",
+    more="Exit code 1 if no engine runs or nothing is deployed.",
 )
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 

@@ -19,7 +19,7 @@ from fanout_cli.dead_letters.queue import DeadLetterQueue
 from fanout_cli.times import parse_time
 
 # Another consumer holds messages for moments only; after this time the result is what was seen.
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 _AGAIN_SECONDS = 0.2
 
 # The attributes that the runtime adds to a dead letter.
@@ -98,7 +98,7 @@ def peek(sqs: Any, queue_url: str, *, briefly: bool = False) -> Peek:
     A queue that SQS counts as empty is skipped. briefly: stop when SQS's count is reached. Being certain that there is
     nothing else takes seconds, too long for a caller that polls all queues.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     queue = DeadLetterQueue(sqs, queue_url)
     while queue.depth().total:
         with queue.scan() as scan:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from fanout_cli.dead_letters.dead_letter import PATIENCE_SECONDS, DeadLetter, read
+from fanout_cli.dead_letters.dead_letter import TIMEOUT_SECONDS, DeadLetter, read
 from fanout_cli.dead_letters.queue import DeadLetterQueue, Depth
 from fanout_cli.errors import UsageError
 
@@ -63,7 +63,7 @@ def select(
     bodies: whether to keep their bodies. without: ids of messages to skip. on_seen: called with the number of messages
     seen and expected. Raises what SQS raises.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         dead_letters = []
         with queue.scan() as scan:

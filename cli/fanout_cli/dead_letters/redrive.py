@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from fanout.delivery import CARRIED, Carried, of_failed_invocation
-from fanout_cli.dead_letters.dead_letter import PATIENCE_SECONDS, RUNTIME_ATTRIBUTES, DeadLetter, Origin, read
+from fanout_cli.dead_letters.dead_letter import RUNTIME_ATTRIBUTES, TIMEOUT_SECONDS, DeadLetter, Origin, read
 from fanout_cli.dead_letters.queue import BATCH, DeadLetterQueue, Message
 
 _AGAIN_SECONDS = 0.2
@@ -96,7 +96,7 @@ def apply_action(
     Raises what SQS raises; the messages without a result are then still in the queue.
     """
     remaining = set(chosen)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while remaining:
         before = len(remaining)
         with queue.scan(briefly=everything) as scan:
@@ -114,7 +114,7 @@ def apply_action(
                 if not remaining:
                     break
         if len(remaining) < before:
-            deadline = time.monotonic() + PATIENCE_SECONDS
+            deadline = time.monotonic() + TIMEOUT_SECONDS
         elif time.monotonic() > deadline:
             break
         else:

@@ -22,7 +22,7 @@ from fanout_cli.tracing.tracer import FINAL, Delivery, Trace, Tracer
 from local_engine.filter_policy import PartialBody, admits
 
 # The time all deliveries together may take; a cold engine needs a fraction of it.
-_PATIENCE_SECONDS = 90.0
+_TIMEOUT_SECONDS = 90.0
 _POLL_SECONDS = 0.2
 # A receipt is written after its effect, but stores like S3 through Firehose follow on their own time.
 _EFFECT_SECONDS = 5.0
@@ -172,7 +172,7 @@ def _wait(tracer: Tracer, expected: Sequence[Expected], started: datetime) -> di
     """Trace until every expected delivery is final or time is up; return them by event id and subscriber."""
     wanted = {(each.event["id"], each.subscriber) for each in expected}
     ids = sorted({event_id for event_id, _ in wanted})
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     with step(f"Waiting for {len(wanted)} receipts") as progress:
         while True:
             found = _by_subscriber(tracer.trace_all(ids, started - _SLACK))

@@ -10,7 +10,7 @@ from fanout_cli.demo.definition import Check
 from fanout_cli.publishing.event_publisher import SOURCE
 from fanout_cli.stack.topology import Subscription, Topic, Topology
 
-_PATIENCE_SECONDS = 15.0
+_TIMEOUT_SECONDS = 15.0
 _TYPE = "fanout.demo.unrouted.v1"
 
 
@@ -36,7 +36,7 @@ def _check(client: Callable[[str], Any], topic: Topic, subscription: Subscriptio
 
 def _take(sqs: Any, url: str, event_id: Any) -> bool:
     """Wait for our event, take it out, and leave everything else where and as it was."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     others: list[str] = []
     try:
         while time.monotonic() < deadline:

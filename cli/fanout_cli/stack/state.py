@@ -12,7 +12,7 @@ from fanout_cli.errors import UserError
 # `make setup` creates it; it is separate from .venv because SAM CLI and ministack pin different botocores.
 ENGINE_ENVIRONMENT = Path(__file__).resolve().parents[3] / ".fanout" / "engine-venv"
 # What makes a folder a checkout of a fan-out application: the layer is in every one, however it was forked.
-_MARKER = Path("layers", "common", "fanout")
+_LAYER = Path("layers", "common", "fanout")
 
 
 def checkout() -> Path:
@@ -22,10 +22,10 @@ def checkout() -> Path:
     """
     here = Path.cwd()
     for folder in (here, *here.parents, *Path(__file__).resolve().parents):
-        if (folder / _MARKER).is_dir():
+        if (folder / _LAYER).is_dir():
             return folder
     raise UserError(
-        f"{here} is not in a fanout checkout (no parent folder has {_MARKER})",
+        f"{here} is not in a fanout checkout (no parent folder has {_LAYER})",
         "Change into the checkout and run the command again.",
     )
 

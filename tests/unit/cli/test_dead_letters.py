@@ -73,7 +73,7 @@ def test_a_brief_peek_ends_at_the_count_of_sqs(sqs: Any, queue: str, monkeypatch
 def test_a_message_held_by_another_consumer_makes_the_peek_incomplete(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letter, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(dead_letter, "TIMEOUT_SECONDS", 0.1)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"held"}')
     sqs.receive_message(QueueUrl=queue, VisibilityTimeout=600)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"free"}')

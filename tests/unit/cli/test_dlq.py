@@ -39,7 +39,7 @@ def deployed(application: Application, monkeypatch: pytest.MonkeyPatch, run: Run
 
     monkeypatch.setattr(dlq, "resolve", lambda *_: Deployed("fanout", None, None))  # type: ignore[arg-type]
     for module in (dead_letter, filters, redrive):
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
+        monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.1)
     return application
 
 

@@ -65,7 +65,7 @@ class DeadLetters:
 @pytest.fixture
 def dead_letters(cloud: None, monkeypatch: pytest.MonkeyPatch) -> DeadLetters:
     for module in (dead_letter, filters, redrive):
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1, raising=True)
+        monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.1, raising=True)
     return DeadLetters()
 
 
