@@ -136,11 +136,12 @@ class Tracer:
 
     def raw_only(self) -> list[str]:
         """Return the use cases in which no function receives SNS's MessageId."""
-        return [
+        raw = (
             topic.use_case
             for topic in self._topology.topics
             if all(each.raw for each in topic.subscriptions if each.subscriber)
-        ]
+        )
+        return list(dict.fromkeys(raw))  # a use case may have several topics
 
     def _published(self, key: str) -> list[Published]:
         found = self._journal.find(key) if self._journal else []
