@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from fanout_wiring._contracts import Contract, admits, literals, read, search
-from fanout_wiring._filter_grammar import InvalidFilterPolicyError, validate
 from fanout_wiring._graph import TOPIC, Graph, Subscription
 from fanout_wiring._parameters import is_open
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._values import as_dict, as_list
+from local_engine.filter_grammar import InvalidFilterPolicyError, validate
 
 _Leaf = tuple[tuple[str, ...], list[Any]]
 

@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from fanout.event import Event
 from fanout.publisher import Failed, Publisher, PublishError
+from fanout_cli.stack.state import ENGINE_ENVIRONMENT
 from local_engine import process
 from tests.chaos.proxy import Proxy, proxy
 from tests.integration.application import Application
@@ -43,7 +44,7 @@ class Deployment:
     def restart_engine(self) -> None:
         """Stop the engine and start it: what waits, waits on."""
         process.stop(self.application.state)
-        process.start(self.application.state)
+        process.start(self.application.state, environment=ENGINE_ENVIRONMENT)
 
     def publish(self, topic: str, events: Sequence[Event[Any]], *, through_proxy: bool = True) -> None:
         """Publish as a producer must: events that were not accepted are published again, with the same id."""

@@ -16,6 +16,7 @@ import boto3
 from fanout.dynamodb import from_item
 from fanout.event import Event
 from fanout.publisher import Published, Publisher
+from fanout_cli.stack.state import ENGINE_ENVIRONMENT
 from fanout_cli.stack.topology import Subscriber, Topology, discover
 from fanout_cli.tracing.receipts import Entry, Reader
 from fanout_cli.tracing.tracer import Tracer
@@ -88,7 +89,7 @@ class Application:
 
     def start_engine(self) -> None:
         """Start the engine with nothing on it."""
-        process.start(self.state, 0)
+        process.start(self.state, 0, environment=ENGINE_ENVIRONMENT)
 
     def fresh(self) -> "Application":
         """The same application, as it is deployed now."""

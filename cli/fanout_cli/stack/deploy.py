@@ -18,9 +18,9 @@ from fanout_cli.errors import UserError
 from fanout_cli.names import require_use_case
 from fanout_cli.output import Step, note, step
 from fanout_cli.stack import environment
+from fanout_cli.stack.state import ENGINE_ENVIRONMENT
 from fanout_cli.stack.topology import Subscriber
 from local_engine import sam_cli, stacks
-from local_engine.paths import ENVIRONMENT
 from local_engine.process import Engine
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
@@ -81,7 +81,7 @@ def sam() -> Path:
 
 def engine_runtime() -> str:
     """Return the Lambda runtime that the engine's functions run on: its own interpreter's. Raises UserError."""
-    python = ENVIRONMENT / "bin" / "python"
+    python = ENGINE_ENVIRONMENT / "bin" / "python"
     try:
         answer = subprocess.run(
             [str(python), "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
@@ -91,13 +91,13 @@ def engine_runtime() -> str:
         )
     except (OSError, subprocess.CalledProcessError):
         raise UserError(
-            f"the engine's environment is missing or broken ({ENVIRONMENT})", "Make it: make setup"
+            f"the engine's environment is missing or broken ({ENGINE_ENVIRONMENT})", "Create it: make setup"
         ) from None
     version = answer.stdout.strip()
     if version not in _RUNTIMES:
         raise UserError(
             f"the engine runs on Python {version}, and Lambda has no such runtime (it has {', '.join(_RUNTIMES)})",
-            "Make the environments anew with one of them: make clean && make setup PYTHON=python3.13",
+            "Create the environments with one of them: make clean && make setup PYTHON=python3.13",
         )
     return f"python{version}"
 
@@ -166,7 +166,7 @@ def fingerprint(root: Path) -> str:
 
 
 def changed(root: Path, state: Path) -> bool:
-    """Whether the checkout differs from what was last deployed from it; False if nobody knows (sam was run by hand)."""
+    """Return whether the checkout differs from what was deployed last; False if unknown (sam was run by hand)."""
     try:
         deployed = (state / _DEPLOYED).read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -55,12 +55,11 @@ def call(webhook: Webhook, document: Any, *, is_repeatable: bool) -> http.Answer
         raise
     if answer.is_success:
         return answer
-    answered = f"the webhook answers {answer.status}: {_without_secrets(answer.excerpt, webhook)}"
-    if answer.status == 429:
-        raise Retry(f"throttled: {answered}", after=answer.retry_after)
-    if answer.status >= 500:
-        raise Retry(f"failed: {answered}", after=answer.retry_after)
-    raise Reject("refused", answered)
+    excerpt = _without_secrets(answer.excerpt, webhook)
+    if answer.status < 500 and answer.status != 429:
+        raise Reject("refused", f"the webhook answers {answer.status}: {excerpt}")
+    reason = "throttled" if answer.status == 429 else "failed"
+    raise Retry(f"{reason}: the webhook answers {answer.status}: {excerpt}", after=answer.retry_after)
 
 
 def _without_secrets(text: str, webhook: Webhook) -> str:

@@ -83,7 +83,7 @@ def test_a_failed_deployment_shows_the_end_of_its_output_and_where_the_rest_is(r
 
 def test_a_change_of_anything_that_is_deployed_is_noticed(root: Path, sam: Path) -> None:
     state = root.parent / "state"
-    assert not deploy.changed(root, state), "deployed by hand: nobody knows"
+    assert not deploy.changed(root, state), "deployed by hand: unknown"
     run(root, ["team_events"])
     assert not deploy.changed(root, state)
     (root / "README.md").write_text("not deployed")
