@@ -38,7 +38,7 @@ def run(
     if purge:
         for name in ("aws", "logs", "stacks"):
             shutil.rmtree(state / name, ignore_errors=True)
-        for file in (*state.glob("published*.jsonl"), state / "deployed.sha256"):
+        for file in (*state.glob("published*.jsonl"), state / "deployed.json"):
             file.unlink(missing_ok=True)
     if json_output:
         emit_json({"stopped": stopped, "purged": purge})

@@ -153,7 +153,7 @@ def test_purge_leaves_nothing_of_the_engine_behind(run: Run, tmp_path: Path) -> 
     (state / "sam-local").mkdir()
     (state / "sam-local" / "endpoint.json").write_text("{}")
     (state / "published.jsonl").write_text("{}\n")
-    (state / "deployed.sha256").write_text("x")
+    (state / "deployed.json").write_text("x")
     assert run("down", "--purge").exit_code == 0
     assert [path.name for path in state.iterdir() if path.name != "engine.lock"] == []
 
