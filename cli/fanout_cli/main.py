@@ -25,12 +25,12 @@ SUMMARIES: Mapping[str, str] = {
     "up": "Start the local engine if needed, build the application and deploy it there.",
     "down": "Stop the local engine of this checkout. Its data is kept for the next `fanout up`.",
     "status": "Show the engine, the deployed use cases, the paused subscribers, and the number of messages in each "
-    "inbox and dead-letter queue.",
+    "queue and dead-letter queue.",
     "env": "Print the exports that point the AWS CLI, boto3 and SAM to the local engine.",
     "publish": "Publish events to the topic of a use case.",
     "trace": "Show the outcome of an event, one line per subscriber.",
-    "pause": "Pause a subscriber: its events wait in its inbox until `fanout resume`. No other subscriber is affected.",
-    "resume": "Resume a paused subscriber: it handles the events that wait in its inbox.",
+    "pause": "Pause a subscriber: its events wait in its queue until `fanout resume`. No other subscriber is affected.",
+    "resume": "Resume a paused subscriber: it handles the events that wait in its queue.",
     "demo": "Publish every ordinary sample and check every effect in its store.",
     "first-deployment": "Deploy to an AWS account for the first time: check the account, build, deploy, check the "
     "result.",

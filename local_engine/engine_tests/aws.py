@@ -92,7 +92,7 @@ class Aws:
             self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
         return url, arn
 
-    def inbox(self, topic: str, **attributes: str) -> tuple[str, str]:
+    def topic_queue(self, topic: str, **attributes: str) -> tuple[str, str]:
         """URL and ARN of a new queue that a topic may send to."""
         return self.queue(
             policy={

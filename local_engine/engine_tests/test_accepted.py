@@ -44,10 +44,10 @@ def test_a_topic_encrypted_with_a_key_of_ours_delivers(aws: Aws) -> None:
     resources = aws.resources(aws.deploy(template))
     attributes = aws.sns.get_topic_attributes(TopicArn=resources["Topic"])["Attributes"]
     assert attributes["KmsMasterKeyId"] == resources["Key"]
-    inbox, inbox_arn = aws.inbox(resources["Topic"])
-    aws.subscribe(resources["Topic"], "sqs", inbox_arn, RawMessageDelivery="true")
+    queue, queue_arn = aws.topic_queue(resources["Topic"])
+    aws.subscribe(resources["Topic"], "sqs", queue_arn, RawMessageDelivery="true")
     aws.sns.publish(TopicArn=resources["Topic"], Message="hello")
-    assert aws.receive(inbox)["Body"] == "hello"
+    assert aws.receive(queue)["Body"] == "hello"
 
 
 def test_a_queue_keeps_its_encryption_and_policies(aws: Aws) -> None:

@@ -181,7 +181,7 @@ ATTRIBUTES: dict[str, tuple[Json, list[Attributes], list[Attributes]]] = {
 def delivered(aws: Aws, policy: Json, scope: str, messages: list[Json]) -> list[str]:
     """Publish messages to a topic with one subscription and return the bodies of those that it lets through."""
     topic = aws.topic()
-    url, arn = aws.inbox(topic)
+    url, arn = aws.topic_queue(topic)
     settings = {"FilterPolicy": json.dumps(policy), "FilterPolicyScope": scope, "RawMessageDelivery": "true"}
     aws.subscribe(topic, "sqs", arn, **settings)
     for message in messages:

@@ -164,7 +164,7 @@ def test_what_the_role_may_not_put_or_no_stream_takes_is_a_dead_letter(aws: Aws)
     for may_put, gone in ((False, False), (True, True)):
         stream = Stream(aws, Prefix="events/")
         topic = subscribed(aws, stream, may_put=may_put, RawMessageDelivery="true")
-        url, arn = aws.inbox(topic)
+        url, arn = aws.topic_queue(topic)
         (subscription,) = aws.sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         aws.sns.set_subscription_attributes(
             SubscriptionArn=subscription["SubscriptionArn"],

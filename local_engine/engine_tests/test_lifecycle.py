@@ -224,9 +224,9 @@ def test_the_users_credentials_do_not_reach_the_engine(state: Path, monkeypatch:
 def test_a_stop_and_a_start_lose_nothing(state: Path) -> None:
     account = Aws(process.start(state, 0))
     topic = account.topic()
-    inbox, inbox_arn = account.inbox(topic)
-    subscription = account.subscribe(topic, "sqs", inbox_arn, FilterPolicy='{"k": ["v"]}')
-    account.sqs.send_message(QueueUrl=inbox, MessageBody="kept")
+    queue, queue_arn = account.topic_queue(topic)
+    subscription = account.subscribe(topic, "sqs", queue_arn, FilterPolicy='{"k": ["v"]}')
+    account.sqs.send_message(QueueUrl=queue, MessageBody="kept")
     account.dynamodb.create_table(
         TableName="kept",
         BillingMode="PAY_PER_REQUEST",
@@ -253,7 +253,7 @@ def test_a_stop_and_a_start_lose_nothing(state: Path) -> None:
     process.stop(state)
     account = Aws(process.start(state))
 
-    assert account.receive(inbox)["Body"] == "kept"
+    assert account.receive(queue)["Body"] == "kept"
     attributes = account.sns.get_subscription_attributes(SubscriptionArn=subscription)["Attributes"]
     assert attributes["FilterPolicy"] == '{"k": ["v"]}'
     item = account.dynamodb.get_item(TableName="kept", Key={"pk": {"S": "1"}})["Item"]

@@ -60,9 +60,9 @@ def events_to_a_queue(aws: Aws) -> dict[str, str]:
         }
     }
     resources = aws.resources(aws.deploy(template))
-    inbox, inbox_arn = aws.inbox(resources["Topic"])
-    aws.subscribe(resources["Topic"], "sqs", inbox_arn, RawMessageDelivery="true")
-    return {"set": resources["Set"], "inbox": inbox}
+    queue, queue_arn = aws.topic_queue(resources["Topic"])
+    aws.subscribe(resources["Topic"], "sqs", queue_arn, RawMessageDelivery="true")
+    return {"set": resources["Set"], "queue": queue}
 
 
 def send(aws: Aws, recipient: str, configuration_set: str) -> str:
@@ -93,7 +93,7 @@ def test_the_simulator_bounces_and_complains(
     aws: Aws, mail: dict[str, str], recipient: str, kind: str, whom: tuple[str, str]
 ) -> None:
     message_id = send(aws, recipient, mail["set"])
-    event = json.loads(aws.receive(mail["inbox"])["Body"])
+    event = json.loads(aws.receive(mail["queue"])["Body"])
     assert event["eventType"] == kind
     assert event["mail"]["messageId"] == message_id
     assert event["mail"]["tags"]["ses:configuration-set"] == [mail["set"]]
@@ -104,7 +104,7 @@ def test_an_ordinary_mail_is_in_the_outbox_and_makes_no_bounce(aws: Aws, mail: d
     message_id = send(aws, "ana@example.com", mail["set"])
     outbox = [one for mails in aws.get("/_ministack/ses/messages")["messages"].values() for one in mails]
     assert [one["To"] for one in outbox if one["MessageId"] == message_id] == [["ana@example.com"]]
-    assert aws.depth(mail["inbox"]) == 0
+    assert aws.depth(mail["queue"]) == 0
 
 
 def test_a_missing_configuration_set_is_refused(aws: Aws, mail: dict[str, str]) -> None:
@@ -189,7 +189,7 @@ def test_upstream_still_publishes_no_events(upstream: Aws) -> None:
     mail = events_to_a_queue(upstream)
     send(upstream, "bounce@simulator.amazonses.com", mail["set"])
     send(upstream, "ana@example.com", "no-such-set")  # accepted, too
-    assert upstream.depth(mail["inbox"]) == 0
+    assert upstream.depth(mail["queue"]) == 0
 
 
 @pytest.fixture

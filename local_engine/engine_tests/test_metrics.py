@@ -62,8 +62,8 @@ def state(aws: Aws, name: str) -> str:
 def announcements(aws: Aws) -> tuple[str, str]:
     """A topic that CloudWatch may publish to, and the URL of a queue that gets what is published there."""
     topic = aws.topic()
-    inbox, inbox_arn = aws.inbox(topic)
-    aws.subscribe(topic, "sqs", inbox_arn, RawMessageDelivery="true")
+    queue, queue_arn = aws.topic_queue(topic)
+    aws.subscribe(topic, "sqs", queue_arn, RawMessageDelivery="true")
     aws.sns.set_topic_attributes(
         TopicArn=topic,
         AttributeName="Policy",
@@ -80,17 +80,17 @@ def announcements(aws: Aws) -> tuple[str, str]:
             }
         ),
     )
-    return topic, inbox
+    return topic, queue
 
 
 def test_an_alarm_fires_for_its_own_queue_only_and_notifies_its_topic(aws: Aws) -> None:
     full, _ = aws.queue()
     empty, _ = aws.queue()
-    topic, inbox = announcements(aws)
+    topic, queue = announcements(aws)
     fires = alarm(aws, full.rsplit("/", 1)[-1], topic=topic, TreatMissingData="notBreaching")
     silent = alarm(aws, empty.rsplit("/", 1)[-1], topic=topic, TreatMissingData="notBreaching")
     aws.sqs.send_message(QueueUrl=full, MessageBody="x")
-    message = json.loads(aws.receive(inbox)["Body"])
+    message = json.loads(aws.receive(queue)["Body"])
     assert (message["AlarmName"], message["NewStateValue"]) == (fires, "ALARM")
     assert state(aws, silent) == "OK"
     assert message["AlarmArn"] == f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{fires}"
@@ -108,7 +108,7 @@ def query(queue: str, metric: str = "MAX(ApproximateNumberOfMessagesVisible)") -
 def test_an_alarm_on_a_query_fires_for_the_queue_that_it_names_and_notifies_with_the_query(aws: Aws) -> None:
     full, _ = aws.queue()
     empty, _ = aws.queue()
-    topic, inbox = announcements(aws)
+    topic, queue = announcements(aws)
     names = {}
     for url in (full, empty):
         names[url] = aws.name("alarm")
@@ -125,7 +125,7 @@ def test_an_alarm_on_a_query_fires_for_the_queue_that_it_names_and_notifies_with
     aws.sqs.send_message(QueueUrl=full, MessageBody="x")
     until(lambda: state(aws, names[full]) == "ALARM", "the alarm")
     assert state(aws, names[empty]) == "OK"
-    message = json.loads(aws.receive(inbox)["Body"])
+    message = json.loads(aws.receive(queue)["Body"])
     assert message["AlarmName"] == names[full]
     assert message["Trigger"]["Metrics"] == query(full.rsplit("/", 1)[-1])
     assert "MetricName" not in message["Trigger"]
@@ -189,14 +189,14 @@ def test_one_sample_of_five_raises_an_alarm_and_the_other_four_do_not_end_it(aws
 def test_an_alarm_does_not_notify_a_topic_whose_policy_refuses_cloudwatch(aws: Aws) -> None:
     full, _ = aws.queue()
     topic = aws.topic()
-    inbox, inbox_arn = aws.inbox(topic)
-    aws.subscribe(topic, "sqs", inbox_arn)
+    queue, queue_arn = aws.topic_queue(topic)
+    aws.subscribe(topic, "sqs", queue_arn)
     aws.sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue='{"Statement": []}')
     fires = alarm(aws, full.rsplit("/", 1)[-1], topic=topic)
     aws.sqs.send_message(QueueUrl=full, MessageBody="x")
     until(lambda: state(aws, fires) == "ALARM", "the alarm")
     assert f"alarm {fires} may not publish" in aws.log()
-    assert aws.depth(inbox) == 0
+    assert aws.depth(queue) == 0
 
 
 def test_missing_data_is_treated_as_the_alarm_says(aws: Aws) -> None:
@@ -270,8 +270,8 @@ def test_upstream_still_has_no_metrics_of_queues(upstream: Aws) -> None:
 
 def test_upstream_still_writes_a_notification_of_its_own_form(upstream: Aws) -> None:
     topic = upstream.topic()
-    inbox, inbox_arn = upstream.inbox(topic)
-    upstream.subscribe(topic, "sqs", inbox_arn, RawMessageDelivery="true")
+    queue, queue_arn = upstream.topic_queue(topic)
+    upstream.subscribe(topic, "sqs", queue_arn, RawMessageDelivery="true")
     alarm(upstream, "a", topic=topic)
     upstream.cloudwatch.put_metric_data(
         Namespace="AWS/SQS",
@@ -283,5 +283,5 @@ def test_upstream_still_writes_a_notification_of_its_own_form(upstream: Aws) -> 
             }
         ],
     )
-    message = json.loads(upstream.receive(inbox)["Body"])
+    message = json.loads(upstream.receive(queue)["Body"])
     assert "AlarmArn" not in message

@@ -25,8 +25,8 @@ def parent(url: str, **parameters: str) -> dict[str, Any]:
 
 def child(**queue: Any) -> dict[str, Any]:
     return {
-        "Resources": {"Inbox": {"Type": "AWS::SQS::Queue", "Properties": queue}},
-        "Outputs": {"Queue": {"Value": {"Fn::GetAtt": ["Inbox", "QueueName"]}}},
+        "Resources": {"SubscriberQueue": {"Type": "AWS::SQS::Queue", "Properties": queue}},
+        "Outputs": {"Queue": {"Value": {"Fn::GetAtt": ["SubscriberQueue", "QueueName"]}}},
     }
 
 
@@ -75,7 +75,7 @@ def test_a_nested_stack_that_fails_to_create_leaves_nothing_and_has_a_reason(aws
     broken = child()
     broken["Resources"]["Broken"] = {
         "Type": "AWS::SQS::Queue",
-        "DependsOn": "Inbox",
+        "DependsOn": "SubscriberQueue",
         "Properties": {"VisibilityTimeout": 99999},
     }
     (url,) = aws.upload(broken)
@@ -98,7 +98,7 @@ def test_an_update_that_fails_two_levels_down_leaves_everything_as_it_was(aws: A
     queue = aws.outputs(stack)["FromChild"]
     aws.cloudformation.update_stack(StackName=stack, TemplateBody=json.dumps(parent(new_middle)))
     assert aws.settled(stack) == "UPDATE_ROLLBACK_COMPLETE"
-    assert any("Inbox: " in reason for reason in aws.failures(stack))
+    assert any("SubscriberQueue: " in reason for reason in aws.failures(stack))
     nested = aws.resources(stack)["Child"]
     assert aws.stack(nested)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert queues(aws, stack) == [queue]

@@ -34,7 +34,7 @@ def echo(aws: Aws, source: str = TO_QUEUE) -> tuple[str, str]:
 
 
 def dead_letters(aws: Aws, topic: str) -> tuple[str, dict[str, str]]:
-    url, arn = aws.inbox(topic)
+    url, arn = aws.topic_queue(topic)
     return url, {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn})}
 
 
@@ -207,7 +207,7 @@ def test_an_event_for_a_function_with_no_concurrency_goes_to_its_destination_unt
 
 def test_a_message_for_a_missing_queue_is_a_dead_letter_with_its_attributes(aws: Aws) -> None:
     topic = aws.topic()
-    gone, gone_arn = aws.inbox(topic)
+    gone, gone_arn = aws.topic_queue(topic)
     graveyard, redrive = dead_letters(aws, topic)
     aws.subscribe(topic, "sqs", gone_arn, RawMessageDelivery="true", **redrive)
     aws.sqs.delete_queue(QueueUrl=gone)
@@ -230,11 +230,11 @@ def test_a_message_that_the_queue_policy_keeps_out_is_a_dead_letter(aws: Aws) ->
 
 def test_a_fifo_topic_delivers_in_order_with_sequence_numbers(aws: Aws) -> None:
     topic = aws.topic(FifoTopic="true", ContentBasedDeduplication="true")
-    inbox, inbox_arn = aws.inbox(topic, FifoQueue="true")
-    aws.subscribe(topic, "sqs", inbox_arn, RawMessageDelivery="true")
+    queue, queue_arn = aws.topic_queue(topic, FifoQueue="true")
+    aws.subscribe(topic, "sqs", queue_arn, RawMessageDelivery="true")
     for number in range(3):
         aws.sns.publish(TopicArn=topic, Message=str(number), MessageGroupId="one")
-    messages = [aws.receive(inbox) for _ in range(3)]
+    messages = [aws.receive(queue) for _ in range(3)]
     assert [message["Body"] for message in messages] == ["0", "1", "2"]
     numbers = [message["Attributes"]["SequenceNumber"] for message in messages]
     assert numbers == sorted(set(numbers))
@@ -286,7 +286,7 @@ def publish_binary(aws: Aws, topic: str) -> None:
 
 def test_a_notification_has_binary_attributes_in_base64(aws: Aws) -> None:
     topic = aws.topic()
-    url, arn = aws.inbox(topic)
+    url, arn = aws.topic_queue(topic)
     aws.subscribe(topic, "sqs", arn)
     publish_binary(aws, topic)
     for _ in range(2):
@@ -296,7 +296,7 @@ def test_a_notification_has_binary_attributes_in_base64(aws: Aws) -> None:
 
 def test_raw_delivery_keeps_binary_attributes(aws: Aws) -> None:
     topic = aws.topic()
-    url, arn = aws.inbox(topic)
+    url, arn = aws.topic_queue(topic)
     aws.subscribe(topic, "sqs", arn, RawMessageDelivery="true")
     publish_binary(aws, topic)
     for _ in range(2):
@@ -314,8 +314,8 @@ def test_a_function_gets_binary_attributes_in_base64(aws: Aws) -> None:
 
 def test_raw_delivery_of_more_than_ten_attributes_fails_for_its_subscription_alone(aws: Aws) -> None:
     topic = aws.topic()
-    raw, raw_arn = aws.inbox(topic)
-    wrapped, wrapped_arn = aws.inbox(topic)
+    raw, raw_arn = aws.topic_queue(topic)
+    wrapped, wrapped_arn = aws.topic_queue(topic)
     graveyard, redrive = dead_letters(aws, topic)
     aws.subscribe(topic, "sqs", raw_arn, RawMessageDelivery="true", **redrive)
     aws.subscribe(topic, "sqs", wrapped_arn)
@@ -331,8 +331,8 @@ def test_raw_delivery_of_more_than_ten_attributes_fails_for_its_subscription_alo
 
 def test_upstream_still_loses_binary_attributes_and_sends_eleven_raw(upstream: Aws) -> None:
     topic = upstream.topic()
-    wrapped, wrapped_arn = upstream.inbox(topic)
-    raw, raw_arn = upstream.inbox(topic)
+    wrapped, wrapped_arn = upstream.topic_queue(topic)
+    raw, raw_arn = upstream.topic_queue(topic)
     upstream.subscribe(topic, "sqs", wrapped_arn)
     upstream.subscribe(topic, "sqs", raw_arn, RawMessageDelivery="true")
     many = {f"a{number}": {"DataType": "String", "StringValue": "x"} for number in range(10)}

@@ -146,9 +146,9 @@ def test_while_s3_refuses_an_event_is_retried_because_that_can_be_mended(world: 
 
 
 def _received(world: World) -> str:
-    """The handle of a message that is in the inbox: to be retried, it is hidden there."""
-    world.sqs.send_message(QueueUrl=world.inbox, MessageBody="x")
-    handle: str = world.sqs.receive_message(QueueUrl=world.inbox)["Messages"][0]["ReceiptHandle"]
+    """The handle of a message that is in the queue: to be retried, it is hidden there."""
+    world.sqs.send_message(QueueUrl=world.queue_url, MessageBody="x")
+    handle: str = world.sqs.receive_message(QueueUrl=world.queue_url)["Messages"][0]["ReceiptHandle"]
     return handle
 
 

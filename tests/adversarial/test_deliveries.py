@@ -50,7 +50,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
     },
     "ten long ones": {f"name{number}": "v" * 20_000 for number in range(10)},
 }
-"""Attributes that whoever publishes to a raw inbox can send along with a good event."""
+"""Attributes that whoever publishes to a raw queue can send along with a good event."""
 
 
 @SUBJECTS
@@ -153,7 +153,7 @@ def wrapped(event: dict[str, Any]) -> dict[str, str]:
 
 @SUBJECTS
 def test_a_body_in_envelopes_that_are_none_is_rejected(world: World, subject: Subject) -> None:
-    """They stand in the inbox as they are: whoever publishes to a topic with raw delivery writes the whole body."""
+    """They stand in the queue as they are: whoever publishes to a topic with raw delivery writes the whole body."""
     first, last = neighbours(subject)
     bodies = dict(every_third(subject, list(wrapped(json.loads(first)).items())))
     world.forget()

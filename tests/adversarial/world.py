@@ -57,7 +57,7 @@ class Subject:
         return sorted(bodies, key=lambda body: '"specversion"' not in body)
 
     def record(self, body: str, **options: Any) -> Record:
-        """A message of its inbox with that body, in the form in which its topic's messages stand there."""
+        """A message of its queue with that body, in the form in which its topic's messages stand there."""
         if self.wire.queue.endswith(".fifo"):
             # A group of its own: nothing waits for anything.
             return sqs_record(body, queue=self.wire.queue, **{"group": str(uuid.uuid4()), **options})
@@ -111,7 +111,7 @@ class World:
         _make_table(self.dynamodb)
         for bucket in (BUCKET, CLAIMS):
             self.s3.create_bucket(Bucket=bucket)
-        self.inbox: str = self.sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        self.queue_url: str = self.sqs.create_queue(QueueName="queue")["QueueUrl"]
         self.dead_letters: str = self.sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
         topic = boto3.client("sns", region_name=REGION).create_topic(Name="Topic")["TopicArn"]
         secrets = boto3.client("secretsmanager", region_name=REGION)
@@ -132,7 +132,7 @@ class World:
             "WEBHOOK_SECRET_ARN": secrets.create_secret(
                 Name="hook", SecretString=json.dumps({"url": f"{webhook}/hook", "routing_key": "routing-key"})
             )["ARN"],
-            "FANOUT_QUEUE_URL": self.inbox,
+            "FANOUT_QUEUE_URL": self.queue_url,
             "FANOUT_DEAD_LETTER_URL": self.dead_letters,
             "FANOUT_CLAIM_CHECK_BUCKET": CLAIMS,
         }

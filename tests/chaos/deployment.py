@@ -115,7 +115,7 @@ def _webhooks(application: Application, servers: dict[str, Sink]) -> None:
 def _shorten_visibility(application: Application) -> None:
     for subscriber in application.topology.subscribers.values():
         application.client("sqs").set_queue_attributes(
-            QueueUrl=subscriber.inbox_url, Attributes={"VisibilityTimeout": str(_VISIBILITY_SECONDS)}
+            QueueUrl=subscriber.queue_url, Attributes={"VisibilityTimeout": str(_VISIBILITY_SECONDS)}
         )
 
 

@@ -48,7 +48,7 @@ class Fault:
     through_proxy: bool = True
     """Whether the producer suffers too."""
     redelivers: bool = False
-    """Whether inboxes get everything again."""
+    """Whether queues get everything again."""
     reorders: bool = False
     """Whether redeliveries arrive in another order, and late."""
     restarts: bool = False

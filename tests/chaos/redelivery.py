@@ -19,7 +19,7 @@ _BATCH = 10
 
 
 def deliver_again(deployment: Deployment, dues: Sequence[Due], chance: random.Random, *, late: bool) -> int:
-    """Put each event once more into the inbox of each subscriber that reads raw events; return how many.
+    """Put each event once more into the queue of each subscriber that reads raw events; return how many.
 
     late: in reverse order, and each after a delay of its own; a FIFO queue delays no single message.
     """
@@ -35,7 +35,7 @@ def deliver_again(deployment: Deployment, dues: Sequence[Due], chance: random.Ra
             by_subscriber.setdefault(due.subscriber, []).append(due)
     sqs = deployment.application.client("sqs")
     for name, again in by_subscriber.items():
-        url = deployment.application.subscriber(name).inbox_url
+        url = deployment.application.subscriber(name).queue_url
         for first in range(0, len(again), _BATCH):
             entries = [
                 _entry(number, due, url, chance, late=late) for number, due in enumerate(again[first : first + _BATCH])

@@ -46,8 +46,8 @@ class Watch:
         return found
 
     def waiting(self) -> int:
-        """Return how many messages are in the inboxes or in functions' hands: copies may come after the outcome."""
-        return sum(self._depth(each.inbox_url) for each in self._application.topology.subscribers.values())
+        """Return how many messages are in the queues or in functions' hands: copies may come after the outcome."""
+        return sum(self._depth(each.queue_url) for each in self._application.topology.subscribers.values())
 
     def _depth(self, url: str) -> int:
         answer = self._application.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(_DEPTH))

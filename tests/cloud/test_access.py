@@ -18,7 +18,7 @@ REFUSED = {"AuthorizationError", "AccessDenied", "AccessDeniedException", "Autho
 @pytest.mark.cloud("RequiresTls")
 def test_topics_queues_and_buckets_refuse_plain_http(stack: Stack) -> None:
     subscriber = stack.subscriber("team_events/team_a")
-    queue = {"QueueUrl": subscriber.inbox_url, "AttributeNames": ["QueueArn"]}
+    queue = {"QueueUrl": subscriber.queue_url, "AttributeNames": ["QueueArn"]}
     bucket = {"Bucket": stack.of("batch_jobs", "JobBucketName"), "MaxKeys": 1}
     assert code_of(stack.client("sqs").get_queue_attributes, **queue) == "", "over TLS it is answered"
     assert code_of(stack.client("s3").list_objects_v2, **bucket) == "", "over TLS it is answered"

@@ -104,7 +104,7 @@ def test_each_group_of_a_fifo_topic_has_limits_of_its_own(stack: Stack) -> None:
     assert topic["FifoThroughputScope"] == "MessageGroup"
     names: Any = ["FifoThroughputLimit", "DeduplicationScope"]
     for name in FIFO:
-        url = stack.subscriber(name).inbox_url
+        url = stack.subscriber(name).queue_url
         queue = stack.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         assert queue == {"FifoThroughputLimit": "perMessageGroupId", "DeduplicationScope": "messageGroup"}
 

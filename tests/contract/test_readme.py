@@ -12,8 +12,8 @@ USE_CASES = sorted(file.parent.name for file in ROOT.glob("usecases/*/template.y
 ROW = re.compile(
     r"\| \[(?P<name>\w+)\]\(usecases/(?P=name)/README\.md\) \| (?P<topic>.+?) \| (?P<subscribers>.+?) \| .+ \|"
 )
-# web, mobile (inboxes, filtered by type)
-GROUP = re.compile(r"((?:\w+, )*\w+) \((direct|inbox|inboxes|fifo)\b[^)]*\)")
+# web, mobile (queues, filtered by type)
+GROUP = re.compile(r"((?:\w+, )*\w+) \((direct|queue|queues|fifo)\b[^)]*\)")
 ROWS = {row["name"]: row for row in ROW.finditer((ROOT / "README.md").read_text("utf-8"))}
 
 
@@ -25,7 +25,7 @@ def test_every_use_case_has_a_row_and_every_row_a_use_case() -> None:
 def test_a_row_names_the_topic_and_every_subscriber_with_its_delivery(use_case: str) -> None:
     row, found = ROWS[use_case], Wiring(ROOT, use_case).wires
     said = {
-        name: kind.replace("inboxes", "inbox")
+        name: kind.replace("queues", "queue")
         for names, kind in GROUP.findall(row["subscribers"])
         for name in names.split(", ")
     }
@@ -36,4 +36,4 @@ def test_a_row_names_the_topic_and_every_subscriber_with_its_delivery(use_case: 
 def delivery(wire: Wire) -> str:
     if wire.delivery == "direct":
         return "direct"
-    return "fifo" if wire.queue.endswith(".fifo") else "inbox"
+    return "fifo" if wire.queue.endswith(".fifo") else "queue"

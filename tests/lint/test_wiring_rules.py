@@ -55,7 +55,7 @@ def test_every_rule_has_its_section_in_the_documentation() -> None:
 
 def test_a_finding_in_a_nested_template_says_where_and_under_which_parameters() -> None:
     [finding] = judged(FIXTURES / "E9108_nested.yaml")
-    assert finding.message.endswith("[Inbox/DeadLetters, inbox.yaml line 26] (with Stage=dev)")
+    assert finding.message.endswith("[Queue/DeadLetters, queue.yaml line 26] (with Stage=dev)")
 
 
 def test_a_reference_out_of_the_templates_is_listed_on_request() -> None:
@@ -71,7 +71,7 @@ def test_exports_macros_and_templates_elsewhere_are_listed_on_request() -> None:
         "FromTheRepository: its template is not a local file, so what is in it cannot be judged",
         "FromTheWeb: its template is not a local file, so what is in it cannot be judged",
         "Fn::Transform: its macros add resources that cannot be judged",
-        "Inbox: <macro IncludedDeadLetters.Arn> is outside, and not judged",
+        "Queue: <macro IncludedDeadLetters.Arn> is outside, and not judged",
         "Subscription: <import fanout-orders> is outside, and not judged",
         "Subscription: <output DeadLetterArn of FromTheWeb> is outside, and not judged",
         "Worker: <import worker-failures> is outside, and not judged",
@@ -107,7 +107,7 @@ def lint(*arguments: str, cwd: Path, stdin: str | None = None) -> subprocess.Com
 
 def test_cfn_lint_finds_the_rules_from_any_folder(tmp_path: Path) -> None:
     shutil.copy(FIXTURES / "E9102_nested.yaml", tmp_path / "template.yaml")
-    shutil.copy(FIXTURES / "inbox.yaml", tmp_path)
+    shutil.copy(FIXTURES / "queue.yaml", tmp_path)
     found = lint("--format", "json", "--template", "template.yaml", cwd=tmp_path)
     assert {each["Rule"]["Id"] for each in json.loads(found.stdout)} == {"E9102"}, found.stdout + found.stderr
     assert found.stderr == ""

@@ -158,16 +158,16 @@ def test_a_direct_subscriber_has_one_dead_letter_queue_for_everything(deployment
         ):
             problems.append(f"{function.path}: its topic may not invoke it")
         redriven = (subscription.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")
-        inboxes = [
+        queues = [
             deployment.by_arn(mapping["EventSourceArn"]) for owner, mapping in mappings(deployment) if owner is function
         ]
         behind = [
-            ((inbox.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")) for inbox in inboxes if inbox
+            ((queue.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn")) for queue in queues if queue
         ]
         failures = [on_failure(settings) for owner, settings in asynchronous(deployment) if owner is function]
         if len({redriven, *failures, *behind}) != 1 or not behind or not failures:
             problems.append(
-                f"{function.path}: subscription, on-failure destination and inbox differ in their dead-letter queue"
+                f"{function.path}: subscription, on-failure destination and queue differ in their dead-letter queue"
             )
     assert problems == []
 
@@ -202,7 +202,7 @@ def test_function_and_queue_agree_on_the_number_of_attempts(deployment: Composit
             # There SQS counts receives that were no attempts; the runtime counts those, and gives up itself.
             table = function.properties["Environment"]["Variables"].get("FANOUT_ATTEMPTS_TABLE")
             if table != f"<{queue.path.removesuffix('Queue')}AttemptsTable>":
-                problems.append(f"{function.path}: FANOUT_ATTEMPTS_TABLE is not that of its inbox")
+                problems.append(f"{function.path}: FANOUT_ATTEMPTS_TABLE is not that of its queue")
             if received != NEVER_REACHED:
                 problems.append(
                     f"{queue.path}: SQS gives a message up after {received} receives, before the runtime does"
@@ -226,7 +226,7 @@ def test_a_subscriber_reads_its_own_queue(deployment: Composition) -> None:
         variables = function.properties["Environment"]["Variables"]
         dead_letters = (queue.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn", "")
         if variables.get("FANOUT_QUEUE_URL") != f"<{queue.path}>":
-            problems.append(f"{function.path}: FANOUT_QUEUE_URL is not its inbox")
+            problems.append(f"{function.path}: FANOUT_QUEUE_URL is not its queue")
         if variables.get("FANOUT_DEAD_LETTER_URL") != dead_letters.replace(".Arn>", ">"):
             problems.append(f"{function.path}: FANOUT_DEAD_LETTER_URL is not its dead-letter queue")
         use_case, module = function.stack.file.parent.name, function.properties["Handler"].split(".")[-2]
@@ -242,7 +242,7 @@ def test_a_subscriber_reads_its_own_queue(deployment: Composition) -> None:
             for target in as_list(statement["Resource"])
         }
         if readable != {queue.arn}:
-            problems.append(f"{function.path}: its role reads {sorted(readable)}, not its inbox and nothing else")
+            problems.append(f"{function.path}: its role reads {sorted(readable)}, not its queue and nothing else")
     assert problems == []
 
 

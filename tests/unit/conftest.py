@@ -127,22 +127,22 @@ def mail_fails(error: BaseException, *, sent: bool) -> Iterator[None]:
 
 
 class Queues:
-    """A subscriber's inbox and dead-letter queue, as its template would make them."""
+    """A subscriber's queue and dead-letter queue, as its template would make them."""
 
     def __init__(self) -> None:
         self._sqs = boto3.client("sqs", region_name=REGION)
-        self.inbox: str = self._sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        self.url: str = self._sqs.create_queue(QueueName="queue")["QueueUrl"]
         self.dead_letters: str = self._sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
 
     def put(self, body: str) -> dict[str, Any]:
-        """Put a message into the inbox and receive it, as a record the way Lambda would hand it over."""
-        self._sqs.send_message(QueueUrl=self.inbox, MessageBody=body)
+        """Put a message into the queue and receive it, as a record the way Lambda would hand it over."""
+        self._sqs.send_message(QueueUrl=self.url, MessageBody=body)
         return self.receive()[0]
 
     def receive(self) -> list[dict[str, Any]]:
-        """What is visible in the inbox now, as Lambda's records."""
+        """What is visible in the queue now, as Lambda's records."""
         found = self._sqs.receive_message(
-            QueueUrl=self.inbox, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
         )
         return [
             {
@@ -155,20 +155,20 @@ class Queues:
                     for name, value in message.get("MessageAttributes", {}).items()
                 },
                 "eventSource": "aws:sqs",
-                "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:inbox",
+                "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:queue",
                 "awsRegion": REGION,
             }
             for message in found.get("Messages", [])
         ]
 
     def empty(self) -> None:
-        """Throw away what is in the inbox."""
-        self._sqs.purge_queue(QueueUrl=self.inbox)
+        """Throw away what is in the queue."""
+        self._sqs.purge_queue(QueueUrl=self.url)
 
-    def inbox_counts(self) -> tuple[int, int]:
-        """How many messages of the inbox are (visible, delayed)."""
+    def counts(self) -> tuple[int, int]:
+        """How many messages of the queue are (visible, delayed)."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self.inbox, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
+        found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
         return int(found[names[0]]), int(found[names[1]])
 
     def dead(self) -> list[dict[str, Any]]:
@@ -281,7 +281,7 @@ def queues(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Queues:
     """The queues of the subscriber under test, and the environment that names them."""
     made = Queues()
     monkeypatch.setenv("FANOUT_SUBSCRIBER", "team_events/team_a")
-    monkeypatch.setenv("FANOUT_QUEUE_URL", made.inbox)
+    monkeypatch.setenv("FANOUT_QUEUE_URL", made.url)
     monkeypatch.setenv("FANOUT_DEAD_LETTER_URL", made.dead_letters)
     monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "")
     return made

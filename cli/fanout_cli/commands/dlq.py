@@ -46,11 +46,11 @@ _SHOW = help_text(
     more="Without --id, the oldest. Control characters are shown as \\u escapes.",
 )
 _REDRIVE = help_text(
-    "Send dead letters to their subscriber's inbox again, and to no other subscriber.",
+    "Send dead letters to their subscriber's queue again, and to no other subscriber.",
     "fanout dlq redrive team_events/team_a --all",
     "fanout dlq redrive team_events/team_a --reason invalid-event --since 2h --rate 20/s --dry-run",
-    more=f"{_WHICH}Attempts start again at 1. A message is deleted only after it is in the inbox: an interruption "
-    "leaves at most duplicates, which subscribers discard. In a FIFO queue each group keeps its order. "
+    more=f"{_WHICH}Attempts start again at 1. A message is deleted only after it is in the subscriber's queue: an "
+    "interruption leaves at most duplicates, which subscribers discard. In a FIFO queue each group keeps its order. "
     "Exit code 1 if a message could not be redriven.",
 )
 _PURGE = help_text(
@@ -190,12 +190,12 @@ def redrive(
     execution: Execution,
     stack: StackOptions,
 ) -> None:
-    """Send the matching messages to the inbox."""
+    """Send the matching messages to the subscriber's queue."""
     matching = selection.filter()
     rate_limiter = RateLimiter(None if speed == "none" else rate(speed))
     subscriber, queue, sqs = _open(resolve(*stack), name)
-    action = Redrive(sqs, queue, subscriber.inbox_url)
-    words = ("redrive", "redriven", "to its inbox")
+    action = Redrive(sqs, queue, subscriber.queue_url)
+    words = ("redrive", "redriven", "to its queue")
     BulkAction(subscriber, queue, matching, action, *words, rate_limiter, json_output=execution.json_output).run(
         dry_run=execution.dry_run, yes=execution.yes
     )

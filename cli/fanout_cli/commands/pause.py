@@ -1,4 +1,4 @@
-"""`fanout pause`: events of one subscriber wait in its inbox."""
+"""`fanout pause`: events of one subscriber wait in its queue."""
 
 from fanout_cli.options import Json, StackOptions, SubscriberName, help_text
 from fanout_cli.output import console, emit_json, note, step
@@ -6,9 +6,9 @@ from fanout_cli.stack.subscriber_control import SubscriberControl
 from fanout_cli.stack.target import resolve
 
 HELP = help_text(
-    "Pause a subscriber: its events wait in its inbox until `fanout resume`. No other subscriber is affected.",
+    "Pause a subscriber: its events wait in its queue until `fanout resume`. No other subscriber is affected.",
     "fanout pause team_events/team_a",
-    more="Running invocations finish. The inbox keeps events for its retention period, which is shown. "
+    more="Running invocations finish. The queue keeps events for its retention period, which is shown. "
     "A deployment does not end the pause, unless it changes the event source mapping or the concurrency: "
     "check with `fanout status`.",
 )
@@ -32,4 +32,4 @@ def run(
     else:
         already = "already " if before.paused else ""
         console().print(f"{control.name} is {already}paused.", markup=False)
-    note(f"Events wait in its inbox for up to {days:g} days. Resume it: fanout resume {control.name}")
+    note(f"Events wait in its queue for up to {days:g} days. Resume it: fanout resume {control.name}")

@@ -1,4 +1,4 @@
-"""`fanout resume`: a paused subscriber handles the events that wait in its inbox."""
+"""`fanout resume`: a paused subscriber handles the events that wait in its queue."""
 
 from fanout_cli.options import Json, StackOptions, SubscriberName, help_text
 from fanout_cli.output import console, emit_json, step
@@ -6,7 +6,7 @@ from fanout_cli.stack.subscriber_control import SubscriberControl
 from fanout_cli.stack.target import resolve
 
 HELP = help_text(
-    "Resume a paused subscriber: it handles the events that wait in its inbox.",
+    "Resume a paused subscriber: it handles the events that wait in its queue.",
     "fanout resume team_events/team_a",
     more="A subscriber that is not paused stays as it is; the exit code is then 0, too.",
 )

@@ -13,7 +13,7 @@ from fanout_cli.stack.target import Target, resolve
 from fanout_cli.stack.topology import Subscriber, Topology
 
 HELP = help_text(
-    "Show the engine, the deployed use cases, the paused subscribers, and the number of messages in each inbox "
+    "Show the engine, the deployed use cases, the paused subscribers, and the number of messages in each queue "
     "and dead-letter queue.",
     "fanout status",
     "fanout status --stack-name fanout-prod --profile production",
@@ -48,8 +48,8 @@ def _waiting(target: Target, topology: Topology) -> dict[str, dict[str, int]]:
     sqs = target.client("sqs")
 
     def count(subscriber: Subscriber) -> dict[str, int]:
-        inbox, dead = (_depth(sqs, url) for url in (subscriber.inbox_url, subscriber.dead_letter_url))
-        return {"waiting": inbox[0], "in_flight": inbox[1], "delayed": inbox[2], "dead_letters": sum(dead)}
+        queue, dead = (_depth(sqs, url) for url in (subscriber.queue_url, subscriber.dead_letter_url))
+        return {"waiting": queue[0], "in_flight": queue[1], "delayed": queue[2], "dead_letters": sum(dead)}
 
     with ThreadPoolExecutor(8) as pool:
         subscribers = list(topology.subscribers.values())
@@ -63,7 +63,7 @@ def _states(target: Target, topology: Topology) -> dict[str, str]:
         try:
             return SubscriberControl(target.client, topology, subscriber).state().word
         except UserError:
-            return "nothing reads its inbox"
+            return "nothing reads its queue"
 
     with ThreadPoolExecutor(8) as pool:
         subscribers = list(topology.subscribers.values())

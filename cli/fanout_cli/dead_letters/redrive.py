@@ -140,12 +140,12 @@ class Deletion:
 
 
 class Redrive:
-    """Sends messages to the subscriber's inbox, as it first received them, and then deletes them."""
+    """Sends messages to the subscriber's queue, as it first received them, and then deletes them."""
 
-    def __init__(self, sqs: Any, queue: DeadLetterQueue, inbox_url: str) -> None:
+    def __init__(self, sqs: Any, queue: DeadLetterQueue, target_url: str) -> None:
         self._sqs = sqs
         self._queue = queue
-        self._inbox_url = inbox_url
+        self._target_url = target_url
         self._blocked_groups: set[str] = set()
 
     def apply(self, messages: Sequence[Message]) -> tuple[list[Result], Collection[str]]:
@@ -156,7 +156,7 @@ class Redrive:
             dead_letter = read(message)
             entry = as_first_seen(message, dead_letter, fifo=self._queue.is_fifo)
             if entry is None:
-                why = "Lambda's record of an invocation that SNS did not make: nothing that the inbox could take"
+                why = "Lambda's record of an invocation that SNS did not make: not an event for the subscriber's queue"
                 results[dead_letter.message_id] = Result(dead_letter, "skipped", why)
             else:
                 results[dead_letter.message_id] = Result(dead_letter, "failed", "not sent")
@@ -167,7 +167,7 @@ class Redrive:
                 why = f"an earlier message of its group {group} could not be sent"
                 results[name] = Result(results[name].dead_letter, "skipped", why)
                 continue
-            answer = self._sqs.send_message_batch(QueueUrl=self._inbox_url, Entries=request)
+            answer = self._sqs.send_message_batch(QueueUrl=self._target_url, Entries=request)
             for sent in answer.get("Successful", []):
                 results[sent["Id"]] = Result(results[sent["Id"]].dead_letter, "redriven")
             for failed in answer.get("Failed", []):
@@ -179,7 +179,7 @@ class Redrive:
         gone = self._queue.delete(sent_messages)
         for message in sent_messages:
             if (name := message["MessageId"]) not in gone:
-                why = "it is in the inbox, but still among the dead letters too; redriven again it is a duplicate"
+                why = "it is in the subscriber's queue and still a dead letter too; another redrive makes a duplicate"
                 results[name] = Result(results[name].dead_letter, "redriven", why)
         return list(results.values()), gone
 
@@ -198,7 +198,7 @@ class Redrive:
 
 
 def as_first_seen(message: Message, dead_letter: DeadLetter, *, fifo: bool) -> dict[str, Any] | None:
-    """Return the batch entry that sends a dead letter to its inbox; None if it does not belong into one.
+    """Return the batch entry that sends a dead letter to the subscriber's queue; None if it does not belong there.
 
     The body is what the subscriber first saw, or for a direct delivery the notification as SNS puts it into a queue.
     Attempts start again at 1; MessageId and time of publishing stay, because they can be the event's identity.

@@ -1,12 +1,13 @@
-"""Pause and resume a subscriber: its events wait in its inbox; other subscribers are not affected.
+"""Pause and resume a subscriber: its events wait in its queue; other subscribers are not affected.
 
-A subscriber with an inbox, FIFO or not, is paused by its event source mapping alone. A direct one also gets events
-from SNS by asynchronous invocation, and those must not be refused (refused events become dead letters) nor tried in
-vain. Lambda supports this: of a function whose reserved concurrency is zero it hands every event to the on-failure
-destination at once, untried (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html). So
-that destination becomes the inbox, whose mapping is off, and the runtime reads Lambda's record. There is
-no moment at which an event could get lost: whatever order things take effect in, it is handled, in the inbox, or a dead
-letter. (SNS's filters would need up to 15 minutes to take effect, and an event could slip between two subscriptions.)
+A subscriber that is invoked from its queue, FIFO or not, is paused by its event source mapping alone. A direct one
+also gets events from SNS by asynchronous invocation, and those must not be refused (refused events become dead
+letters) nor tried in vain. Lambda supports this: of a function whose reserved concurrency is zero it hands every
+event to the on-failure destination at once, untried
+(https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html). So that destination becomes the
+subscriber's queue, whose mapping is off, and the runtime reads Lambda's record. No event is lost: in whatever order
+the changes take effect, an event is handled, in the queue, or a dead letter. (SNS's filters would need up to 15
+minutes to take effect, and an event could slip between two subscriptions.)
 
 What stood there before is kept in tags of the function: resuming puts it back, unless an operator has put something
 else there meanwhile. The tags go last, so that a resuming that broke off can be done again.
@@ -37,19 +38,19 @@ _OFF = ("Disabled", "Disabling")
 class State:
     """Which deliveries to a subscriber are stopped."""
 
-    inbox_shut: bool
+    queue_shut: bool
     direct_shut: bool | None
     """None: SNS does not invoke it"""
 
     @property
     def paused(self) -> bool:
         """Whether no delivery reaches it."""
-        return self.inbox_shut and self.direct_shut is not False
+        return self.queue_shut and self.direct_shut is not False
 
     @property
     def running(self) -> bool:
         """Whether every delivery reaches it."""
-        return not self.inbox_shut and not self.direct_shut
+        return not self.queue_shut and not self.direct_shut
 
     @property
     def word(self) -> str:
@@ -79,14 +80,14 @@ class SubscriberControl:
 
     def state(self) -> State:
         """Return the current state."""
-        inbox_shut = self._mapping()["State"] in _OFF
-        return State(inbox_shut, None if self._qualifier is None else self._concurrency() == 0)
+        queue_shut = self._mapping()["State"] in _OFF
+        return State(queue_shut, None if self._qualifier is None else self._concurrency() == 0)
 
     def pause(self) -> None:
-        """Stop every delivery, so that events wait in the inbox. Running invocations finish."""
+        """Stop every delivery, so that events wait in the queue. Running invocations finish."""
         if self._qualifier is not None:
             self._remember()
-            self._send_failures_to(self._inbox_arn())
+            self._send_failures_to(self._queue_arn())
         self._set_mapping(enabled=False)
         if self._qualifier is not None:
             self._functions.put_function_concurrency(FunctionName=self._function, ReservedConcurrentExecutions=0)
@@ -98,16 +99,16 @@ class SubscriberControl:
             if self._concurrency() == 0:
                 self._reserve(before.get(_CONCURRENCY_TAG, _NONE))
             destination = before.get(_DESTINATION_TAG)
-            if destination and self._failures_go_to() == self._inbox_arn():
+            if destination and self._failures_go_to() == self._queue_arn():
                 self._send_failures_to(None if destination == _NONE else destination)
         self._set_mapping(enabled=True)
         if self._qualifier is not None and before:
             self._functions.untag_resource(Resource=self._arn(), TagKeys=[_CONCURRENCY_TAG, _DESTINATION_TAG])
 
     def retention_days(self) -> float:
-        """Return the retention period of the inbox in days."""
+        """Return the retention period of the queue in days."""
         names = ["MessageRetentionPeriod"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self._subscriber.inbox_url, AttributeNames=names)
+        found = self._sqs.get_queue_attributes(QueueUrl=self._subscriber.queue_url, AttributeNames=names)
         return int(found["Attributes"][names[0]]) / 86_400
 
     @property
@@ -117,14 +118,14 @@ class SubscriberControl:
     def _arn(self) -> str:
         return str(self._functions.get_function_configuration(FunctionName=self._function)["FunctionArn"])
 
-    def _inbox_arn(self) -> str:
-        url = self._subscriber.inbox_url
+    def _queue_arn(self) -> str:
+        url = self._subscriber.queue_url
         found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return str(found["Attributes"]["QueueArn"])
 
     def _mapping(self) -> Mapping[str, Any]:
-        """Return the function's mapping of its inbox."""
-        pages = self._functions.get_paginator("list_event_source_mappings").paginate(EventSourceArn=self._inbox_arn())
+        """Return the function's mapping of its queue."""
+        pages = self._functions.get_paginator("list_event_source_mappings").paginate(EventSourceArn=self._queue_arn())
         # By the function's name, for any alias.
         found = [
             mapping
@@ -134,7 +135,7 @@ class SubscriberControl:
         ]
         if not found:
             raise UserError(
-                f"{self._subscriber.name} has no event source mapping: nothing reads its inbox",
+                f"{self._subscriber.name} has no event source mapping: nothing reads its queue",
                 "Deploy it again: fanout up locally, sam deploy on AWS.",
             )
         mapping: Mapping[str, Any] = found[0]
@@ -178,7 +179,7 @@ class SubscriberControl:
         concurrency, destination = self._concurrency(), self._failures_go_to()
         if not (_CONCURRENCY_TAG in before and concurrency == 0):
             tags[_CONCURRENCY_TAG] = _NONE if concurrency is None else str(concurrency)
-        if not (_DESTINATION_TAG in before and destination == self._inbox_arn()):
+        if not (_DESTINATION_TAG in before and destination == self._queue_arn()):
             tags[_DESTINATION_TAG] = destination or _NONE
         if tags:
             self._functions.tag_resource(Resource=self._arn(), Tags=tags)

@@ -28,7 +28,7 @@ class Subscriber:
     """use case / function, as in receipts: team_events/team_a"""
     function_name: str
     log_group: str
-    inbox_url: str
+    queue_url: str
     dead_letter_url: str
     environment: Mapping[str, str] = field(repr=False)
 
@@ -216,14 +216,14 @@ def _subscriber(configuration: Mapping[str, Any]) -> Subscriber | None:
         name=environment["FANOUT_SUBSCRIBER"],
         function_name=name,
         log_group=configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}",
-        inbox_url=environment["FANOUT_QUEUE_URL"],
+        queue_url=environment["FANOUT_QUEUE_URL"],
         dead_letter_url=environment.get("FANOUT_DEAD_LETTER_URL", ""),
         environment=environment,
     )
 
 
 def _subscriptions(sns: Any, topic_arn: str, subscribers: Mapping[str, Subscriber]) -> list[Subscription]:
-    by_endpoint = {_queue_of(each.inbox_url): name for name, each in subscribers.items()}
+    by_endpoint = {_queue_of(each.queue_url): name for name, each in subscribers.items()}
     by_endpoint |= {each.function_name: name for name, each in subscribers.items()}
     found = []
     for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn):

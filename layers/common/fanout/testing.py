@@ -43,7 +43,7 @@ def _text(event: Event[Any] | str) -> str:
 def sqs_record(
     event: Event[Any] | str,
     *,
-    queue: str = "inbox",
+    queue: str = "queue",
     receive_count: int = 1,
     group: str | None = None,
     attributes: Mapping[str, str] | None = None,

@@ -67,15 +67,15 @@ class Alerting(Application):
         return self._listener.received()
 
     def is_idle(self) -> bool:
-        """Whether nothing is left in the inboxes, neither waiting nor in work."""
+        """Whether nothing is left in the queues, neither waiting nor in work."""
         names = [
             "ApproximateNumberOfMessages",
             "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesDelayed",
         ]
-        inboxes = [each.inbox_url for each in self.topology.subscribers.values()]
+        queues = [each.queue_url for each in self.topology.subscribers.values()]
         counts = [
-            self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in inboxes
+            self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues
         ]
         return all(int(each[name]) == 0 for each in counts for name in names)
 

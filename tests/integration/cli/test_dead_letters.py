@@ -124,7 +124,7 @@ def test_a_redrive_that_is_killed_in_the_middle_loses_nothing(application: Appli
         application.fanout("dlq", "redrive", TEAM_A, "--all", "--yes", "--rate", "none", check=None)
     ids = {event.id for event in events}
     until(lambda: feeds(application, ids)[FEEDS[TEAM_A]] == len(ids), "every effect, once")
-    until(lambda: held_and_visible(application, TEAM_A, "inbox_url") == 0, "an empty inbox")
+    until(lambda: held_and_visible(application, TEAM_A, "queue_url") == 0, "an empty queue")
     assert feeds(application, ids) == {FEEDS[TEAM_A]: len(ids)}
     assert held_and_visible(application, TEAM_A) == 0
 
@@ -149,8 +149,8 @@ def state(application: Application, subscriber: str) -> str:
     )
 
 
-@pytest.mark.parametrize("subscriber", [TEAM_A, BROADCAST], ids=["inbox", "direct"])
-def test_a_pause_holds_every_event_in_the_inbox_and_resuming_delivers_them_all(
+@pytest.mark.parametrize("subscriber", [TEAM_A, BROADCAST], ids=["queue", "direct"])
+def test_a_pause_holds_every_event_in_the_queue_and_resuming_delivers_them_all(
     application: Application, subscriber: str
 ) -> None:
     functions, name = application.client("lambda"), application.subscriber(subscriber).function_name
@@ -161,7 +161,7 @@ def test_a_pause_holds_every_event_in_the_inbox_and_resuming_delivers_them_all(
     with paused(application, subscriber):
         assert state(application, subscriber) == "paused"
         application.publish("TeamEvents", events)
-        until(lambda: held_and_visible(application, subscriber, "inbox_url") == len(ids), "all wait in the inbox")
+        until(lambda: held_and_visible(application, subscriber, "queue_url") == len(ids), "all wait in the queue")
         until(lambda: feeds(application, ids) == others, "the effects of the other subscribers only")
         assert application.receipts(subscriber, list(ids)) == []
     until(lambda: feeds(application, ids) == dict.fromkeys(FEEDS.values(), len(ids)), "every effect, once")

@@ -66,7 +66,7 @@ def publish(application: Application, bodies: list[str]) -> None:
 
 def is_idle(application: Application) -> bool:
     def left(name: str) -> int:
-        url = application.subscriber(f"data_aggregation/{name}").inbox_url
+        url = application.subscriber(f"data_aggregation/{name}").queue_url
         counts = application.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(WAITING))
         return sum(int(counts["Attributes"][each]) for each in WAITING)
 

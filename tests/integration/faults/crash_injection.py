@@ -24,22 +24,22 @@ def struck(
     """
     sqs = application.client("sqs")
     deployed = application.subscriber(subscriber)
-    visibility = sqs.get_queue_attributes(QueueUrl=deployed.inbox_url, AttributeNames=["VisibilityTimeout"])
+    visibility = sqs.get_queue_attributes(QueueUrl=deployed.queue_url, AttributeNames=["VisibilityTimeout"])
     # Longer than an attempt, short enough to wait for: what a killed function held comes back after it.
     seconds = 2 * (timeout or 2)
-    sqs.set_queue_attributes(QueueUrl=deployed.inbox_url, Attributes={"VisibilityTimeout": str(seconds)})
+    sqs.set_queue_attributes(QueueUrl=deployed.queue_url, Attributes={"VisibilityTimeout": str(seconds)})
     try:
         with struck_function(application, deployed.function_name, at, folder, by=by, timeout=timeout):
             yield
     finally:
-        sqs.set_queue_attributes(QueueUrl=deployed.inbox_url, Attributes=visibility["Attributes"])
+        sqs.set_queue_attributes(QueueUrl=deployed.queue_url, Attributes=visibility["Attributes"])
 
 
 @contextmanager
 def struck_function(
     application: Application, name: str, at: str, folder: Path, *, by: str = "kill", timeout: int | None = None
 ) -> Iterator[None]:
-    """The same for any function, by its name: one that reads from no inbox."""
+    """The same for any function, by its name: one that reads from no queue."""
     functions = application.client("lambda")
     before = functions.get_function(FunctionName=name)
     configuration = before["Configuration"]
@@ -83,12 +83,12 @@ def wait_for_strike(folder: Path) -> None:
 
 @contextmanager
 def held_back(application: Application, subscriber: str) -> Iterator[None]:
-    """Within the block the subscriber's inbox is not read, so that what arrives in it is read as one batch after it."""
+    """Within the block the subscriber's queue is not read, so that what arrives in it is read as one batch after it."""
     functions = application.client("lambda")
-    inbox = application.client("sqs").get_queue_attributes(
-        QueueUrl=application.subscriber(subscriber).inbox_url, AttributeNames=["QueueArn"]
+    queue = application.client("sqs").get_queue_attributes(
+        QueueUrl=application.subscriber(subscriber).queue_url, AttributeNames=["QueueArn"]
     )["Attributes"]["QueueArn"]
-    [mapping] = functions.list_event_source_mappings(EventSourceArn=inbox)["EventSourceMappings"]
+    [mapping] = functions.list_event_source_mappings(EventSourceArn=queue)["EventSourceMappings"]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     try:
         yield

@@ -20,17 +20,17 @@ def batch() -> list[Event[TeamMessagePosted]]:
 
 
 def publish_as_one_batch(application: Application, events: list[Event[TeamMessagePosted]]) -> None:
-    inbox = application.subscriber(TEAM_A).inbox_url
+    queue = application.subscriber(TEAM_A).queue_url
     with held_back(application, TEAM_A):
         application.publish("TeamEvents", events)
         until(
             lambda: (
                 application.client("sqs").get_queue_attributes(
-                    QueueUrl=inbox, AttributeNames=["ApproximateNumberOfMessages"]
+                    QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"]
                 )["Attributes"]["ApproximateNumberOfMessages"]
                 == "10"
             ),
-            "ten messages wait in the inbox",
+            "ten messages wait in the queue",
         )
 
 

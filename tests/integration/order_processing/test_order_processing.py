@@ -95,7 +95,7 @@ def test_an_invalid_order_between_valid_ones_is_dead_lettered_by_every_subscribe
         assert "total is 1, its lines come to 3390" in dead_letter["reason"]
 
 
-def test_each_inbox_has_a_concurrency_limit_of_its_own(application: Application) -> None:
+def test_each_queue_has_a_concurrency_limit_of_its_own(application: Application) -> None:
     limits = []
     for name in EVERYONE:
         function = application.subscriber(name).function_name

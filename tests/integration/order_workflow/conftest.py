@@ -89,7 +89,7 @@ class Shop:
         return [mail for mail in mailbox.sent(self.application.endpoint) if mail.to[0].startswith(f"{self.run}-")]
 
     def waiting(self) -> int:
-        """How many messages are in the inboxes, those under way and delayed included."""
+        """How many messages are in the queues, those under way and delayed included."""
         names = [
             "ApproximateNumberOfMessages",
             "ApproximateNumberOfMessagesNotVisible",
@@ -100,7 +100,7 @@ class Shop:
             int(value)
             for name in SUBSCRIBERS
             for value in sqs.get_queue_attributes(
-                QueueUrl=self.application.subscriber(f"order_workflow/{name}").inbox_url, AttributeNames=names
+                QueueUrl=self.application.subscriber(f"order_workflow/{name}").queue_url, AttributeNames=names
             )["Attributes"].values()
         )
 

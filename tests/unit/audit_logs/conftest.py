@@ -1,4 +1,4 @@
-"""Table and bucket of audit_logs in moto, and its functions as the FIFO inboxes call them."""
+"""Table and bucket of audit_logs in moto, and its functions as the FIFO queues call them."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -64,7 +64,7 @@ def recorded(tenant: str = "acme", id: str | None = None, **data: Any) -> Event[
 
 
 def deliver(module: ModuleType, *events: Event[Any] | str, group: str = "acme") -> list[Any]:
-    """As a FIFO inbox does: together, in order. Returns the failures."""
+    """As a FIFO queue does: together, in order. Returns the failures."""
     answer = module.handler(lambda_event([sqs_record(event, group=group) for event in events]), LambdaContext())
     failures: list[Any] = answer["batchItemFailures"]
     return failures

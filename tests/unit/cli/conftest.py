@@ -75,9 +75,9 @@ class Application:
     ) -> str:
         """Add a subscriber with its queues; return the URL of its dead-letter queue."""
         queue = name.replace("/", "-")
-        inbox = self.sqs.create_queue(QueueName=queue)["QueueUrl"]
+        url = self.sqs.create_queue(QueueName=queue)["QueueUrl"]
         dead = self.sqs.create_queue(QueueName=f"{queue}-dead")["QueueUrl"]
-        self.subscribers[name] = Subscriber(name, queue, "receipts", inbox, dead, settings)
+        self.subscribers[name] = Subscriber(name, queue, "receipts", url, dead, settings)
         self.subscriptions.append(
             Subscription(f"{TOPIC}:{queue}", TOPIC, protocol, queue, raw, policy, "MessageBody", name)
         )

@@ -153,7 +153,7 @@ def test_a_body_of_any_kind_can_be_a_dead_letter(body: str) -> None:
     assert not dead_letter.is_about("", None)
 
 
-MOVED = {"DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:123456789012:inbox", "SentTimestamp": "1795348800000"}
+MOVED = {"DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:123456789012:queue", "SentTimestamp": "1795348800000"}
 
 
 @pytest.mark.parametrize(

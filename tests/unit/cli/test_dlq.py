@@ -241,8 +241,8 @@ def test_exactly_the_chosen_dead_letters_are_redriven(
     assert result.exit_code == 0
     assert {(each["event_id"], each["outcome"]) for each in lines(result)} == {(each, "redriven") for each in expected}
     assert f"redriven {len(expected)}, skipped 0, failed 0" in result.err
-    assert depth(deployed, A, "inbox_url") == len(expected)
-    assert depth(deployed, B, "inbox_url") == 0, "the other subscriber gets nothing"
+    assert depth(deployed, A, "queue_url") == len(expected)
+    assert depth(deployed, B, "queue_url") == 0, "the other subscriber gets nothing"
     assert depth(deployed, A) == 3 - len(expected)
 
 
@@ -265,7 +265,7 @@ def test_a_dead_letter_that_stays_behind_is_a_failure(deployed: Application, run
     result = run("dlq", "redrive", A, "--all", "--yes")
     assert result.exit_code == 1
     assert "redriven 0, skipped 1, failed 0" in result.out
-    assert "nothing that the inbox could take" in result.err
+    assert "not an event for the subscriber's queue" in result.err
 
 
 def test_a_fifo_queue_is_worked_off_though_it_shows_ten_dead_letters_of_a_group(
@@ -275,7 +275,7 @@ def test_a_fifo_queue_is_worked_off_though_it_shows_ten_dead_letters_of_a_group(
     urls = [deployed.sqs.create_queue(QueueName=f"{name}.fifo", Attributes=fifo)["QueueUrl"] for name in ("in", "dead")]
     deployed.add("team_events/ordered")
     ordered = deployed.subscribers["team_events/ordered"]
-    object.__setattr__(ordered, "inbox_url", urls[0])
+    object.__setattr__(ordered, "queue_url", urls[0])
     object.__setattr__(ordered, "dead_letter_url", urls[1])
     for number in range(34):
         deployed.sqs.send_message(
@@ -292,7 +292,7 @@ def test_a_fifo_queue_is_worked_off_though_it_shows_ten_dead_letters_of_a_group(
     result = run("dlq", "redrive", ordered.name, "--all", "--yes", "--json", "--rate", "none")
     assert result.exit_code == 0
     assert [each["event_id"] for each in lines(result)] == [str(number) for number in range(34)]
-    assert depth(deployed, ordered.name, "inbox_url") == 34
+    assert depth(deployed, ordered.name, "queue_url") == 34
 
 
 def test_a_message_dead_lettered_after_the_confirmation_is_not_deleted(
@@ -335,7 +335,7 @@ def test_hundreds_of_dead_letters_are_listed_and_redriven(deployed: Application,
     assert depth(deployed, A) == 120
     result = run("dlq", "redrive", A, "--all", "--yes", "--rate", "none")
     assert "redriven 120, skipped 0, failed 0" in result.out
-    assert depth(deployed, A, "inbox_url") == 120
+    assert depth(deployed, A, "queue_url") == 120
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from fanout_cli.stack.topology import Subscriber, Subscription, Topic, Topology
 from tests.unit.cli.conftest import TOPIC, Result
 
 Run = Callable[..., Result]
-INBOX, DIRECT = "team_events/team_a", "team_events/broadcast"
+QUEUED, DIRECT = "team_events/team_a", "team_events/broadcast"
 
 
 class Account:
-    """Two functions with their inboxes: one reads its inbox, the other is invoked by SNS too."""
+    """Two functions with queues: one is invoked for its queue only, the other by SNS too."""
 
     def __init__(self) -> None:
         self.functions: Any = boto3.client("lambda", region_name=REGION)
@@ -32,26 +32,26 @@ class Account:
             archive.writestr("team.py", "")
         self.mappings: dict[str, str] = {}
         subscribers, subscriptions = {}, []
-        for name in (INBOX, DIRECT):
+        for name in (QUEUED, DIRECT):
             function = name.rpartition("/")[2]
             self.functions.create_function(
                 FunctionName=function, Runtime="python3.13", Role=role["Role"]["Arn"], Handler="team.handler",
                 Code={"ZipFile": package.getvalue()}, Publish=True,
             )  # fmt: skip
             self.functions.create_alias(FunctionName=function, Name="live", FunctionVersion="1")
-            inbox, dead = (self.sqs.create_queue(QueueName=f"{function}{part}")["QueueUrl"] for part in ("", "-dead"))
+            url, dead_url = (self.sqs.create_queue(QueueName=f"{function}{part}")["QueueUrl"] for part in ("", "-dead"))
             mapping = self.functions.create_event_source_mapping(
-                FunctionName=f"{function}:live", EventSourceArn=self.arn(inbox)
+                FunctionName=f"{function}:live", EventSourceArn=self.arn(url)
             )
             self.mappings[name] = mapping["UUID"]
-            subscribers[name] = Subscriber(name, function, "logs", inbox, dead, {})
+            subscribers[name] = Subscriber(name, function, "logs", url, dead_url, {})
             endpoint = f"arn:aws:lambda:{REGION}:123456789012:function:{function}:live" if name == DIRECT else function
             protocol = "lambda" if name == DIRECT else "sqs"
             subscriptions.append(
                 Subscription(f"{TOPIC}:{function}", TOPIC, protocol, endpoint, False, None, "MessageBody", name)
             )
         self.dead_letters = self.arn(subscribers[DIRECT].dead_letter_url)
-        self.inbox = self.arn(subscribers[DIRECT].inbox_url)
+        self.queue_arn = self.arn(subscribers[DIRECT].queue_url)
         self.functions.put_function_event_invoke_config(
             FunctionName="broadcast",
             Qualifier="live",
@@ -113,30 +113,30 @@ def account(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Account:
     return made
 
 
-def test_an_inbox_is_paused_by_its_mapping_alone(account: Account) -> None:
+def test_a_queue_is_paused_by_its_mapping_alone(account: Account) -> None:
     before = account.snapshot()
-    account.control(INBOX).pause()
+    account.control(QUEUED).pause()
     after = account.snapshot()
-    assert after["mappings"] == {INBOX: "Disabled", DIRECT: "Enabled"}
+    assert after["mappings"] == {QUEUED: "Disabled", DIRECT: "Enabled"}
     assert {**after, "mappings": None} == {**before, "mappings": None}
-    assert account.control(INBOX).state().word == "paused"
+    assert account.control(QUEUED).state().word == "paused"
     assert account.control(DIRECT).state().word == "running"
 
 
 @pytest.mark.guarantee("redrive/paused-direct-subscriber")
-def test_what_sns_would_invoke_waits_in_the_inbox_while_a_direct_subscriber_is_paused(account: Account) -> None:
+def test_what_sns_would_invoke_waits_in_the_queue_while_a_direct_subscriber_is_paused(account: Account) -> None:
     before = account.snapshot()
     account.control(DIRECT).pause()
     paused = account.snapshot()
-    assert paused["mappings"] == {INBOX: "Enabled", DIRECT: "Disabled"}
+    assert paused["mappings"] == {QUEUED: "Enabled", DIRECT: "Disabled"}
     assert paused["concurrency"] == [None, 0]
-    assert paused["on_failure"] == {"Destination": account.inbox}
+    assert paused["on_failure"] == {"Destination": account.queue_arn}
     assert paused["settings"] == before["settings"] == {"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 3600}
     account.control(DIRECT).resume()
     assert account.snapshot() == before
 
 
-def test_the_destination_is_the_inbox_before_the_first_event_can_be_refused(account: Account) -> None:
+def test_the_destination_is_the_queue_before_the_first_event_can_be_refused(account: Account) -> None:
     calls: list[str] = []
     account.functions.meta.events.register("before-call.lambda", lambda model, **_: calls.append(model.name))
     account.control(DIRECT).pause()
@@ -231,7 +231,7 @@ def test_a_pause_that_broke_off_anywhere_is_finished_or_undone(account: Account,
         assert account.snapshot() == before
 
 
-@pytest.mark.parametrize("name", [INBOX, DIRECT])
+@pytest.mark.parametrize("name", [QUEUED, DIRECT])
 def test_the_commands_report_the_state_and_are_idempotent(account: Account, run: Run, name: str) -> None:
     before = account.snapshot()
     for command, state in (("pause", "paused"), ("resume", "running")):
@@ -255,7 +255,7 @@ def test_an_unknown_subscriber_is_wrong_usage(account: Account, run: Run, comman
 
 
 def test_a_function_without_a_mapping_is_told_of(account: Account, run: Run) -> None:
-    account.functions.delete_event_source_mapping(UUID=account.mappings[INBOX])
-    result = run("pause", INBOX)
+    account.functions.delete_event_source_mapping(UUID=account.mappings[QUEUED])
+    result = run("pause", QUEUED)
     assert result.exit_code == 1
-    assert "nothing reads its inbox" in result.err
+    assert "nothing reads its queue" in result.err

@@ -1,4 +1,4 @@
-"""Redriving and deleting dead letters: to the same inbox only, nothing lost, nothing else touched."""
+"""Redriving and deleting dead letters: to the same queue only, nothing lost, nothing else touched."""
 
 import json
 import time
@@ -22,14 +22,14 @@ SWIFT = RateLimiter(None)
 
 
 class DeadLetters:
-    """A subscriber's inbox and dead-letter queue."""
+    """A subscriber's queue and dead-letter queue."""
 
     def __init__(self, suffix: str = "", **attributes: str) -> None:
         self.sqs: Any = boto3.client("sqs", region_name=REGION)
-        self.inbox: str = self.sqs.create_queue(QueueName=f"inbox{suffix}", Attributes=attributes)["QueueUrl"]
+        self.url: str = self.sqs.create_queue(QueueName=f"queue{suffix}", Attributes=attributes)["QueueUrl"]
         self.dead: str = self.sqs.create_queue(QueueName=f"dead{suffix}", Attributes=attributes)["QueueUrl"]
         self.queue = DeadLetterQueue(self.sqs, self.dead)
-        self.action = Redrive(self.sqs, self.queue, self.inbox)
+        self.action = Redrive(self.sqs, self.queue, self.url)
 
     def put(self, body: str, *, group: str | None = None, **attributes: str) -> str:
         """Put a dead letter there; return its MessageId."""
@@ -78,7 +78,7 @@ def event(text: str = "hi") -> str:
     return msgspec.json.encode(Event.new(TeamMessagePosted(text=text, author="Ada"), source="urn:test")).decode()
 
 
-def as_lambda_would(message: dict[str, Any], queue: str = "inbox") -> Any:
+def as_lambda_would(message: dict[str, Any], queue: str = "queue") -> Any:
     """A received message as the record that the runtime reads."""
     return {
         "messageId": message["MessageId"],
@@ -94,7 +94,7 @@ def as_lambda_would(message: dict[str, Any], queue: str = "inbox") -> Any:
 
 
 @pytest.mark.guarantee("redrive/attempts")
-def test_a_raw_dead_letter_comes_to_the_inbox_as_it_was_with_attempts_that_begin_anew(
+def test_a_raw_dead_letter_comes_to_the_queue_as_it_was_with_attempts_that_begin_anew(
     dead_letters: DeadLetters,
 ) -> None:
     carried = RedeliveryState(attempts=7, message_id="as-first-published")
@@ -104,7 +104,7 @@ def test_a_raw_dead_letter_comes_to_the_inbox_as_it_was_with_attempts_that_begin
         event_id="e", event_type="t", rejected_at="2026-11-22T12:00:00Z", fanout=msgspec.json.encode(carried).decode(),
     )  # fmt: skip
     assert dead_letters.redrive().count("redriven") == 1
-    [message] = dead_letters.received(dead_letters.inbox)
+    [message] = dead_letters.received(dead_letters.url)
     delivery = read(as_lambda_would(message))
     assert delivery.body == body
     assert (delivery.attempt, delivery.notification.message_id) == (1, "as-first-published")
@@ -120,17 +120,17 @@ def test_a_dead_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_a
         "QueueArn"
     ]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1"})
-    dead_letters.sqs.set_queue_attributes(QueueUrl=dead_letters.inbox, Attributes={"RedrivePolicy": policy})
+    dead_letters.sqs.set_queue_attributes(QueueUrl=dead_letters.url, Attributes={"RedrivePolicy": policy})
     attributes = {
         "outcome": {"DataType": "String", "StringValue": "rejected"},
         "blob": {"DataType": "Binary", "BinaryValue": b"\x00"},
     }
-    sent = dead_letters.sqs.send_message(QueueUrl=dead_letters.inbox, MessageBody="plain", MessageAttributes=attributes)
+    sent = dead_letters.sqs.send_message(QueueUrl=dead_letters.url, MessageBody="plain", MessageAttributes=attributes)
     for _ in range(2):
-        dead_letters.sqs.receive_message(QueueUrl=dead_letters.inbox, VisibilityTimeout=0)
+        dead_letters.sqs.receive_message(QueueUrl=dead_letters.url, VisibilityTimeout=0)
     [moved] = dead_letters.received(dead_letters.dead)
     # moto does not have the source queue of a moved message, nor the attributes that SQS keeps of it.
-    moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:inbox"
+    moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:queue"
     entry = redrive.as_first_seen(moved, dead_letter.read(moved), fifo=False)
     assert entry is not None
     assert set(entry["MessageAttributes"]) == {"outcome", "blob", "fanout"}
@@ -148,7 +148,7 @@ def test_a_notification_stays_one_and_a_failed_invocation_becomes_one(dead_lette
     assert dead_letters.redrive().count("redriven") == 2
     seen = {
         delivery.notification.message_id: delivery
-        for delivery in (read(as_lambda_would(each)) for each in dead_letters.received(dead_letters.inbox))
+        for delivery in (read(as_lambda_would(each)) for each in dead_letters.received(dead_letters.url))
     }
     assert set(seen) == {envelope["MessageId"], record["Sns"]["MessageId"]}
     for delivery in seen.values():
@@ -163,7 +163,7 @@ def test_a_failed_invocation_that_sns_did_not_make_is_skipped_and_stays(dead_let
     summary = dead_letters.redrive()
     assert (summary.count("skipped"), summary.count("redriven")) == (1, 0)
     assert dead_letters.counts(dead_letters.dead) == (1, 0)
-    assert dead_letters.counts(dead_letters.inbox) == (0, 0)
+    assert dead_letters.counts(dead_letters.url) == (0, 0)
 
 
 @pytest.mark.guarantee("redrive/later-arrivals")
@@ -172,7 +172,7 @@ def test_only_what_is_chosen_goes_and_everything_else_is_visible_again_at_once(d
     chosen = {name for name, number in names.items() if number % 3 == 0}
     summary = dead_letters.redrive(chosen)
     assert summary.count("redriven") == len(chosen) == 12
-    assert dead_letters.counts(dead_letters.inbox) == (12, 0)
+    assert dead_letters.counts(dead_letters.url) == (12, 0)
     assert dead_letters.counts(dead_letters.dead) == (23, 0)
 
 
@@ -190,7 +190,7 @@ def test_messages_that_arrive_meanwhile_stay_so_that_poison_does_not_circulate_f
                 dead_letters.put(each["Body"], outcome="rejected", reason="again")
             return result
 
-    summary = dead_letters.redrive(action=Failing(dead_letters.sqs, dead_letters.queue, dead_letters.inbox))
+    summary = dead_letters.redrive(action=Failing(dead_letters.sqs, dead_letters.queue, dead_letters.url))
     assert summary.count("redriven") == 1
     assert dead_letters.counts(dead_letters.dead) == (1, 0)
 
@@ -220,7 +220,7 @@ def test_a_crash_at_any_point_leaves_every_dead_letter_in_one_of_the_queues(
         dead_letters.redrive()
     assert len(calls) == 2
     dead_letters.sqs.meta.events.unregister(f"{moment}.sqs.{point}", crash)
-    sent = [each["Body"] for each in dead_letters.received(dead_letters.inbox)]
+    sent = [each["Body"] for each in dead_letters.received(dead_letters.url)]
     still = [each["Body"] for each in dead_letters.received(dead_letters.dead)]
     assert set(sent) | set(still) == bodies
     assert len(sent) + len(still) <= len(bodies) + 10, "duplicates of one request at most"
@@ -285,16 +285,16 @@ def test_a_fifo_group_keeps_its_order_and_no_deduplication_drops_it(fifo: DeadLe
     first = [f"{group}{number}" for number in range(12) for group in "ab"]
     for body in first:
         fifo.sqs.send_message(
-            QueueUrl=fifo.inbox, MessageBody=body, MessageGroupId=body[0], MessageDeduplicationId=f"{body[0]}-{body}"
+            QueueUrl=fifo.url, MessageBody=body, MessageGroupId=body[0], MessageDeduplicationId=f"{body[0]}-{body}"
         )
-    fifo.received(fifo.inbox)  # SQS remembers their deduplication ids for five minutes
+    fifo.received(fifo.url)  # SQS remembers their deduplication ids for five minutes
     for body in first:
         fifo.put(body, group=body[0])
     redriven: set[str] = set()
     while fresh := {each.message_id for each in select(fifo.queue, Filter()).dead_letters} - redriven:
         fifo.redrive(fresh)
         redriven |= fresh
-    messages = fifo.received(fifo.inbox)
+    messages = fifo.received(fifo.url)
     arrived = [(each["Attributes"]["MessageGroupId"], each["Body"]) for each in messages]
     # moto forgets what was deleted, SQS does not.
     assert not {each["Attributes"]["MessageDeduplicationId"] for each in messages} & {
@@ -311,11 +311,11 @@ def test_a_fifo_dead_letter_sent_twice_by_a_crash_is_dropped_and_one_dead_letter
     name = fifo.put("a1", group="a")
     found = fifo.sqs.receive_message(QueueUrl=fifo.dead, AttributeNames=["All"], VisibilityTimeout=0)["Messages"]
     fifo.action.apply(found)  # its delete comes too late to count: the handle is an old one below
-    [message] = fifo.received(fifo.inbox)
+    [message] = fifo.received(fifo.url)
     assert message["Attributes"]["MessageDeduplicationId"] == f"redrive-{name}"
     again = fifo.sqs.send_message(QueueUrl=fifo.dead, MessageBody="a1", MessageGroupId="a", MessageDeduplicationId="x")
     fifo.redrive({again["MessageId"]})
-    assert [each["Body"] for each in fifo.received(fifo.inbox)] == ["a1"]
+    assert [each["Body"] for each in fifo.received(fifo.url)] == ["a1"]
 
 
 @pytest.mark.guarantee("order-per-group/redrive-keeps-order")
@@ -353,7 +353,7 @@ def test_deleting_takes_the_chosen_dead_letters_and_no_others(dead_letters: Dead
     gone = {dead_letters.put(event("x")) for _ in range(12)}
     stay = {dead_letters.put(event("y")) for _ in range(3)}
     assert dead_letters.redrive(gone, action=Deletion(dead_letters.queue)).count("deleted") == 12
-    assert dead_letters.counts(dead_letters.inbox) == (0, 0)
+    assert dead_letters.counts(dead_letters.url) == (0, 0)
     assert {each["MessageId"] for each in dead_letters.received(dead_letters.dead)} == stay
 
 

@@ -36,7 +36,7 @@ class Account:
         if subscriber:
             variables |= {
                 "FANOUT_SUBSCRIBER": subscriber,
-                "FANOUT_QUEUE_URL": f"https://sqs.eu-north-1.amazonaws.com/123456789012/inbox-{name}",
+                "FANOUT_QUEUE_URL": f"https://sqs.eu-north-1.amazonaws.com/123456789012/queue-{name}",
                 "FANOUT_DEAD_LETTER_URL": f"https://sqs.eu-north-1.amazonaws.com/123456789012/dead-{name}",
             }
         self.functions[name] = {"FunctionName": name, "Environment": {"Variables": variables}}
@@ -131,7 +131,7 @@ def account() -> Account:
     made.subscribe(
         "logs",
         "sqs",
-        "arn:aws:sqs:eu-north-1:123456789012:inbox-monitor",
+        "arn:aws:sqs:eu-north-1:123456789012:queue-monitor",
         RawMessageDelivery="true",
         FilterPolicy='{"data":{"level":["ERROR"]}}',
         FilterPolicyScope="MessageBody",
@@ -205,7 +205,7 @@ def test_environments_have_the_path_of_their_function_in_the_nested_stacks(accou
     assert environments(account.client, "logs-stack")["SweepFunction"] == {"TABLE": "t"}
 
 
-@pytest.mark.parametrize("stack", ["inbox-stack", "fanout-prod"])
+@pytest.mark.parametrize("stack", ["queue-stack", "fanout-prod"])
 def test_there_are_no_environments_without_a_function(account: Account, stack: str) -> None:
     with pytest.raises(UserError, match=f"no functions|no stack {stack}"):
         environments(account.client, stack)

@@ -189,7 +189,7 @@ def test_an_unknown_event_has_no_deliveries_and_is_not_good(application: Applica
     assert not found.final
 
 
-def test_the_tracer_names_the_use_cases_with_raw_inboxes_only(application: Application) -> None:
+def test_the_tracer_names_the_use_cases_with_raw_queues_only(application: Application) -> None:
     application.add("application_logs/archive")
     assert Tracer(application.client, application.topology).raw_only() == ["application_logs"]
     application.add("application_logs/direct", raw=False, protocol="lambda")

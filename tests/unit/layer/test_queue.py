@@ -20,7 +20,7 @@ def reminder() -> Event[TeamMessagePosted]:
 
 def test_a_delayed_event_is_in_the_queue_and_not_yet_delivered(queues: Queues) -> None:
     send_delayed(reminder(), 60)
-    assert queues.inbox_counts() == (0, 1)
+    assert queues.counts() == (0, 1)
 
 
 def test_an_event_without_a_delay_is_delivered_as_its_first_attempt(queues: Queues) -> None:

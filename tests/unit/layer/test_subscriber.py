@@ -182,7 +182,7 @@ def test_personal_data_in_an_exception_stays_out_of_log_and_dead_letter(
 def test_a_retry_makes_its_message_invisible_for_the_given_time(queues: Queues) -> None:
     record = queues.put(encode(event("retry 60")).decode())
     aws.client("sqs").change_message_visibility(
-        QueueUrl=queues.inbox, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=3600
+        QueueUrl=queues.url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=3600
     )
     calls = spy("sqs", "ChangeMessageVisibility")
     run(obey, record)
@@ -208,7 +208,7 @@ def test_the_final_attempt_is_dead_lettered_with_its_reason(queues: Queues, line
 def test_a_direct_delivery_is_retried_through_the_queue_and_keeps_its_count(queues: Queues, lines: Lines) -> None:
     record = sns_record(event("fail"))
     assert obey(lambda_event([record]), LambdaContext()) is None
-    assert queues.inbox_counts() == (0, 1), "one message, delayed by the back-off"
+    assert queues.counts() == (0, 1), "one message, delayed by the back-off"
     [first] = lines("receipt")
     sent = spy("sqs", "SendMessage")
     obey(lambda_event([record]), LambdaContext())
@@ -268,7 +268,7 @@ def test_a_failed_invocation_that_sns_did_not_make_is_poison(payload: Any, queue
 def test_a_direct_delivery_that_cannot_reach_its_queue_is_left_to_lambda(
     queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FANOUT_QUEUE_URL", f"{queues.inbox}-gone")
+    monkeypatch.setenv("FANOUT_QUEUE_URL", f"{queues.url}-gone")
     handler = subscriber(TeamMessagePosted)(obey.__wrapped__)  # type: ignore[attr-defined]
     with pytest.raises(ClientError):
         handler(lambda_event([sns_record(event("fail"))]), LambdaContext())
@@ -296,7 +296,7 @@ def test_a_slow_record_is_interrupted_before_the_deadline_and_its_neighbours_are
     assert time.monotonic() - started < 1.5, "the function must end before Lambda kills it"
     assert failed == [records[1]["messageId"]]
     assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "retrying"]
-    assert queues.inbox_counts()[0] == 2, "the two that were not attempted are in the queue again, as new messages"
+    assert queues.counts()[0] == 2, "the two that were not attempted are in the queue again, as new messages"
 
 
 @pytest.mark.guarantee("bounded-retry/released-message")

@@ -41,7 +41,7 @@ def test_a_retry_after_of_the_receiver_is_observed(
     receiver.replies = [Reply(429, {"Retry-After": "77"}, b"slow down")]
     made.deliver(event)
     assert verdicts(lines) == [("retrying", "throttled: the webhook answers 429: slow down")]
-    assert queues.inbox_counts() == (0, 1)
+    assert queues.counts() == (0, 1)
     made.deliver(event)
     assert len(receiver.accepted()) == 1
 

@@ -219,7 +219,7 @@ def test_the_notification_of_a_killed_delivery_is_the_same_document_when_it_is_p
 def clock_strikes(dispatch: ModuleType, queues: Queues, clock: Clock) -> None:
     """Let the window end, and deliver the event that dispatch has sent to itself."""
     clock.advance(WINDOW + 10)
-    assert queues.inbox_counts() == (0, 1)
+    assert queues.counts() == (0, 1)
     [current] = _current()
     body = {
         "specversion": "1.0",
@@ -322,10 +322,10 @@ def test_the_end_of_a_window_is_sent_by_another_delivery_if_the_first_was_killed
         with pytest.raises(SystemExit):
             deliver(dispatch, raised())
     deliver(dispatch, raised(at=1))
-    assert queues.inbox_counts() == (0, 0)
+    assert queues.counts() == (0, 0)
     clock.advance(15)
     deliver(dispatch, raised(at=2), raised(at=3))
-    assert queues.inbox_counts() == (0, 1)
+    assert queues.counts() == (0, 1)
 
 
 # -------------------------------------------------------------------------------------------------------------- poison

@@ -1,4 +1,4 @@
-"""The table of user_interactions in moto, and its functions as SNS and the inbox call them."""
+"""The table of user_interactions in moto, and its functions as SNS and the queue call them."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -53,7 +53,7 @@ def deliver(module: ModuleType, *events: Event[Any] | str) -> None:
 
 
 def deliver_batch(module: ModuleType, *events: Event[Any] | str) -> list[Any]:
-    """As the inbox does: together. Returns the failures."""
+    """As the queue does: together. Returns the failures."""
     answer = module.handler(lambda_event([sqs_record(event) for event in events]), LambdaContext())
     failures: list[Any] = answer["batchItemFailures"]
     return failures

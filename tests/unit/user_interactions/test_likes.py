@@ -259,7 +259,7 @@ def test_a_delivery_that_always_conflicts_is_retried_later(
     monkeypatch.setattr(likes.like_states, "transact", refuse)
     deliver(likes, like())
     assert outcomes(lines) == [("retrying", "contended")]
-    assert account.inbox_counts() == (0, 1)
+    assert account.counts() == (0, 1)
 
 
 def test_a_permanent_conflict_retries_the_event_and_counts_nothing(
@@ -281,7 +281,7 @@ def test_a_permanent_conflict_retries_the_event_and_counts_nothing(
         patch.setattr(aws.client("dynamodb"), "transact_write_items", conflict)
         deliver(likes, event)
     assert outcomes(lines)[0][0] == "retrying"
-    assert account.inbox_counts() == (0, 1)
+    assert account.counts() == (0, 1)
     assert totals("p-1")["likes"] == 0
     assert deliver_batch(likes, event) == []
     assert totals("p-1")["likes"] == 1

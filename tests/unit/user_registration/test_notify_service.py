@@ -120,7 +120,7 @@ def test_lambdas_own_retry_waits_until_the_killed_attempt_is_certainly_over(
     ses.works_again()
     deliver(notify, sns_record(event))
     assert outcomes(lines) == ["retrying"]
-    assert account.inbox_counts() == (0, 1)
+    assert account.counts() == (0, 1)
     assert len(ses.outbox) == 1
 
 
@@ -180,7 +180,7 @@ def test_while_the_suppression_list_cannot_be_read_the_mail_waits(
     idempotency.aws.client("secretsmanager").delete_secret(SecretId=arn, RecoveryWindowInDays=7)
     deliver(notify, sns_record(event))
     assert outcomes(lines) == ["retrying"]
-    assert (ses.requests, account.inbox_counts()) == ([], (0, 1))
+    assert (ses.requests, account.counts()) == ([], (0, 1))
     idempotency.aws.client("secretsmanager").restore_secret(SecretId=arn)
     deliver(notify, sqs_record(event))
     assert ses.outbox == ["ada@example.org"]
@@ -208,7 +208,7 @@ def test_a_mail_that_ses_did_not_accept_is_sent_later(
     [receipt] = lines("receipt")
     assert receipt["outcome"] == "retrying"
     assert "ada@" not in receipt["reason"]
-    assert account.inbox_counts() == (0, 1)
+    assert account.counts() == (0, 1)
     ses.works_again()
     deliver(notify, sqs_record(event))
     assert ses.outbox == ["ada@example.org"]
@@ -230,7 +230,7 @@ def test_while_the_account_may_not_send_ten_attempts_outlast_a_day(
     ses.failing(error, sending=False)
     deliver(notify, sns_record(registration()))
     assert [receipt["reason"].split(":")[0] for receipt in lines("receipt")] == ["paused"]
-    assert account.inbox_counts() == (0, 1)
+    assert account.counts() == (0, 1)
     assert 9 * mail._LONG_WAIT >= 24 * 3600
 
 
