@@ -90,7 +90,7 @@ test-engine: setup ## The tests on the local engine: the engine itself, then the
 audit: $(AUDIT_VENV)/.installed ## checkov on every template, then known vulnerabilities in what is locked (asks PyPI)
 	@$(AUDIT_VENV)/bin/checkov --config-file .checkov.yaml --file template.yaml platform/*.yaml usecases/*/template.yaml
 	@echo "checkov has nothing to say"
-# --strict: a package that PyPI tells nothing about is a failure. Without it, an audit that reached nobody would pass.
+# --strict: a package that PyPI knows nothing about is a failure. Without it, an audit that reached no service would pass.
 	@for file in requirements/*.txt; do \
 	  echo "$$file"; \
 	  $(AUDIT_VENV)/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip --requirement $$file && continue; \

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from engine_tests.aws import Aws
 
-KEY = "arn:aws:kms:us-east-1:000000000000:key/of-nobody"
+KEY = "arn:aws:kms:us-east-1:000000000000:key/without-owner"
 
 
 def bucket(aws: Aws, *, days: Any = 1, mode: str = "GOVERNANCE", stack: str = "") -> tuple[str, str]:

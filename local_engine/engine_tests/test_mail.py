@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from engine_tests.aws import ACCOUNT, REGION, Aws, allow
 from local_engine import mailbox, process
 
-SENDER = "news@example.com"
+SENDER = "updates@example.com"
 # As in SES's sandbox, a role needs the recipient's identity too.
 RECIPIENT = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/ana@example.com"
 
@@ -115,7 +115,7 @@ def test_a_missing_configuration_set_is_refused(aws: Aws, mail: dict[str, str]) 
 def test_an_unknown_sender_is_rejected(aws: Aws) -> None:
     with pytest.raises(ClientError, match="MessageRejected"):
         aws.sesv2.send_email(
-            FromEmailAddress="nobody@example.org",
+            FromEmailAddress="unknown@example.org",
             Destination={"ToAddresses": ["ana@example.com"]},
             Content={"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "there"}}}},
         )
@@ -166,8 +166,8 @@ def test_a_role_may_send_from_the_identity_it_names_and_from_no_other(aws: Aws, 
     aws.sesv2.create_email_identity(EmailIdentity="other.example")
     function = sending_function(aws, mail["set"], Condition={"StringEquals": {"ses:FromAddress": SENDER}})
     assert answer(aws, function, SENDER) == "sent"
-    assert answer(aws, function, f"News <{SENDER}>") == "sent"
-    assert answer(aws, function, "news@other.example") == "AccessDeniedException"
+    assert answer(aws, function, f"Updates <{SENDER}>") == "sent"
+    assert answer(aws, function, "updates@other.example") == "AccessDeniedException"
 
 
 def test_a_role_that_names_another_sender_or_configuration_set_may_not_send(aws: Aws, mail: dict[str, str]) -> None:

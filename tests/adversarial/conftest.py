@@ -1,7 +1,7 @@
 """Hostile input: what tests in this folder share.
 
-Random tests are the same at every run, so that CI tells of a change and never of chance. To search for more:
-FANOUT_FUZZ=5000 pytest tests/adversarial (so many examples each, other ones at every run).
+Random tests are the same at every run, so that CI fails because of a change and never by chance. To search for more:
+FANOUT_FUZZ=5000 pytest tests/adversarial (that many examples each, different ones in every run).
 """
 
 import os

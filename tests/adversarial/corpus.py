@@ -32,7 +32,7 @@ def text(event: Any) -> str:
 
 
 def no_events(event: Event) -> dict[str, str]:
-    """Texts that are no event, whoever reads them; none is a plain text, which some topics take."""
+    """Bodies that are not an event for any subscriber. None is plain text, which some topics accept."""
     whole = text(event)
     with_data = whole.replace(text(event["data"]), "%s")
     assert "%s" in with_data

@@ -1,4 +1,4 @@
-"""Claim checks: whatever the reference says, and whatever lies where it leads."""
+"""Claim checks with forged references and altered objects."""
 
 import gzip
 import hashlib
@@ -25,20 +25,20 @@ def message(text: str = "hi", **changes: Any) -> Event[TeamMessagePosted]:
 
 
 def put(world: World, body: bytes, *, use_case: str = "team_events", digest: str | None = None) -> str:
-    """Park bytes by hand; return their digest."""
+    """Store bytes as a claim check; return their digest."""
     name = digest or hashlib.sha256(body).hexdigest()
     world.s3.put_object(Bucket=CLAIMS, Key=f"{use_case}/{name}", Body=body)
     return name
 
 
 def stub(digest: str, **changes: Any) -> str:
-    """A body that says that its event lies under that digest."""
-    told = {"specversion": "1.0", "id": "e-1", "source": "urn:test", "type": "team.message.posted.v1", "data": {}}
-    return json.dumps({**told, "claimcheck": digest, **changes})
+    """Return a body that refers to the event stored under the digest."""
+    envelope = {"specversion": "1.0", "id": "e-1", "source": "urn:test", "type": "team.message.posted.v1", "data": {}}
+    return json.dumps({**envelope, "claimcheck": digest, **changes})
 
 
-def told(world: World, *bodies: str) -> list[tuple[str, str]]:
-    """(outcome, reason) of stubs that come between two good events."""
+def results(world: World, *bodies: str) -> list[tuple[str, str]]:
+    """Return (outcome, reason) of each stub, delivered between two valid events."""
     first, last = neighbours(TEAM_A)
     answer = world.call(TEAM_A, [TEAM_A.record(body) for body in (first, *bodies, last)])
     outcomes = answer.outcomes()
@@ -67,11 +67,11 @@ LIES: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize(("parked", "reason"), LIES.values(), ids=LIES)
+@pytest.mark.parametrize(("stored", "reason"), LIES.values(), ids=LIES)
 def test_what_lies_under_a_claim_check_and_is_not_the_event_is_rejected(
-    world: World, parked: bytes, reason: str
+    world: World, stored: bytes, reason: str
 ) -> None:
-    [(outcome, said)] = told(world, stub(put(world, parked)))
+    [(outcome, said)] = results(world, stub(put(world, stored)))
     assert outcome == "rejected"
     assert said.startswith(reason)
 
@@ -95,7 +95,7 @@ def test_a_claim_check_leads_nowhere_but_into_the_use_cases_own_folder_of_the_on
         f"{digest}\x00",
         digest.upper(),
     ]
-    outcomes = told(world, *map(stub, references))
+    outcomes = results(world, *map(stub, references))
     assert [outcome for outcome, _ in outcomes] == ["rejected"] * len(references)
     assert outcomes[0][1].startswith("claim-check-missing: ")
     assert all(reason.startswith("invalid-event: ") for _, reason in outcomes[1:])
@@ -105,37 +105,37 @@ def test_a_claim_check_leads_nowhere_but_into_the_use_cases_own_folder_of_the_on
 def test_an_object_that_was_replaced_after_publishing_is_rejected(world: World) -> None:
     digest = put(world, WHOLE)
     put(world, WHOLE.replace(b'"hi"', b'"no"'), digest=digest)
-    assert [reason.partition(":")[0] for _, reason in told(world, stub(digest))] == ["claim-check-altered"]
+    assert [reason.partition(":")[0] for _, reason in results(world, stub(digest))] == ["claim-check-altered"]
 
 
 def test_a_huge_object_is_rejected_by_its_size_and_not_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its length is enough; S3 keeps the bytes."""
+    """The object is rejected by its length; its bytes are not read."""
     body = b" " * (MAX_BYTES + 1)
     read: list[int] = []
     monkeypatch.setattr(
         "botocore.response.StreamingBody.read", lambda self, amount=None: read.append(1) or b"", raising=True
     )
-    [(outcome, reason)] = told(world, stub(put(world, body)))
+    [(outcome, reason)] = results(world, stub(put(world, body)))
     assert outcome == "rejected"
     assert reason.startswith("claim-check-too-large: ")
     assert not read
 
 
 def test_a_claim_check_on_a_whole_event_decides_what_its_data_is(world: World) -> None:
-    """The data beside it is what filters read; a forged one lets nothing else through."""
+    """Filters read the data beside the reference; forged data there changes nothing."""
     digest = put(world, WHOLE)
-    [(outcome, _)] = told(world, stub(digest, data={"audience": ["team_b"], "text": "forged"}))
+    [(outcome, _)] = results(world, stub(digest, data={"audience": ["team_b"], "text": "forged"}))
     assert outcome == "processed"
     items = world.dynamodb.scan(TableName="store")["Items"]
     assert "forged" not in str(items)
 
 
-def test_a_claim_check_in_what_is_parked_is_not_followed_any_further(world: World) -> None:
-    parked = json.dumps({**json.loads(WHOLE), "claimcheck": corpus.DIGEST}).encode()
-    assert told(world, stub(put(world, parked))) == [("processed", "")]
+def test_a_claim_check_in_what_is_stored_is_not_followed_any_further(world: World) -> None:
+    stored = json.dumps({**json.loads(WHOLE), "claimcheck": corpus.DIGEST}).encode()
+    assert results(world, stub(put(world, stored))) == [("processed", "")]
 
 
-def test_while_s3_refuses_an_event_is_retried_because_that_can_be_mended(world: World) -> None:
+def test_while_s3_refuses_an_event_is_retried_because_that_can_be_fixed(world: World) -> None:
     boto3.client("s3", region_name=REGION).delete_bucket(Bucket=CLAIMS)
     first = neighbours(TEAM_A)[0]
     records = [TEAM_A.record(stub(corpus.DIGEST)), TEAM_A.record(first)]
@@ -146,7 +146,7 @@ def test_while_s3_refuses_an_event_is_retried_because_that_can_be_mended(world: 
 
 
 def _received(world: World) -> str:
-    """The handle of a message that is in the queue: to be retried, it is hidden there."""
+    """Return the receipt handle of a message in the queue: a retry changes its visibility."""
     world.sqs.send_message(QueueUrl=world.queue_url, MessageBody="x")
     handle: str = world.sqs.receive_message(QueueUrl=world.queue_url)["Messages"][0]["ReceiptHandle"]
     return handle

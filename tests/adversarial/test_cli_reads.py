@@ -30,12 +30,12 @@ RECEIPT: dict[str, st.SearchStrategy[Any]] = {
 
 
 @given(line=st.fixed_dictionaries({}, optional=RECEIPT))
-def test_a_log_line_of_any_kind_is_read_or_left_out(line: dict[str, Any]) -> None:
+def test_a_log_line_of_any_kind_is_read_or_skipped(line: dict[str, Any]) -> None:
     receipts.fold(receipts.parse(json.dumps(line)))
 
 
 @pytest.mark.parametrize("line", ["[" * corpus.DEEP, '{"message":"receipt","x":' + "[" * corpus.DEEP, "1" * 5_000])
-def test_a_log_line_that_is_a_bomb_is_left_out(line: str) -> None:
+def test_a_log_line_that_is_a_bomb_is_skipped(line: str) -> None:
     assert receipts.parse(line) == []
 
 
@@ -70,7 +70,7 @@ BODIES = st.text(max_size=50) | st.sampled_from(
 
 
 @given(body=BODIES, attributes=ATTRIBUTES, source=st.booleans())
-def test_a_letter_of_any_kind_is_read_and_can_be_redriven_or_not(
+def test_a_dead_letter_of_any_kind_is_read_and_can_be_redriven_or_not(
     body: str, attributes: dict[str, str], source: bool
 ) -> None:
     message = {
@@ -79,16 +79,16 @@ def test_a_letter_of_any_kind_is_read_and_can_be_redriven_or_not(
         "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
         "Attributes": {"SentTimestamp": "1791450000123", **({"DeadLetterQueueSourceArn": "arn"} if source else {})},
     }
-    letter = read(message)
-    assert letter.cause
-    as_first_seen(message, letter, fifo=False)
+    dead_letter = read(message)
+    assert dead_letter.cause
+    as_first_seen(message, dead_letter, fifo=False)
 
 
 @pytest.mark.parametrize("line", ["[" * corpus.DEEP, "1" * 5_000, '{"time":"0001-01-01T00:00:00+14:00"}', "\ud800"])
-def test_a_line_of_the_archive_that_is_none_is_told_and_left_out(line: str) -> None:
-    told: list[str] = []
+def test_a_line_of_the_archive_that_is_not_an_event_is_reported_and_skipped(line: str) -> None:
+    warnings: list[str] = []
     good = {"time": "2026-11-22T12:00:00Z", "source": "s", "id": "1"}
     lines = gzip.decompress(gzip.compress(f"{line}\n{json.dumps(good)}".encode("utf-8", "surrogatepass"))).splitlines()
-    found = list(archive._parse("key", lines, told.append))
+    found = list(archive._parse("key", lines, warnings.append))
     assert [event["id"] for _, _, event in found] == ["1"]
-    assert told == ["key, line 1: no archived event"]
+    assert warnings == ["key, line 1: no archived event"]

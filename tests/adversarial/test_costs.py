@@ -34,18 +34,18 @@ SHORTEST = 0.1
 
 
 def decoded(text: str) -> None:
-    """What the runtime does with a body before the handler."""
+    """Decode a body as the runtime does before the handler."""
     with contextlib.suppress(InvalidEvent):
         decode_data(decode(text), TeamMessagePosted)
 
 
 def logged(text: str) -> None:
-    """What becomes of a line of a log."""
+    """Parse a log line."""
     log_entry.make(service=text, level="INFO", message=text, context={})
 
 
 def given_to_publish(text: str) -> None:
-    """What the command does with a file of events."""
+    """Read a file of events as the command does."""
     with contextlib.suppress(UserError):
         parse_documents(text, "x")
 

@@ -50,7 +50,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
     },
     "ten long ones": {f"name{number}": "v" * 20_000 for number in range(10)},
 }
-"""Attributes that whoever publishes to a raw queue can send along with a good event."""
+"""Attributes that a producer can add to a valid event under raw delivery."""
 
 
 @SUBJECTS
@@ -88,7 +88,7 @@ BROKEN_SYSTEM: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", ["audit_logs/record", "order_workflow/payment", "application_logs/archive"])
 def test_a_record_with_broken_system_attributes_comes_again_and_its_neighbours_do_not(world: World, name: str) -> None:
-    """SQS writes these, so nobody forges them; should they be broken all the same, SQS puts the message aside."""
+    """SQS writes these, so a producer cannot forge them. If they are broken, SQS dead-letters the message."""
     subject = _named(name)
     first, last = (subject.record(body) for body in neighbours(subject))
     odd = []
@@ -126,7 +126,7 @@ ENVELOPES: dict[str, Any] = {
 
 
 def wrapped(event: dict[str, Any]) -> dict[str, str]:
-    """The event in envelopes that are none, or not what they say. None of them is an event."""
+    """Return the event in invalid or inconsistent envelopes. None of them is an event."""
     body = corpus.text(event)
     envelope = notification(body)
     twice = json.dumps(notification(json.dumps(notification(body))))
@@ -152,8 +152,8 @@ def wrapped(event: dict[str, Any]) -> dict[str, str]:
 
 
 @SUBJECTS
-def test_a_body_in_envelopes_that_are_none_is_rejected(world: World, subject: Subject) -> None:
-    """They stand in the queue as they are: whoever publishes to a topic with raw delivery writes the whole body."""
+def test_a_body_in_invalid_envelopes_is_rejected(world: World, subject: Subject) -> None:
+    """They arrive unchanged: a producer for a topic with raw delivery writes the whole body."""
     first, last = neighbours(subject)
     bodies = dict(every_third(subject, list(wrapped(json.loads(first)).items())))
     world.forget()
@@ -164,8 +164,8 @@ def test_a_body_in_envelopes_that_are_none_is_rejected(world: World, subject: Su
     outcomes = answer.outcomes()
     assert [outcomes[0], outcomes[-1]] == alone
     assert_bounded(answer, len(raw) + 2)
-    told = dict(zip(bodies, outcomes[1:-1], strict=True))
-    assert not {name: each for name, each in told.items() if each[0] != "rejected"}
+    results = dict(zip(bodies, outcomes[1:-1], strict=True))
+    assert not {name: each for name, each in results.items() if each[0] != "rejected"}
     assert answer.failed == []
 
 

@@ -1,4 +1,4 @@
-"""What others send in forms of their own: SES, CloudWatch, its logs, DynamoDB's stream, Firehose, people by hand."""
+"""Messages in formats of other senders: SES, CloudWatch, its logs, DynamoDB's stream, Firehose, people by hand."""
 
 import base64
 import gzip
@@ -45,7 +45,7 @@ def _bent(document: dict[str, Any]) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("name", "file"), [(name, file) for name, files in TRANSLATORS.items() for file in files], ids=str
 )
-def test_a_bent_message_of_aws_is_judged_at_once_and_its_neighbours_are_handled(
+def test_a_malformed_message_of_aws_is_judged_at_once_and_its_neighbours_are_handled(
     world: World, name: str, file: Any
 ) -> None:
     subject = SUBJECTS[name]
@@ -64,7 +64,7 @@ def test_a_bent_message_of_aws_is_judged_at_once_and_its_neighbours_are_handled(
     answer = world.call(subject, [subject.record(body) for body in (first, *hostile.values(), last)])
     outcomes = answer.outcomes()
     assert [outcomes[0], outcomes[-1]] == alone
-    assert not {name: told for name, told in zip(hostile, outcomes[1:-1], strict=True) if told[0] not in FINAL}
+    assert not {name: result for name, result in zip(hostile, outcomes[1:-1], strict=True) if result[0] not in FINAL}
     assert_bounded(answer, len(hostile) + 2)
 
 
@@ -150,7 +150,7 @@ LINES = [
 ]
 
 
-def test_every_line_of_a_log_whatever_somebody_logged_is_published(function: Callable[[str], ModuleType]) -> None:
+def test_every_line_of_a_log_is_published_whatever_it_contains(function: Callable[[str], ModuleType]) -> None:
     assert function("application_logs/ingest").handler(_payload(*LINES), LambdaContext()) == {"published": len(LINES)}
 
 
@@ -180,7 +180,7 @@ def test_a_log_line_of_any_kind_becomes_an_entry_that_satisfies_the_contract(
     check()
 
 
-def test_a_stream_record_that_is_none_is_set_aside_and_its_neighbours_are_published(
+def test_an_invalid_stream_record_is_stored_as_unpublished_and_its_neighbours_are_published(
     function: Callable[[str], ModuleType], world: World
 ) -> None:
     good = _stream_record(1)
@@ -215,7 +215,7 @@ def _stream_record(number: int, **image: Any) -> dict[str, Any]:
     }
 
 
-def test_a_record_of_the_lake_that_is_no_event_fails_alone(function: Callable[[str], ModuleType]) -> None:
+def test_a_record_of_the_lake_that_is_not_an_event_fails_alone(function: Callable[[str], ModuleType]) -> None:
     good = SUBJECTS["data_aggregation/web"].samples()[0]
     bodies = [
         *corpus.no_events(json.loads(good)).values(),

@@ -13,14 +13,14 @@ TAKEN_FOR_NEW = {
     *("system_alerts/chat", "system_alerts/pager", "user_interactions/comments", "user_interactions/shares"),
     "user_registration/mail_feedback",
 }
-"""Who know an event by a marker alone, which expires: see docs/hostile-input.md."""
+"""They know an event by its idempotency record alone, which expires: see docs/hostile-input.md."""
 MADE_AGAIN = {"application_logs/archive", "database_changes/replicate_to_dynamodb", "system_alerts/dispatch"}
-"""Whose effect may be made again because it is the same: an object, a tombstone, an entry of an alert's history."""
+"""Their effect may be repeated; the result is the same: an object, a tombstone, an entry of an alert's history."""
 
 
 @SUBJECTS
 def test_an_event_of_long_ago_that_comes_again_has_no_second_effect(world: World, subject: Subject) -> None:
-    """A replay out of an archive: a time of long ago alone is no fault."""
+    """A replay from an archive: an old timestamp alone is not an error."""
     event = {**json.loads(neighbours(subject)[0]), "time": "1970-01-01T00:00:00Z"}
     record = subject.record(corpus.text(event))
     [(before, _)] = world.call(subject, [record]).outcomes()
@@ -31,7 +31,7 @@ def test_an_event_of_long_ago_that_comes_again_has_no_second_effect(world: World
 
 
 @SUBJECTS
-def test_an_event_that_comes_after_its_marker_has_expired_is_treated_as_the_page_says(
+def test_an_event_after_its_idempotency_record_expired_is_treated_as_the_page_says(
     world: World, subject: Subject
 ) -> None:
     world.forget()
@@ -55,7 +55,7 @@ def test_of_a_key_that_stands_twice_the_last_counts(world: World, name: str) -> 
 
 
 def _let_expire(world: World) -> None:
-    """Take away what DynamoDB's time to live does, 400 days later."""
+    """Delete what DynamoDB's time to live deletes 400 days later."""
     for page in world.dynamodb.get_paginator("scan").paginate(TableName=TABLE):
         for item in page["Items"]:
             if any("expires_at" in name for name in item):

@@ -1,4 +1,4 @@
-"""Every subscriber of every use case meets hostile records among good ones."""
+"""Every subscriber of every use case gets hostile records among valid ones."""
 
 import json
 import os
@@ -14,13 +14,13 @@ SUBJECTS = pytest.mark.parametrize("subject", subjects(), ids=lambda subject: su
 NAMES = [subject.name for subject in subjects()]
 # A line of a log: what a receipt holds at most, and a traceback's frames.
 LONGEST_LINE = 16_384
-# So many of each kind meet each subscriber at every run; all of them where somebody searches (see conftest).
+# How many of each kind each subscriber gets in every run; a search takes all of them (see conftest).
 MOST = 10
 EVERYTHING = bool(os.environ.get("FANOUT_FUZZ"))
 
 
 def neighbours(subject: Subject) -> list[str]:
-    """Two events that the subscriber takes, under ids of their own."""
+    """Return two valid events for the subscriber, with new ids."""
     events = [json.loads(body) for body in subject.samples()[:2]]
     return [corpus.text({**event, "id": f"good-{number}"}) for number, event in enumerate((events[0], events[-1]))]
 
@@ -46,8 +46,8 @@ def among_good_ones(world: World, subject: Subject, hostile: Iterable[tuple[str,
     assert not effects - world.stored()
     assert_bounded(answer, len(records))
     found = dict(zip(bodies, outcomes[1:-1], strict=True))
-    comes_again = {name: told for name, told in found.items() if told[0] not in FINAL}
-    assert not comes_again, "what no time can mend is tried again"
+    comes_again = {name: result for name, result in found.items() if result[0] not in FINAL}
+    assert not comes_again, "a permanent failure is retried"
     assert answer.failed == []
     return found
 
@@ -56,7 +56,7 @@ FINAL = {"processed", "duplicate", "discarded", "rejected"}
 
 
 def assert_bounded(answer: Answer, records: int) -> None:
-    """Nothing hostile is logged raw: one JSON document a line, printable, and no line long."""
+    """Check that logs hold one short, printable JSON document a line."""
     for line in answer.lines:
         json.loads(line)
         assert line.isascii() or not any(ord(each) < 32 for each in line)
@@ -65,16 +65,16 @@ def assert_bounded(answer: Answer, records: int) -> None:
 
 
 @SUBJECTS
-def test_what_is_no_event_is_rejected_with_a_reason(world: World, subject: Subject) -> None:
+def test_a_body_that_is_not_an_event_is_rejected_with_a_reason(world: World, subject: Subject) -> None:
     cases = corpus.no_events(json.loads(neighbours(subject)[0]))
     found = among_good_ones(world, subject, every_third(subject, list(cases.items())))
-    assert not {name: told for name, told in found.items() if told[0] != "rejected" or ": " not in told[1]}
+    assert not {name: result for name, result in found.items() if result[0] != "rejected" or ": " not in result[1]}
     nowhere = "claim-check-missing: nothing is stored under the event's claim check"
     assert found.get("claimcheck that nothing lies under", ("rejected", nowhere)) == ("rejected", nowhere)
 
 
 def every_third(subject: Subject, cases: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Other ones for each subscriber: the decoder is the same for all. All where somebody searches."""
+    """Different ones for each subscriber: the decoder is the same for all. A search takes all."""
     return cases if EVERYTHING else cases[NAMES.index(subject.name) % 3 :: 3]
 
 
@@ -85,7 +85,7 @@ FOREIGN = {
 
 @SUBJECTS
 def test_a_type_that_the_filter_would_not_let_through_is_not_handled(world: World, subject: Subject) -> None:
-    """Each event type there is but the subscriber's own."""
+    """Every event type except the subscriber's own."""
     own = {type_ for type_ in contracts.load(subject.use_case) if _is_taken(subject, type_)}
     found = among_good_ones(world, subject, {k: v for k, v in FOREIGN.items() if k not in own}.items())
     for type_, (outcome, reason) in found.items():
@@ -99,7 +99,9 @@ def _is_taken(subject: Subject, type_: str) -> bool:
 
 
 @SUBJECTS
-def test_an_event_whose_data_is_bent_or_goes_deep_is_judged_at_once(world: World, subject: Subject) -> None:
+def test_an_event_with_malformed_or_deeply_nested_data_gets_a_final_outcome_at_once(
+    world: World, subject: Subject
+) -> None:
     event = json.loads(neighbours(subject)[0])
     bent = list(corpus.bent(event))
     nested = [each for depth in (90, 300, 900) for each in corpus.nested(event, depth)]
@@ -107,5 +109,5 @@ def test_an_event_whose_data_is_bent_or_goes_deep_is_judged_at_once(world: World
 
 
 def some(cases: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The same few of them at every run, from first to last; all where somebody searches."""
+    """The same few in every run, spread over all of them; a search takes all."""
     return cases if EVERYTHING else cases[:: len(cases) // MOST + 1]

@@ -64,6 +64,6 @@ def dead_letters_of(application: Application, subscribers: Iterable[str] | None 
     found: dict[tuple[str, str], str] = {}
     for name in sorted(application.topology.subscribers if subscribers is None else subscribers):
         url = application.subscriber(name).dead_letter_url
-        for letter in dead_letter.peek(application.client("sqs"), url, briefly=True).dead_letters:
-            found |= {(name, event_id): letter.cause_class for event_id in letter.event_ids}
+        for each in dead_letter.peek(application.client("sqs"), url, briefly=True).dead_letters:
+            found |= {(name, event_id): each.cause_class for event_id in each.event_ids}
     return found

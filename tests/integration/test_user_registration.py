@@ -91,7 +91,7 @@ def test_an_address_that_bounces_gets_no_second_mail(application: Application) -
 
 
 def test_a_malformed_address_is_dead_lettered_by_one_subscriber(application: Application) -> None:
-    event = registration("nobody")
+    event = registration("unknown")
     application.publish("UserRegistration", [event])
     assert application.outcomes(event.id) == {NOTIFY: "rejected", ANALYTICS: "processed"}
     [dead_letter] = [each for each in application.dead_letters(NOTIFY) if each.get("event_id") == event.id]

@@ -77,7 +77,7 @@ def from_cloudwatch(notification: Notification) -> Event[Any] | None:
     if own and alarm.name.startswith(f"{own}-"):
         raise Discard("own-alarm", "it is about this stack, which cannot report its own faults")
     if alarm.state not in {"ALARM", "OK"}:
-        raise Discard("no-news", f"the alarm's state is {alarm.state[:40]!r}")
+        raise Discard("unchanged", f"the alarm's state is {alarm.state[:40]!r}")
     contract = AlertRaised if alarm.state == "ALARM" else AlertResolved
     return Event.new(_alert(alarm, contract), source=SOURCE, id=_id(alarm), time=alarm.changed_at)
 

@@ -163,7 +163,7 @@ class Batch:
             self._slowest = max(self._slowest, time.perf_counter() - started)
 
     def _counts_attempts(self, delivery: Delivery) -> bool:
-        """Tell whether the runtime counts the attempts: in a FIFO queue SQS also counts receives without an attempt."""
+        """Return whether the runtime counts attempts: in a FIFO queue SQS also counts receives without an attempt."""
         return delivery.group is not None and bool(self._settings.fanout_attempts_table)
 
     def _count_attempt(self, delivery: Delivery) -> bool:

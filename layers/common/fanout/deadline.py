@@ -48,7 +48,7 @@ class Deadline:
         return self.seconds_until_killed() - self._reserve
 
     def is_over(self) -> bool:
-        """Tell whether half of the reserve is spent: only the response to Lambda may follow."""
+        """Return whether half of the reserve is spent: only the response to Lambda may follow."""
         return self.seconds() <= -self._reserve / 2
 
     @contextmanager

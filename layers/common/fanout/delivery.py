@@ -69,7 +69,7 @@ class Delivery(msgspec.Struct, kw_only=True):
 
     @property
     def is_direct(self) -> bool:
-        """Tell whether SNS invoked the function itself."""
+        """Return whether SNS invoked the function itself."""
         return self.sqs_message_id is None
 
 

@@ -41,7 +41,7 @@ def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def condition_failed(error: BaseException) -> bool:
-    """Tell whether a write was refused because its ConditionExpression did not hold.
+    """Return whether a write was refused because its ConditionExpression did not hold.
 
     For single writes (put_item, update_item, delete_item); `transact` raises ConditionFailedError instead.
     """

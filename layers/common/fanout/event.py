@@ -218,7 +218,7 @@ def _require_finite(event: Event[Any]) -> None:
 
 
 def _is_too_deep(data: bytes) -> bool:
-    """Tell whether the nesting is deeper than MAX_DEPTH. data: well-formed JSON."""
+    """Return whether the nesting is deeper than MAX_DEPTH. data: well-formed JSON."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:  # the usual case, and a hundred times as fast
         return False
     brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)

@@ -5,7 +5,7 @@ There are four cases:
 - The effect is one item whose key holds the event's identity: `put_once`.
 - The effect is any other write to DynamoDB: `transact_once` writes an idempotency record with the event's identity in
   the same transaction; `transact_batch_once` does so for several events.
-- The effect is a state whose own condition tells whether the event was applied (the latest wins, a step follows
+- The effect is a state whose own condition shows whether the event was applied (the latest wins, a step follows
   another): `fanout.dynamodb.transact`. No record is needed.
 - The effect is outside AWS and has no idempotency key (a mail, a chat message): `at_most_once` records the intent, then
   acts. If the outcome is unknown, a person decides.

@@ -187,7 +187,7 @@ REFUSALS = (
     ),
     Refusal(
         id="iam-a-trust-policy-has-2048-characters-at-most",
-        rule="A trust policy has 2,048 characters at most, white space aside",
+        rule="A trust policy has 2,048 characters at most, not counting white space",
         source="https://github.com/kubeflow/dashboard/issues/29",
         code="LimitExceeded",
         text="Cannot exceed quota for ACLSizePerRole: 2048",
@@ -197,7 +197,7 @@ REFUSALS = (
     ),
     Refusal(
         id="iam-a-managed-policy-has-6144-characters-at-most",
-        rule="A managed policy has 6,144 characters at most, white space aside",
+        rule="A managed policy has 6,144 characters at most, not counting white space",
         source="https://github.com/ministryofjustice/analytical-platform/issues/6873",
         code="LimitExceeded",
         text="Cannot exceed quota for PolicySize: 6144",
@@ -207,7 +207,7 @@ REFUSALS = (
     ),
     Refusal(
         id="iam-inline-policies-have-10240-characters-at-most",
-        rule="All inline policies of a role have 10,240 characters at most, white space aside",
+        rule="All inline policies of a role have 10,240 characters at most, not counting white space",
         source="https://github.com/aws/copilot-cli/issues/5917",
         code="LimitExceeded",
         text="Maximum policy size of 10240 bytes exceeded for role",

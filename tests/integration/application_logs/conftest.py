@@ -14,7 +14,7 @@ from tests.integration.application import BIN, ROOT, Application, Listener
 STACK = "fanout-alerting"
 THRESHOLD = 20
 WINDOW = 600
-SOURCE_LOG_GROUP = "/aws/lambda/somebody-elses"
+SOURCE_LOG_GROUP = "/aws/lambda/of-another-application"
 
 
 class Alerting(Application):

@@ -22,7 +22,7 @@ def test_lines_of_a_subscribed_log_group_are_archived_as_entries(alerting: Alert
     logs.put_log_events(logGroupName=SOURCE_LOG_GROUP, logStreamName=stream, logEvents=events)
 
     def archived() -> list[Event[LogEntry]]:
-        found = alerting.archived("somebody-elses")
+        found = alerting.archived("of-another-application")
         return [each for each in found if each.data.context["log_stream"] == stream]
 
     until(lambda: len(archived()) == len(lines), "both lines are archived", seconds=60, every=1)

@@ -87,7 +87,7 @@ def test_the_stores_read_what_is_deployed_as_the_ones_in_memory_do(deployed: Dep
     assert found == sorted((version.name, version.is_marker) for version in trail.versions())
     newest, oldest = stores.versions_of(name("e3"))
     assert stores.read([oldest, newest]) == [trail.document("e3").encode(), b"later"]
-    assert stores.versions_of(name("nobody")) == []
+    assert stores.versions_of(name("unknown")) == []
 
 
 def test_an_intact_trail_exits_with_0_and_shows_its_last_entry(deployed: Deployed, run: Run) -> None:

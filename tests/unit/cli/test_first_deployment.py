@@ -121,7 +121,7 @@ def command_on(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "message"),
     [
         ([], "no Region is named"),
-        (["--profile", "nobody"], "The config profile (nobody) could not be found"),
+        (["--profile", "absent"], "The config profile (absent) could not be found"),
         (["--profile", "fanout-local"], "lead to the local engine, not to AWS"),
         (["--config-env", "local", "--region", REGION], "lead to the local engine, not to AWS"),
         (["--region", REGION], "AWS does not accept the credentials: Unable to locate credentials"),

@@ -183,7 +183,7 @@ def test_updates_grow_with_the_keys_of_a_batch_and_not_with_its_events(deployed:
     deliver(web, *same_hour(1))
     deliver(web, *[event("web.pageview.v1", VIEW | {"visible_ms": 5}, f"f{n}") for n in range(80)])
     one, eighty = transactions(calls)
-    assert (one["Put"], eighty["Put"]) == (1, 80), "a marker per event"
+    assert (one["Put"], eighty["Put"]) == (1, 80), "one idempotency record per event"
     assert one["Update"] == eighty["Update"] == 12, "three measures by two dimensions, in an hour and a day"
     hours = [{**VIEW, "visible_ms": 5, "viewed_at": f"2026-10-08T{hour:02}:30:00Z"} for hour in (1, 2)]
     deliver(web, *[event("web.pageview.v1", hours[n % 2], f"g{n}") for n in range(40)])

@@ -17,7 +17,7 @@ def number(record: dict[str, Any]) -> str:
     return str(record["dynamodb"]["SequenceNumber"])
 
 
-def aside() -> dict[str, dict[str, Any]]:
+def unpublished() -> dict[str, dict[str, Any]]:
     """The stored changes, by object."""
     s3 = boto3.client("s3", region_name=REGION)
     names = [each["Key"] for each in s3.list_objects_v2(Bucket="unpublished").get("Contents", [])]
@@ -79,7 +79,7 @@ def test_a_change_that_cannot_be_published_blocks_its_row_and_is_where_the_batch
     account.sns.down = {"event-1"}
     assert account.capture(*records) == [number(records[1])]
     assert account.sns.ids == ["event-0", "event-3"]
-    assert aside() == {}
+    assert unpublished() == {}
     account.sns.down = set()
     assert account.capture(*records[1:]) == []
     assert account.sns.ids == ["event-0", "event-3", "event-1", "event-2", "event-3"]
@@ -92,7 +92,7 @@ def test_a_permanently_refused_change_is_stored_before_a_later_change_of_its_row
     account.sns.refused = {"event-1"}
     assert account.capture(*records) == []
     assert account.sns.ids == ["event-0", "event-2"]
-    [(name, document)] = aside().items()
+    [(name, document)] = unpublished().items()
     assert name == f"changes/{TABLE}/{number(records[1])}.json"
     assert document == {"code": "Refused", "reason": "no", "record": records[1]}
     [metrics] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
@@ -124,7 +124,7 @@ def test_a_row_too_large_for_a_topic_travels_by_claim_check(account: Account, mo
 def test_without_a_claim_check_bucket_it_is_stored(account: Account) -> None:
     assert account.capture(stream_record("ada", 1, notes={"S": "x" * 300_000}), stream_record("ada", 2)) == []
     assert account.sns.ids == ["event-2"]
-    assert [document["code"] for document in aside().values()] == ["TooLarge"]
+    assert [document["code"] for document in unpublished().values()] == ["TooLarge"]
 
 
 @pytest.mark.parametrize("broken", ["eventName", "Keys", "NewImage"])
@@ -133,7 +133,7 @@ def test_an_unreadable_record_is_stored_and_the_others_are_published(account: Ac
     (record if broken in record else record["dynamodb"]).pop(broken)
     assert account.capture(stream_record("maya", 0), record, stream_record("jonas", 2)) == []
     assert account.sns.ids == ["event-0", "event-2"]
-    [(name, document)] = aside().items()
+    [(name, document)] = unpublished().items()
     assert name == f"changes/unreadable/{number(record)}.json"
     assert document["record"] == record
     assert document["code"] == "Unreadable"
@@ -144,7 +144,7 @@ def test_a_stored_change_can_be_captured_again_and_becomes_the_same_event(accoun
     records = [stream_record("ada", position) for position in range(2)]
     account.sns.refused = {"event-0"}
     account.capture(*records)
-    [document] = aside().values()
+    [document] = unpublished().values()
     account.sns.refused = set()
     assert account.capture(document["record"]) == []
     assert account.sns.ids == ["event-1", "event-0"]

@@ -26,7 +26,7 @@ def replica(request: pytest.FixtureRequest, account: Account, sql: Connection, p
 
 
 def rows(replica: str, sql: Connection) -> dict[str, Mapping[str, Any]]:
-    """What the replica holds, tombstones aside, by the name of the row."""
+    """Return the rows of the replica without tombstones, by name."""
     if replica == DYNAMODB:
         return {
             row["pk"]["S"]: row for _, row in Table("", boto3.client("dynamodb", region_name=REGION), "replica").rows()

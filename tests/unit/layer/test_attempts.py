@@ -96,8 +96,8 @@ def test_a_message_that_fails_every_attempt_is_dead_lettered_and_the_next_is_han
     group.down = {"first"}
     for _ in range(MAX):
         group.deliver()
-    [letter] = queues.dead()
-    assert (letter["outcome"], letter["attempts"]) == ("dead-lettered", str(MAX))
+    [dead_letter] = queues.dead()
+    assert (dead_letter["outcome"], dead_letter["attempts"]) == ("dead-lettered", str(MAX))
     assert group.tried == ["first"] * MAX + ["second"]
     assert group.waiting == []
 
@@ -135,8 +135,8 @@ def test_a_message_that_kills_its_function_each_time_is_dead_lettered_untried(
     assert queues.dead() == []
     group.deliver()
     assert group.tried == []
-    [letter] = queues.dead()
-    assert "the function was ended each time" in letter["reason"]
+    [dead_letter] = queues.dead()
+    assert "the function was ended each time" in dead_letter["reason"]
 
 
 def _killed(*_: Any) -> None:

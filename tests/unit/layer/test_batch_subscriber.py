@@ -56,7 +56,7 @@ def test_the_handler_gets_all_valid_events_at_once_and_poison_is_dead_lettered(q
     assert run(collecting(calls), *records) == []
     assert calls == [[first, second]]
     assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "rejected", "processed", "rejected"]
-    assert sorted(letter["body"] for letter in queues.dead()) == ["hello", "{broken"]
+    assert sorted(message["body"] for message in queues.dead()) == ["hello", "{broken"]
 
 
 def test_a_batch_of_poison_does_not_reach_the_handler(queues: Queues) -> None:

@@ -77,7 +77,7 @@ def test_a_mail_that_gets_no_connection_is_sent_later(endpoint: Callable[[str], 
     ("typed", "taken"),
     [
         ("ada@example.org", "ada@example.org"),
-        ("Ada.Lovelace+news@Example.ORG", "Ada.Lovelace+news@example.org"),
+        ("Ada.Lovelace+list@Example.ORG", "Ada.Lovelace+list@example.org"),
         ("o'brien_1/x@mail.example.co.uk", "o'brien_1/x@mail.example.co.uk"),
         ("info@münchen.example", "info@xn--mnchen-3ya.example"),
         (

@@ -105,7 +105,7 @@ def test_every_answer_of_a_handler_has_its_outcome(queues: Queues, lines: Lines)
         ("retrying", "as asked"),
         ("retrying", "ValueError"),
     ]
-    assert [letter["reason"] for letter in queues.dead()] == ["as-asked: by a test"]
+    assert [dead_letter["reason"] for dead_letter in queues.dead()] == ["as-asked: by a test"]
 
 
 @pytest.mark.guarantee("dead-letters/reason", "dead-letters/publication")
@@ -113,13 +113,13 @@ def test_a_dead_letter_has_subscriber_reason_event_and_the_original_body(queues:
     sent = event("reject")
     record = sqs_record(sent, receive_count=3)
     run(obey, record)
-    [letter] = queues.dead()
-    assert json.loads(letter.pop("body"))["id"] == sent.id
-    assert letter.pop("rejected_at")
-    published = json.loads(letter.pop("fanout"))
+    [dead_letter] = queues.dead()
+    assert json.loads(dead_letter.pop("body"))["id"] == sent.id
+    assert dead_letter.pop("rejected_at")
+    published = json.loads(dead_letter.pop("fanout"))
     assert published.pop("message_id") == record["messageId"], "a raw body does not hold it, and a redrive needs it"
     assert set(published) == {"timestamp"}
-    assert letter == {
+    assert dead_letter == {
         "outcome": "rejected",
         "reason": "as-asked: by a test",
         "code": "as-asked",
@@ -148,10 +148,10 @@ def test_poison_is_rejected_and_does_not_affect_its_neighbours(
     failed = run(obey, sqs_record(event()), sqs_record(body), sqs_record(event()))
     assert failed == []
     assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "rejected", "processed"]
-    [letter] = queues.dead()
-    assert letter["body"] == body
-    assert letter["reason"].startswith(reason)
-    assert letter["code"] == reason.partition(":")[0]
+    [dead_letter] = queues.dead()
+    assert dead_letter["body"] == body
+    assert dead_letter["reason"].startswith(reason)
+    assert dead_letter["code"] == reason.partition(":")[0]
 
 
 def test_an_event_of_a_known_type_that_is_not_handled_is_discarded(queues: Queues, lines: Lines) -> None:
@@ -200,8 +200,8 @@ def test_backoff_over_all_attempts_lasts_two_hours_or_more() -> None:
 def test_the_final_attempt_is_dead_lettered_with_its_reason(queues: Queues, lines: Lines) -> None:
     assert run(obey, sqs_record(event("fail"), receive_count=10)) == []
     assert outcomes(lines) == [("dead-lettered", "gave up after 10 attempts: ValueError")]
-    [letter] = queues.dead()
-    assert (letter["outcome"], letter["attempts"]) == ("dead-lettered", "10")
+    [dead_letter] = queues.dead()
+    assert (dead_letter["outcome"], dead_letter["attempts"]) == ("dead-lettered", "10")
 
 
 @pytest.mark.guarantee("bounded-retry/direct-delivery")
@@ -225,14 +225,14 @@ def test_a_direct_delivery_is_retried_through_the_queue_and_keeps_its_count(queu
 def test_a_rejected_direct_delivery_becomes_a_dead_letter_with_the_sns_envelope(queues: Queues) -> None:
     record = sns_record("no event")
     obey(lambda_event([record]), LambdaContext())
-    [letter] = queues.dead()
-    body = json.loads(letter["body"])
+    [dead_letter] = queues.dead()
+    body = json.loads(dead_letter["body"])
     assert (body["Type"], body["Message"], body["MessageId"]) == (
         "Notification",
         "no event",
         record["Sns"]["MessageId"],
     )
-    assert letter["reason"].startswith("invalid-event")
+    assert dead_letter["reason"].startswith("invalid-event")
 
 
 @pytest.mark.parametrize("text", ["ok", "retry"])

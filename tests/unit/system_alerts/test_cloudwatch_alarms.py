@@ -216,7 +216,7 @@ def test_the_alarms_of_this_stack_are_discarded(
 def test_an_alarm_without_enough_data_is_discarded(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
     deliver(dispatch, alarm(NewStateValue="INSUFFICIENT_DATA"))
     assert listener.kinds() == []
-    assert verdicts(lines) == [("discarded", "no-news: the alarm's state is 'INSUFFICIENT_DATA'")]
+    assert verdicts(lines) == [("discarded", "unchanged: the alarm's state is 'INSUFFICIENT_DATA'")]
 
 
 @pytest.mark.parametrize(

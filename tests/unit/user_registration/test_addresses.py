@@ -43,8 +43,8 @@ def test_a_hash_is_keyed_and_the_same_for_every_spelling_of_the_address() -> Non
 
 
 def test_the_hash_of_a_plain_address_is_that_of_the_address_in_lower_case() -> None:
-    stored = hmac.new(KEY.encode(), b"suppression\0ada+news@example.org", hashlib.sha256).hexdigest()
-    assert addresses.keyed_hash("Ada+News@Example.org", "suppression") == stored
+    stored = hmac.new(KEY.encode(), b"suppression\0ada+list@example.org", hashlib.sha256).hexdigest()
+    assert addresses.keyed_hash("Ada+List@Example.org", "suppression") == stored
 
 
 @pytest.mark.guarantee("personal-data/hash-purpose")

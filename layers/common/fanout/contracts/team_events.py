@@ -19,5 +19,5 @@ class TeamMessagePosted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """The teams it is for; empty means everyone."""
 
     def is_for(self, team: Team) -> bool:
-        """Tell whether the message is for this team."""
+        """Return whether the message is for this team."""
         return not self.audience or team in self.audience

@@ -45,7 +45,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_success(self) -> bool:
-        """Tell whether it was carried out."""
+        """Return whether it was carried out."""
         return 200 <= self.status < 300
 
     @property
