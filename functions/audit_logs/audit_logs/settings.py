@@ -27,16 +27,8 @@ class MaskingSettings(msgspec.Struct, frozen=True):
     """Comma-separated paths within `data`; see `masking`."""
 
 
-@cache
-def chain() -> ChainSettings:
-    """Return the settings; like both below raises SettingsError naming what is missing."""
-    return settings.load(ChainSettings)
-
-
-@cache
-def trail() -> TrailSettings:
-    """Return the settings."""
-    return settings.load(TrailSettings)
+chain = settings.cached(ChainSettings)
+trail = settings.cached(TrailSettings)
 
 
 @cache

@@ -1,7 +1,5 @@
 """The environment variables of the functions of database_changes."""
 
-from functools import cache
-
 import msgspec
 
 from fanout import settings
@@ -30,19 +28,6 @@ class SqlSettings(msgspec.Struct, frozen=True):
     """The secret with the replica's DSN."""
 
 
-@cache
-def capture() -> CaptureSettings:
-    """Return the settings; like all below raises SettingsError naming what is missing."""
-    return settings.load(CaptureSettings)
-
-
-@cache
-def dynamodb() -> DynamoDbSettings:
-    """Return the settings."""
-    return settings.load(DynamoDbSettings)
-
-
-@cache
-def sql() -> SqlSettings:
-    """Return the settings."""
-    return settings.load(SqlSettings)
+capture = settings.cached(CaptureSettings)
+dynamodb = settings.cached(DynamoDbSettings)
+sql = settings.cached(SqlSettings)

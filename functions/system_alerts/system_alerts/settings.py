@@ -1,7 +1,5 @@
 """The environment variables of the functions of system_alerts."""
 
-from functools import cache
-
 import msgspec
 
 from fanout import settings
@@ -35,19 +33,6 @@ class ChannelSettings(msgspec.Struct, frozen=True):
     """Only on "local" may a webhook be on this machine, without TLS."""
 
 
-@cache
-def dispatch() -> DispatchSettings:
-    """Return the settings; like the others raises SettingsError naming what is missing."""
-    return settings.load(DispatchSettings)
-
-
-@cache
-def alarms() -> AlarmSettings:
-    """Return the settings."""
-    return settings.load(AlarmSettings)
-
-
-@cache
-def channel() -> ChannelSettings:
-    """Return the settings."""
-    return settings.load(ChannelSettings)
+dispatch = settings.cached(DispatchSettings)
+alarms = settings.cached(AlarmSettings)
+channel = settings.cached(ChannelSettings)

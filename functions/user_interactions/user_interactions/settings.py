@@ -1,7 +1,5 @@
 """The environment variables of the functions of user_interactions."""
 
-from functools import cache
-
 import msgspec
 
 from fanout import settings
@@ -19,7 +17,4 @@ class Settings(msgspec.Struct, frozen=True):
     """The parameter in Systems Manager with the blocked words; empty: no comment is held."""
 
 
-@cache
-def load() -> Settings:
-    """Return the settings; raises SettingsError naming what is missing."""
-    return settings.load(Settings)
+load = settings.cached(Settings)

@@ -79,7 +79,7 @@ def test_an_invalid_event_between_valid_ones_affects_none_of_them(
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (2, 0)}
     reasons = sorted(dead_letter["reason"] for dead_letter in queues.dead())
     assert reasons[0].startswith("invalid-event: log.entry.v1: Invalid enum value - at")
-    assert reasons[1].startswith("invalid-event: no CloudEvents")
+    assert reasons[1].startswith("invalid-event: not a CloudEvents")
 
 
 def test_a_batch_larger_than_a_transaction_is_counted_whole(monitor: ModuleType, items: Items) -> None:

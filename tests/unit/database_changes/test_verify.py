@@ -151,7 +151,7 @@ def test_a_replica_that_cannot_be_read_is_a_message_without_the_password(topolog
 
 def test_a_secret_without_a_dsn_is_named(topology: Topology) -> None:
     client("secretsmanager").put_secret_value(SecretId="sql", SecretString="{}")
-    with pytest.raises(UserError, match="the secret sql holds no dsn"):
+    with pytest.raises(UserError, match="the secret sql has no dsn"):
         verified(topology)
 
 
