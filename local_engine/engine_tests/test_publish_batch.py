@@ -1,4 +1,4 @@
-"""What a role that may publish may do: compat/publish_batch.py."""
+"""Publishing: what a role may do (compat/publish_batch.py), and message groups on standard topics."""
 
 import json
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from engine_tests.aws import REGION, Aws, allow
+from tests.waiting import until
 
 
 def publisher(aws: Aws, *actions: str, topic: str) -> Any:
@@ -31,6 +32,11 @@ def publish_batch(client: Any, topic: str) -> int:
     return len(client.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)["Successful"])
 
 
+def message_groups(aws: Aws, url: str) -> list[str]:
+    messages = aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["MessageGroupId"])
+    return [message["Attributes"]["MessageGroupId"] for message in messages.get("Messages", [])]
+
+
 def test_who_may_publish_may_publish_a_batch_to_that_topic_only(aws: Aws) -> None:
     topic, other = aws.topic(), aws.topic()
     allowed = publisher(aws, "sns:Publish", topic=topic)
@@ -45,3 +51,16 @@ def test_upstream_still_asks_for_an_action_that_does_not_exist(upstream: Aws) ->
     topic = upstream.topic()
     with pytest.raises(ClientError, match="sns:PublishBatch"):
         publish_batch(publisher(upstream, "sns:Publish", topic=topic), topic)
+
+
+def test_a_standard_topic_passes_the_message_group_to_standard_queues(aws: Aws) -> None:
+    """https://docs.aws.amazon.com/sns/latest/dg/fifo-message-grouping.html: what fair queues need."""
+    topic = aws.topic()
+    url, arn = aws.inbox(topic)
+    aws.subscribe(topic, "sqs", arn)
+    entries = [{"Id": "1", "Message": "one", "MessageGroupId": "tenant-1"}]
+    aws.sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
+    aws.sns.publish(TopicArn=topic, Message="two", MessageGroupId="tenant-2")
+    groups: set[str] = set()
+    until(lambda: groups.update(message_groups(aws, url)) or len(groups) == 2, "both messages are in the queue")
+    assert groups == {"tenant-1", "tenant-2"}

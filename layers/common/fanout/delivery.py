@@ -66,6 +66,9 @@ class Delivery(msgspec.Struct, kw_only=True):
     attributes: Mapping[str, Any] = {}
     """The message's attributes in Lambda's form."""
     group: str | None = None
+    """Of a FIFO queue: the messages of a group are handled in order."""
+    fair_group: str | None = None
+    """Of a standard queue: the group by which it is fair (`fanout.publisher.fair_group`)."""
 
     @property
     def is_direct(self) -> bool:
@@ -155,6 +158,7 @@ def _from_sqs(record: Mapping[str, Any]) -> Delivery:
     # redrive with the tools of SQS.
     body = of_failed_invocation(record["body"]) or record["body"]
     system = record["attributes"]
+    is_fifo = record["eventSourceARN"].endswith(".fifo")
     attributes = record.get("messageAttributes") or {}
     redelivery = _read_redelivery(attributes)
     return Delivery(
@@ -165,7 +169,8 @@ def _from_sqs(record: Mapping[str, Any]) -> Delivery:
         sqs_message_id=record["messageId"],
         receipt_handle=record["receiptHandle"],
         attributes=attributes,
-        group=system.get("MessageGroupId") if record["eventSourceARN"].endswith(".fifo") else None,
+        group=system.get("MessageGroupId") if is_fifo else None,
+        fair_group=None if is_fifo else system.get("MessageGroupId"),
     )
 
 

@@ -88,6 +88,8 @@ class _Entry(msgspec.Struct):
     body: str
     size: int
     group: str | None = None
+    """Of a FIFO topic: the entries of a group are sent in order."""
+    fair_group: str | None = None
     deduplication: str | None = None
     presentation: Presentation | None = None
 
@@ -200,6 +202,8 @@ class Publisher:
         entry = _Entry(key, event.id, body, size, group=group, presentation=presentation)
         if self._fifo:
             entry.deduplication = hashlib.sha256(event.identity.encode()).hexdigest()
+        else:
+            entry.fair_group = fair_group(event)
         return entry
 
     def _send(self, client: Any, batch: list[_Entry]) -> tuple[dict[int, Published], dict[int, Failed]]:
@@ -297,7 +301,22 @@ def message_group(event: Event[Any]) -> str:
     https://docs.aws.amazon.com/sns/latest/dg/fifo-message-grouping.html
     """
     fields = contracts.contract_of(type(event.data)).group
-    text = "/".join(_group_part(getattr(event.data, name)) for name in fields) or event.source
+    return _group_id("/".join(_group_part(getattr(event.data, name)) for name in fields) or event.source)
+
+
+def fair_group(event: Event[Any]) -> str | None:
+    """Return the group by which a standard queue is fair: the value of its contract's `fair_by` field, if it has one.
+
+    SNS passes it to standard queues, which deliver the messages of groups with a backlog after those of others:
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
+    """
+    schema = type(event.data)
+    field = contracts.contract_of(schema).fair_by if issubclass(schema, msgspec.Struct) else None  # or encoded data
+    value = getattr(event.data, field) if field else None
+    return None if value is None or value == "" else _group_id(_group_part(value))
+
+
+def _group_id(text: str) -> str:
     plain = len(text) <= 128 and text.isascii() and text.isprintable() and " " not in text
     return text if plain else hashlib.sha256(text.encode()).hexdigest()
 
@@ -328,4 +347,6 @@ def _request(entry: _Entry) -> dict[str, Any]:
         }
     if entry.group is not None and entry.deduplication is not None:
         request |= {"MessageGroupId": entry.group, "MessageDeduplicationId": entry.deduplication}
+    elif entry.fair_group is not None:
+        request["MessageGroupId"] = entry.fair_group
     return request

@@ -116,6 +116,8 @@ class Queue:
         message: dict[str, Any] = {"MessageBody": delivery.body, "MessageAttributes": attributes}
         if delivery.group is not None:
             message |= {"MessageGroupId": delivery.group, "MessageDeduplicationId": delivery.sqs_message_id}
+        elif delivery.fair_group is not None:
+            message["MessageGroupId"] = delivery.fair_group
         aws.client("sqs").send_message(QueueUrl=self._settings.fanout_dead_letter_url, **message)
 
     def _change_visibility(self, delivery: Delivery, seconds: float) -> None:
@@ -131,10 +133,18 @@ class Queue:
             message_id=delivery.notification.message_id,
             timestamp=delivery.notification.timestamp,
         )
-        _send(self._settings.fanout_queue_url, delivery.body, _publisher_attributes(delivery), state, seconds)
+        group = {"MessageGroupId": delivery.fair_group} if delivery.fair_group else {}
+        _send(self._settings.fanout_queue_url, delivery.body, _publisher_attributes(delivery), state, seconds, **group)
 
 
-def _send(queue: str, body: str, attributes: dict[str, dict[str, Any]], state: RedeliveryState, seconds: float) -> None:
+def _send(
+    queue: str,
+    body: str,
+    attributes: dict[str, dict[str, Any]],
+    state: RedeliveryState,
+    seconds: float,
+    **group: str,
+) -> None:
     """Send a message to the queue. A delay beyond SQS's maximum is stored in `state`, and the runtime observes it."""
     if seconds > _MAX_DELAY:
         delay = min(timedelta(seconds=seconds), MAX_WAIT)
@@ -144,6 +154,7 @@ def _send(queue: str, body: str, attributes: dict[str, dict[str, Any]], state: R
         MessageBody=body,
         MessageAttributes=attributes | {REDELIVERY_ATTRIBUTE: _redelivery_attribute(state)},
         DelaySeconds=max(0, min(round(seconds), _MAX_DELAY)),
+        **group,
     )
 
 

@@ -46,12 +46,14 @@ def sqs_record(
     queue: str = "queue",
     receive_count: int = 1,
     group: str | None = None,
+    fair_group: str | None = None,
     attributes: Mapping[str, str] | None = None,
     message_id: str | None = None,
 ) -> dict[str, Any]:
     """Return an SQS record whose body is the event (or any text): raw delivery.
 
-    group: a FIFO queue's message group; `queue` then ends in `.fifo`. attributes: string message attributes.
+    group: a FIFO queue's message group; `queue` then ends in `.fifo`. fair_group: the message group on a standard
+    queue. attributes: string message attributes.
     """
     body = _text(event)
     now = str(int(time.time() * 1000))
@@ -68,6 +70,8 @@ def sqs_record(
             "SequenceNumber": "18849496460467696128",
         }
         queue = queue if queue.endswith(".fifo") else f"{queue}.fifo"
+    elif fair_group is not None:
+        system["MessageGroupId"] = fair_group
     return {
         "messageId": message_id or str(uuid.uuid4()),
         "receiptHandle": f"receipt-{uuid.uuid4()}",

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -182,6 +183,27 @@ def test_on_a_fifo_topic_the_same_event_has_the_same_deduplication_id() -> None:
     ids = [entry["MessageDeduplicationId"] for request in sns.requests for entry in request]
     assert ids[0] == ids[1] != ids[2]
     assert all(entry["MessageGroupId"] for request in sns.requests for entry in request)
+
+
+def log_entry(service: str) -> Event[LogEntry]:
+    return Event.new(LogEntry(service=service, level="ERROR", message="boom"), source="urn:test")
+
+
+def test_on_a_standard_topic_an_event_has_the_group_by_which_queues_are_fair() -> None:
+    """One batch takes several events of one group: a standard queue keeps no order."""
+    sns = Sns()
+    publisher(sns, TOPIC).publish([log_entry("checkout"), log_entry("checkout"), log_entry("a service of spaces")])
+    [request] = sns.requests
+    groups = [entry["MessageGroupId"] for entry in request]
+    assert groups[:2] == ["checkout", "checkout"]
+    assert re.fullmatch(r"[0-9a-f]{64}", groups[2]), "SQS takes letters, digits and punctuation only"
+    assert not any("MessageDeduplicationId" in entry for entry in request), "a standard topic refuses it"
+
+
+def test_an_event_of_a_contract_without_fair_by_has_no_group() -> None:
+    sns = Sns()
+    publisher(sns, TOPIC).publish([event()])
+    assert "MessageGroupId" not in sns.requests[0][0]
 
 
 @pytest.fixture

@@ -40,6 +40,15 @@ def test_a_delay_beyond_sqss_maximum_is_stored_in_the_message(queues: Queues, mo
     assert 3_590 < (not_before - datetime.now(UTC)).total_seconds() <= 3_600
 
 
+def test_a_message_keeps_the_group_by_which_its_queue_is_fair(queues: Queues) -> None:
+    sent = spy("sqs", "SendMessage")
+    queue, delivery = Queue(load(SubscriberSettings)), read(sqs_record(reminder(), fair_group="tenant-1"))
+    assert queue.release(delivery), "sent anew, because a standard queue has no order to keep"
+    queue.dead_letter(delivery, outcome="rejected", reason="a", code="a", event_id=None, event_type=None)
+    assert [message.get("MessageGroupId") for message in sent] == ["tenant-1", "tenant-1"]
+    assert not any("MessageDeduplicationId" in message for message in sent)
+
+
 @pytest.mark.guarantee("no-silent-drop/ten-attributes")
 def test_a_message_with_all_ten_attributes_can_be_released(queues: Queues) -> None:
     """SQS accepts ten, and one of them must be ours."""

@@ -31,6 +31,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     none of them may hold personal data."""
     group: tuple[str, ...] = ()
     """On a FIFO topic: the fields of `data` whose values are the message group."""
+    fair_by: str | None = None
+    """On a standard topic: the field of `data` by which queues are fair, such as a tenant. A backlog of one value does
+    not delay the events of others. SQS does not encrypt the value, so it must not be personal data."""
     holds_anything: bool = False
     """Whether a field accepts any JSON value. `fanout.event.decode_data` limits its nesting."""
     exact_numbers: bool = False
@@ -48,6 +51,7 @@ def contract(
     topic: str,
     filterable: tuple[str, ...] = (),
     group: tuple[str, ...] = (),
+    fair_by: str | None = None,
     holds_anything: bool = False,
     exact_numbers: bool = False,
 ) -> Callable[[type[S]], type[S]]:
@@ -58,7 +62,7 @@ def contract(
 
     def declare(schema: type[S]) -> type[S]:
         fields = {field.encode_name for field in msgspec.structs.fields(schema)}
-        unknown = [name for name in (*filterable, *group) if name not in fields]
+        unknown = [name for name in (*filterable, *group, *([fair_by] if fair_by else [])) if name not in fields]
         if unknown:
             raise ValueError(f"contract {event_type} names {unknown}, which {schema.__name__} does not have")
         if event_type in _by_type:
@@ -70,6 +74,7 @@ def contract(
             topic=topic,
             filterable=filterable,
             group=group,
+            fair_by=fair_by,
             holds_anything=holds_anything,
             exact_numbers=exact_numbers,
         )

@@ -12,7 +12,10 @@ LONGEST_SERVICE = 64
 """Its escaped form, twelve bytes per character at most, must fit the archive's object names (1,024 bytes)."""
 
 
-@contract("log.entry.v1", topic="ApplicationLogs", filterable=("level", "service"), holds_anything=True)
+# Fair: a service that floods the topic does not delay the alert about another.
+@contract(
+    "log.entry.v1", topic="ApplicationLogs", filterable=("level", "service"), fair_by="service", holds_anything=True
+)
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A program logged something. The event's time is the entry's own."""
 
