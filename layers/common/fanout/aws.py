@@ -10,27 +10,44 @@ What must not be sent twice goes through `call_once`, which opens a connection f
 
 from collections.abc import Iterator
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+from fanout import aws_calls
 from fanout.failures import Retry
 
 _is_written: ContextVar[bool] = ContextVar("is_written")
 """Whether the request of the current `call_once` has been written to its connection completely."""
 
 
+# Short, because a function waits for its calls with the clock running; botocore's defaults are 60 s.
+_CONNECT_TIMEOUT = 2
+_READ_TIMEOUT = 10
+_ATTEMPTS = 3
+
+
 @cache
 def client(service: str, *, retries: bool = True) -> Any:
-    """Return the process's client of an AWS service ("dynamodb", "sqs", ...).
+    """Return the process's client of an AWS service ("dynamodb", "sqs", ...): of `fanout.aws_calls`, or boto3's.
 
-    retries=False is for `call_once`.
-    Timeouts are short because a function waits for its calls with the clock running; botocore's defaults are 60 s.
+    retries=False is for `call_once`, and always boto3's.
     """
+    lean = retries and aws_calls.make(
+        service,
+        partial(_boto3_client, service, retries=retries),
+        connect_timeout=_CONNECT_TIMEOUT,
+        read_timeout=_READ_TIMEOUT,
+        attempts=_ATTEMPTS,
+    )
+    return lean or _boto3_client(service, retries=retries)
+
+
+def _boto3_client(service: str, *, retries: bool) -> Any:
     import boto3  # noqa: PLC0415 - start-up cost, see above
     from botocore.config import Config  # noqa: PLC0415
 
-    attempts = {"mode": "standard", "total_max_attempts": 3 if retries else 1}
-    config = Config(connect_timeout=2, read_timeout=10, retries=attempts)  # type: ignore[arg-type]
+    attempts = {"mode": "standard", "total_max_attempts": _ATTEMPTS if retries else 1}
+    config = Config(connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT, retries=attempts)  # type: ignore[arg-type]
     made = boto3.client(service, config=config)  # type: ignore[call-overload]
     if not retries:
         made.meta.events.register("before-send", _watch)
