@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # The virtual environment comes first: a version manager's shim in front of it triples the time of `sam build`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup lock format check lint types same-tests test test-unit test-usecase test-engine test-cloud first-deployment prove-guarantees fuzz audit demo chaos chaos-ci generate clean
+.PHONY: help setup lock format check lint types same-tests test test-all test-unit test-usecase test-engine test-cloud first-deployment prove-guarantees fuzz audit demo chaos chaos-ci generate clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,18 +62,23 @@ validate: setup $(AUDIT_VENV)/.installed ## Expand every stack as CloudFormation
 	@pytest -q --numprocesses logical --dist worksteal tests/validation
 	@python -m validation
 
-test: setup test-unit test-engine ## All tests, the fast ones first
+WITHOUT_ENGINE := tests/unit tests/contract tests/template tests/lint tests/chaos tests/adversarial local_engine/engine_tests/unit
 
-test-unit: setup ## The tests that need no engine: units, contracts, templates, rules
-	@pytest -q --numprocesses logical --dist worksteal tests/unit tests/contract tests/template tests/lint tests/chaos tests/adversarial \
-	  local_engine/engine_tests/unit
+test: setup ## The fast tests, then every use case once on the local engine (about five minutes)
+	@pytest -q -m "not slow and not cloud" --numprocesses logical --dist worksteal $(WITHOUT_ENGINE)
+	@pytest -q -m "not slow and not cloud" tests/integration/cli/test_demo.py
+
+test-all: setup test-unit test-engine ## Every test: `make test`, whole builds, every test on the local engine (about half an hour)
+
+test-unit: setup ## The tests that need no engine: units, contracts, templates, rules, whole builds
+	@pytest -q --numprocesses logical --dist worksteal $(WITHOUT_ENGINE)
 
 # worksteal: the slow tests of a use case stand beside each other, and one worker would get them all.
 test-usecase: setup ## One use case's unit, sample and template tests: make test-usecase U=order_workflow
 	@[[ -f "usecases/$(U)/template.yaml" ]] || { \
 	  names=$$(echo usecases/*/template.yaml | sed -E 's|usecases/([^/]+)/template.yaml|\1|g; s| |, |g'); \
 	  echo "U must be a use case: $$names." >&2; exit 2; }
-	@pytest -q --numprocesses logical --dist worksteal tests/unit/$(U) \
+	@pytest -q -m "not slow and not cloud" --numprocesses logical --dist worksteal tests/unit/$(U) \
 	  tests/contract/test_samples.py tests/template -k $(U)
 
 test-engine: setup ## The tests on the local engine: the engine itself, then the application, on two engines side by side
@@ -135,6 +140,7 @@ generate: setup ## Write the files that are made from others: contracts, Lambda 
 	@python -m fanout_cli.generate.lambda_payloads .
 	@python -m fanout_cli.generate.command_reference docs/commands.md
 	@python -m fanout_cli.generate.topology_pictures .
+	@python -m fanout_cli.generate.rejections . docs/rejections.md
 	@python -m tests.mutation.guarantees
 	@python -m tests.mutation.unproven
 	@python -m tests.template.cost

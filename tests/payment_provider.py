@@ -1,6 +1,6 @@
 """A real payment provider over HTTP, for tests: it remembers keys as the protocol demands, and keeps the books.
 
-The protocol: fanout.payments. It takes authorizations, captures and refunds.
+The protocol: fanout.integrations.payments. It takes authorizations, captures and refunds.
 """
 
 import json

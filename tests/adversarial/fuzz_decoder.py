@@ -27,7 +27,7 @@ with atheris.instrument_imports():
     from fanout import contracts, delivery
     from fanout.delivery import Notification
     from fanout.event import InvalidEvent, decode, decode_data, encode
-    from fanout.failures import Discard, Reject
+    from fanout.outcomes import Discard, Reject
     from system_alerts import cloudwatch_alarms
     from team_events import plain_text
     from user_registration.domain import ses_feedback

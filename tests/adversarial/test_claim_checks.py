@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from fanout import aws
-from fanout.claim_check import LARGEST, ClaimChecks
+from fanout.claim_check import MAX_BYTES, ClaimChecks
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, encode
 from fanout.testing import REGION
@@ -110,7 +110,7 @@ def test_an_object_that_was_replaced_after_publishing_is_rejected(world: World) 
 
 def test_a_huge_object_is_rejected_by_its_size_and_not_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its length is enough; S3 keeps the bytes."""
-    body = b" " * (LARGEST + 1)
+    body = b" " * (MAX_BYTES + 1)
     read: list[int] = []
     monkeypatch.setattr(
         "botocore.response.StreamingBody.read", lambda self, amount=None: read.append(1) or b"", raising=True
@@ -152,7 +152,7 @@ def _received(world: World) -> str:
     return handle
 
 
-def test_parking_takes_nothing_that_could_not_be_redeemed(world: World) -> None:
+def test_nothing_is_stored_that_could_not_be_retrieved(world: World) -> None:
     with pytest.raises(ValueError, match="a claim check takes"):
-        ClaimChecks(CLAIMS, "team_events").park(message("x" * LARGEST))
+        ClaimChecks(CLAIMS, "team_events").store(message("x" * MAX_BYTES))
     assert "Contents" not in world.s3.list_objects_v2(Bucket=CLAIMS)

@@ -69,7 +69,7 @@ def test_what_is_no_event_is_rejected_with_a_reason(world: World, subject: Subje
     cases = corpus.no_events(json.loads(neighbours(subject)[0]))
     found = among_good_ones(world, subject, every_third(subject, list(cases.items())))
     assert not {name: told for name, told in found.items() if told[0] != "rejected" or ": " not in told[1]}
-    nowhere = "claim-check-missing: nothing is parked under the event's claim check"
+    nowhere = "claim-check-missing: nothing is stored under the event's claim check"
     assert found.get("claimcheck that nothing lies under", ("rejected", nowhere)) == ("rejected", nowhere)
 
 

@@ -132,7 +132,7 @@ class World:
             "WEBHOOK_SECRET_ARN": secrets.create_secret(
                 Name="hook", SecretString=json.dumps({"url": f"{webhook}/hook", "routing_key": "routing-key"})
             )["ARN"],
-            "FANOUT_INBOX_URL": self.inbox,
+            "FANOUT_QUEUE_URL": self.inbox,
             "FANOUT_DEAD_LETTER_URL": self.dead_letters,
             "FANOUT_CLAIM_CHECK_BUCKET": CLAIMS,
         }

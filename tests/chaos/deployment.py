@@ -140,5 +140,5 @@ def _lead(functions: Any, name: str, between: Proxy) -> None:
         Timeout=min(configuration["Timeout"], _TIMEOUT_SECONDS),
         Environment={"Variables": {**variables, **changes}},
     )
-    if "FANOUT_INBOX_URL" in variables:  # warm: a cold start on a busy machine can take longer than an attempt may
+    if "FANOUT_QUEUE_URL" in variables:  # warm: a cold start on a busy machine can take longer than an attempt may
         functions.invoke(FunctionName=name, Payload=b'{"Records": []}')

@@ -1,6 +1,8 @@
 """The generated documents: true, complete, and of use to a validator that has never heard of us."""
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -11,13 +13,35 @@ from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, encode
 from fanout_cli.generate.command_reference import reference
 from fanout_cli.generate.contract_documents import asyncapi, documents
+from fanout_cli.generate.rejections import page
 
-FOLDER = Path(__file__).parents[2] / "docs/contracts"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs/contracts"
 
 
 def test_what_is_committed_is_what_the_contracts_say() -> None:
     committed = {path.name: path.read_text() for path in FOLDER.iterdir()}
     assert committed == documents(), "contracts have changed: run `make generate` and commit docs/contracts"
+
+
+def test_the_page_of_rejections_is_what_the_source_says() -> None:
+    committed = (ROOT / "docs" / "rejections.md").read_text("utf-8")
+    assert committed == page(ROOT), "a rejection has changed: run `make generate` and commit docs/rejections.md"
+
+
+def test_every_code_in_the_source_is_on_the_page_of_rejections() -> None:
+    listed = set(re.findall(r"^\| `([a-z0-9-]+)` \|", page(ROOT), re.MULTILINE))
+    calls = [
+        node
+        for folder in ("functions", "layers/common/fanout")
+        for file in (ROOT / folder).rglob("*.py")
+        if "fanout.outcomes import" in file.read_text("utf-8") or "from fanout import" in file.read_text("utf-8")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"Reject", "Discard"}
+    ]
+    codes = [call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)]
+    assert len(codes) == len(calls) > 50, "a code is a literal"
+    assert set(codes) == listed
 
 
 def test_the_page_of_commands_is_what_the_commands_say() -> None:

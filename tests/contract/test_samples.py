@@ -19,7 +19,7 @@ import pytest
 from fanout import contracts
 from fanout.delivery import read
 from fanout.event import Event, InvalidEvent, decode, decode_data, encode
-from fanout.failures import Discard
+from fanout.outcomes import Discard
 from fanout.publisher import MAX_BYTES
 from fanout.testing import LambdaContext, envelope_record, lambda_event, sns_record, sqs_record
 from fanout_cli.generate.lambda_payloads import payloads
@@ -64,10 +64,10 @@ def record(wire: Wire, text: str) -> dict[str, Any]:
     return envelope_record(text, topic=wire.topic) if wire.delivery == "envelope" else sqs_record(text)
 
 
-def admitted(module: ModuleType, wire: Wire, text: str) -> Event[Any] | None:
+def validated(module: ModuleType, wire: Wire, text: str) -> Event[Any] | None:
     """The event that a function finds in the text; None if it discards it."""
     try:
-        return module.handler.admit(module.handler.parse(read(record(wire, text)).notification))
+        return module.handler.parser.validate(module.handler.parser.parse(read(record(wire, text)).notification))
     except Discard:
         return None
 
@@ -139,7 +139,7 @@ def test_every_function_on_its_topic_understands_a_valid_sample(path: Path, func
     event = typed(path)
     topic = contracts.contract_of(type(event.data)).topic
     found = [
-        admitted(function_module(use_case_of(path), wire.subscriber.partition("/")[2]), wire, path.read_text("utf-8"))
+        validated(function_module(use_case_of(path), wire.subscriber.partition("/")[2]), wire, path.read_text("utf-8"))
         for wire in Wiring(ROOT, use_case_of(path)).wires
         if wire.topic == topic
     ]
@@ -155,7 +155,7 @@ def test_every_function_on_its_topic_understands_what_others_publish_there(
     assert on_topic
     for wire in on_topic:
         module = function_module(use_case_of(path), wire.subscriber.partition("/")[2])
-        event = admitted(module, wire, path.read_text("utf-8"))
+        event = validated(module, wire, path.read_text("utf-8"))
         assert event is None or encode(event), "raises Reject if the function does not know the form"
 
 
@@ -206,7 +206,7 @@ def test_a_function_understands_its_payload(path: Path, function_module: Modules
     module = function_module(use_case_of(path), path.stem.partition("-")[0])
     [delivered] = json.loads(path.read_bytes())["Records"]
     try:
-        event = module.handler.admit(module.handler.parse(read(delivered).notification))
+        event = module.handler.parser.validate(module.handler.parser.parse(read(delivered).notification))
     except Discard:
         return
     assert encode(event)

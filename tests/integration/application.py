@@ -13,7 +13,7 @@ from typing import Any
 
 import boto3
 
-from fanout.effects import from_item
+from fanout.dynamodb import from_item
 from fanout.event import Event
 from fanout.publisher import Published, Publisher
 from fanout_cli.stack.topology import Subscriber, Topology, discover

@@ -96,7 +96,7 @@ def edit_code(folder: Path) -> None:
 
 
 def edit_layer(folder: Path) -> None:
-    appended(folder / "layers/common/fanout/failures.py", "\n\nCHANGED_BY_A_TEST = True\n")
+    appended(folder / "layers/common/fanout/outcomes.py", "\n\nCHANGED_BY_A_TEST = True\n")
 
 
 def edit_timeout(folder: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fanout.subscriber import Outcome
+from fanout.outcomes import Outcome
 from fanout_wiring import FUNCTION, Composition, Graph, Mapping, Resource, metrics
 from tests.template.application import ROOT, overrides
 

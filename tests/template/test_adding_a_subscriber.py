@@ -9,6 +9,7 @@ from tests import walkthrough
 from tests.integration.test_deployment import Checkout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_subscriber_of_the_page_passes_the_checks_that_the_page_names(tmp_path: Path) -> None:
     folder = Checkout(tmp_path / "fanout").folder

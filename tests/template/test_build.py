@@ -16,7 +16,7 @@ from tests.template.application import ROOT
 
 BIN = Path(sys.executable).parent
 # SAM CLI's own libraries use each other's deprecated functions.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PARTS = ("template.yaml", "samconfig.toml", "platform", "usecases", "functions", "layers", "requirements")
 
 
@@ -95,7 +95,7 @@ def test_local_invoke_finds_the_code_and_the_one_layer_of_every_function(checkou
         module = str(function.handler).removesuffix(".handler").replace(".", "/")
         assert (built / str(function.codeuri) / f"{module}.py").is_file(), f"{path}: no module {module}"
         assert len(function.layers) == 1, path
-        assert (built / str(function.layers[0].codeuri) / "python" / "fanout" / "subscriber.py").is_file(), path
+        assert (built / str(function.layers[0].codeuri) / "python" / "fanout" / "handler.py").is_file(), path
 
 
 def test_local_invoke_finds_a_function_by_the_path_that_people_type(checkout: Path) -> None:
@@ -106,7 +106,7 @@ def test_local_invoke_finds_a_function_by_the_path_that_people_type(checkout: Pa
 
 
 @pytest.mark.parametrize("options", [[], ["--cached", "--parallel"]], ids=["plain", "cached"])
-@pytest.mark.parametrize("changed", ["layers/common/fanout/failures.py", "requirements/layer.txt"])
+@pytest.mark.parametrize("changed", ["layers/common/fanout/outcomes.py", "requirements/layer.txt"])
 def test_a_change_of_the_layer_changes_it_in_every_stack_and_no_package(
     checkout: Path, changed: str, options: list[str]
 ) -> None:

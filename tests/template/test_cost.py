@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fanout.observability import count
-from fanout.subscriber import Outcome
+from fanout.outcomes import Outcome
 from fanout_wiring import Composition, metrics
 from tests.template import cost
 from tests.template.application import ROOT

@@ -257,7 +257,7 @@ def test_a_checkout_may_lie_in_a_path_with_spaces(tmp_path: Path) -> None:
     shutil.copy2(ROOT / "template.yaml", checkout)
     (checkout / ".venv").symlink_to(ROOT / ".venv")
     build(tmp_path / "arti facts", FOR_AWS, layer=checkout / "layers" / "common")
-    assert (tmp_path / "arti facts" / "python" / "fanout" / "subscriber.py").is_file()
+    assert (tmp_path / "arti facts" / "python" / "fanout" / "handler.py").is_file()
 
 
 def test_two_builds_are_the_same(for_aws: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from fanout_wiring import load
 from tests.template.application import ROOT, templates
 
 BIN = Path(sys.executable).parent
+pytestmark = pytest.mark.slow
 SAM_TEMPLATES = [file for file in templates() if "Transform" in load(file)]
 
 

@@ -224,8 +224,8 @@ def test_a_subscriber_reads_its_own_queue(deployment: Composition) -> None:
             continue
         variables = function.properties["Environment"]["Variables"]
         dead_letters = (queue.properties.get("RedrivePolicy") or {}).get("deadLetterTargetArn", "")
-        if variables.get("FANOUT_INBOX_URL") != f"<{queue.path}>":
-            problems.append(f"{function.path}: FANOUT_INBOX_URL is not its inbox")
+        if variables.get("FANOUT_QUEUE_URL") != f"<{queue.path}>":
+            problems.append(f"{function.path}: FANOUT_QUEUE_URL is not its inbox")
         if variables.get("FANOUT_DEAD_LETTER_URL") != dead_letters.replace(".Arn>", ">"):
             problems.append(f"{function.path}: FANOUT_DEAD_LETTER_URL is not its dead-letter queue")
         use_case, module = function.stack.file.parent.name, function.properties["Handler"].split(".")[-2]

@@ -26,7 +26,7 @@ from fanout import aws, aws_calls
 from fanout.aws_http import Connections, Response
 from fanout.aws_operations import Operation
 from fanout.aws_signing import ONLY_BOTOCORE
-from fanout.subscriber import Subscriber
+from fanout.handler import Subscriber
 from fanout.testing import REGION
 
 ROOT = Path(__file__).parents[2]
@@ -229,7 +229,7 @@ def queues(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Queues:
     """The queues of the subscriber under test, and the environment that names them."""
     made = Queues()
     monkeypatch.setenv("FANOUT_SUBSCRIBER", "team_events/team_a")
-    monkeypatch.setenv("FANOUT_INBOX_URL", made.inbox)
+    monkeypatch.setenv("FANOUT_QUEUE_URL", made.inbox)
     monkeypatch.setenv("FANOUT_DEAD_LETTER_URL", made.dead_letters)
     monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "")
     return made

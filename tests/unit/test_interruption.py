@@ -44,6 +44,7 @@ def running_in(folder: Path) -> list[list[str]]:
     return [words for words in found if any(str(folder) in word for word in words)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "workers"),
     [(signal.SIGINT, 2), (signal.SIGTERM, 2), (signal.SIGKILL, 0)],

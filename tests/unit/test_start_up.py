@@ -40,3 +40,37 @@ def test_a_handlers_import_brings_in_none_of_the_expensive_packages(handler: Pat
 def test_every_use_case_has_handlers_to_check() -> None:
     use_cases = {path.name for path in (ROOT / "functions").iterdir() if path.is_dir()}
     assert use_cases == {path.parents[1].name for path in HANDLERS}
+
+
+FACE_SCRIPT = """
+import sys
+sys.path.insert(0, {layer!r})
+before = set(sys.modules)
+{statement}
+print(*sorted(name for name in set(sys.modules) - before if name.partition(".")[0] in ("fanout", "msgspec", "boto3")))
+"""
+IMPORTS = {
+    "import fanout": {"fanout"},
+    "from fanout import Reject, Discard, Retry, Outcome": {"fanout", "fanout.outcomes"},
+}
+
+
+@pytest.mark.parametrize("statement", IMPORTS)
+def test_importing_a_name_imports_only_the_modules_that_it_needs(statement: str) -> None:
+    script = FACE_SCRIPT.format(layer=str(ROOT / "layers/common"), statement=statement)
+    found = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
+    assert set(found.stdout.split()) == IMPORTS[statement]
+
+
+def test_every_name_of_the_face_is_what_its_module_says() -> None:
+    import fanout  # noqa: PLC0415 - the subject
+
+    for name in fanout.__all__:
+        assert getattr(fanout, name).__name__ == name
+        assert name in dir(fanout)
+    modules = {path.stem for path in (ROOT / "layers/common/fanout").iterdir()}
+    assert not modules & set(fanout.__all__), "an imported module would take the name's place"
+    with pytest.raises(AttributeError, match="no attribute 'Subscribe'"):
+        fanout.Subscribe  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(ImportError):
+        from fanout import Rejected  # type: ignore[attr-defined]  # noqa: F401, PLC0415

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fanout.effects import from_item
+from fanout.dynamodb import from_item
 from fanout_cli.demo.definition import Check, Event, UseCaseDemo
 
 _CUSTOMERS = """\

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from fanout.effects import to_item
+from fanout.dynamodb import to_item
 from fanout_cli.demo.definition import Event, UseCaseDemo, mailbox_address
 from fanout_cli.errors import UserError
 from local_engine import mailbox

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout_cli.audit.findings import Finding
 from fanout_cli.audit.trail import NO_HEAD, Head, Version
 from fanout_cli.errors import UserError

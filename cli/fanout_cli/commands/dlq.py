@@ -35,8 +35,8 @@ _LIST = help_text(
     "Show the dead letters by subscriber and reason: how many, and how old the oldest is.",
     "fanout dlq list",
     "fanout dlq list --subscriber team_events/team_a --each",
-    more="Letters are grouped by what stands before the colon of their reason. Those without a reason "
-    "say instead how they got there: received too often (a function killed each time), function failed (the same, "
+    more="Letters are grouped by the code of their rejection (docs/rejections.md), 'gave up' or, without a reason, "
+    "by instead how they got there: received too often (a function killed each time), function failed (the same, "
     "where SNS invokes it directly), not delivered (by SNS). Dead letters are no failure of this command.",
 )
 _SHOW = help_text(
@@ -273,6 +273,7 @@ def _groups(letters: Sequence[DeadLetter]) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
     return [
         {
+            "code": group[0].code,
             "reason": cause,
             "letters": len(group),
             "oldest": format_time(group[0].at),
@@ -286,7 +287,7 @@ def _show_groups(rows: Sequence[dict[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("subscriber", "reason", "letters", "oldest")
+    table = Table("subscriber", "code or cause", "letters", "oldest")
     for column in table.columns[2:]:
         column.justify = "right"
     now = datetime.now(UTC)
@@ -300,8 +301,9 @@ def _show_each(rows: Sequence[dict[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("subscriber", "event or message", "type", "tries", "given up", "reason")
+    table = Table("subscriber", "event or message", "type", "tries", "given up", "code", "reason")
     for row in rows:
-        cells = (row["event_id"] or row["message_id"], row["type"], row["attempts"], row["at"], row["reason"])
+        reason = row["reason"].removeprefix(f"{row['code']}: ")
+        cells = (row["event_id"] or row["message_id"], row["type"], row["attempts"], row["at"], row["code"], reason)
         table.add_row(row["subscriber"], *(escape(printable(str(each or ""))) for each in cells))
     console().print(table)

@@ -1,6 +1,6 @@
 """Read a dead letter: what put it into the queue, why and when, and which event it holds.
 
-Four put letters into a dead-letter queue: the runtime (`fanout.inbox`, with attributes that say why), SQS (a message
+Four put letters into a dead-letter queue: the runtime (`fanout.queue`, with attributes that say why), SQS (a message
 that was received too often: its function was killed again and again), Lambda (a record of an invocation that failed),
 and SNS (a notification that it could not deliver).
 """
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from fanout.delivery import CARRIED
+from fanout.delivery import REDELIVERY_ATTRIBUTE
 from fanout_cli.dead_letters.queue import DeadLetterQueue
 from fanout_cli.times import parse_time
 
@@ -23,9 +23,11 @@ PATIENCE_SECONDS = 5.0
 _AGAIN_SECONDS = 0.2
 
 # What the runtime says of a letter.
-RUNTIME_ATTRIBUTES = frozenset({"outcome", "reason", "subscriber", "event_id", "event_type", "attempts", "rejected_at"})
+RUNTIME_ATTRIBUTES = frozenset(
+    {"outcome", "reason", "code", "subscriber", "event_id", "event_type", "attempts", "rejected_at"}
+)
 _OUTCOMES = frozenset({"rejected", "dead-lettered"})
-_WRITTEN_BY_RUNTIME = RUNTIME_ATTRIBUTES | {CARRIED}
+_WRITTEN_BY_RUNTIME = RUNTIME_ATTRIBUTES | {REDELIVERY_ATTRIBUTE}
 # A publisher may have written the attribute.
 _LONGEST_NUMBER = 10
 _GAVE_UP = re.compile(r"^gave up after \d+ attempts?: ")
@@ -52,6 +54,8 @@ class DeadLetter:
     origin: Origin
     outcome: str
     """rejected if a subscriber said so, else dead-lettered"""
+    code: str | None
+    """the rejection's code; docs/rejections.md lists them"""
     reason: str | None
     """what the runtime wrote; None where nobody could"""
     attempts: int | None
@@ -64,7 +68,10 @@ class DeadLetter:
 
     @property
     def cause_class(self) -> str:
-        """What letters are grouped by: what stands before the colon of the cause; "gave up" whatever the attempts."""
+        """What letters are grouped by: the code, else what stands before the colon of the cause; "gave up" whatever the
+        attempts."""
+        if self.code:
+            return self.code
         if _GAVE_UP.match(self.cause):
             return "gave up"
         return self.cause.partition(":")[0].strip()
@@ -140,6 +147,7 @@ def read(message: Mapping[str, Any]) -> DeadLetter:
         message_ids=frozenset(message_ids),
         origin=origin,
         outcome="rejected" if by_runtime and attributes.get("outcome") == "rejected" else "dead-lettered",
+        code=attributes.get("code") or None if by_runtime else None,
         reason=reason,
         attempts=int(attempts) if attempts.isdecimal() and len(attempts) < _LONGEST_NUMBER else None,
         at=parse_time(stated) or _sent_at(system),
@@ -189,7 +197,7 @@ def _sent_at(system: Mapping[str, str]) -> datetime | None:
 
 def _carried_message_id(attributes: Mapping[str, str]) -> set[str]:
     """The MessageId of its publishing, where the body does not hold it."""
-    carried = _json(attributes.get(CARRIED, ""))
+    carried = _json(attributes.get(REDELIVERY_ATTRIBUTE, ""))
     found = carried.get("message_id") if isinstance(carried, dict) else None
     return {found} if isinstance(found, str) else set()
 

@@ -27,6 +27,7 @@ def line(letter: DeadLetter) -> dict[str, Any]:
         "event_id": letter.event_id,
         "type": letter.event_type,
         "outcome": letter.outcome,
+        "code": letter.code,
         "reason": letter.cause,
         "attempts": letter.attempts,
         "at": format_time(letter.at),
@@ -53,6 +54,7 @@ def lines(letter: DeadLetter, subscriber: Subscriber, now: datetime) -> Iterator
     shown = {
         "subscriber": subscriber.name,
         "outcome": letter.outcome,
+        "code": letter.code,
         "reason": letter.cause,
         "attempts": letter.attempts,
         "given up": f"{format_time(letter.at)}, {age(letter.at, now)} ago" if letter.at else None,

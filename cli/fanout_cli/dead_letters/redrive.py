@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from fanout.delivery import CARRIED, Carried, of_failed_invocation
+from fanout.delivery import REDELIVERY_ATTRIBUTE, RedeliveryState, of_failed_invocation
 from fanout_cli.dead_letters.dead_letter import PATIENCE_SECONDS, RUNTIME_ATTRIBUTES, DeadLetter, Origin, read
 from fanout_cli.dead_letters.queue import BATCH, DeadLetterQueue, Message
 
@@ -209,7 +209,11 @@ def as_first_seen(message: Message, letter: DeadLetter, *, fifo: bool) -> dict[s
     if body is None:
         return None
     system = message.get("Attributes", {})
-    ours = _ERROR_ATTRIBUTES | {CARRIED} | (RUNTIME_ATTRIBUTES if letter.origin is Origin.RUNTIME else frozenset())
+    ours = (
+        _ERROR_ATTRIBUTES
+        | {REDELIVERY_ATTRIBUTE}
+        | (RUNTIME_ATTRIBUTES if letter.origin is Origin.RUNTIME else frozenset())
+    )
     attributes = {
         name: {key: value[key] for key in ("DataType", "StringValue", "BinaryValue") if key in value}
         for name, value in message.get("MessageAttributes", {}).items()
@@ -218,7 +222,7 @@ def as_first_seen(message: Message, letter: DeadLetter, *, fifo: bool) -> dict[s
     if body == letter.event:  # raw: no envelope tells when and as what it was published
         attributes = dict(list(attributes.items())[: _MAX_ATTRIBUTES - 1])
         carried = msgspec.json.encode(_carried(message, letter)).decode()
-        attributes[CARRIED] = {"DataType": "String", "StringValue": carried}
+        attributes[REDELIVERY_ATTRIBUTE] = {"DataType": "String", "StringValue": carried}
     entry: dict[str, Any] = {"Id": message["MessageId"], "MessageBody": body, "MessageAttributes": attributes}
     if group := system.get("MessageGroupId"):
         entry["MessageGroupId"] = group
@@ -229,13 +233,13 @@ def as_first_seen(message: Message, letter: DeadLetter, *, fifo: bool) -> dict[s
     return entry
 
 
-def _carried(message: Message, letter: DeadLetter) -> Carried:
+def _carried(message: Message, letter: DeadLetter) -> RedeliveryState:
     """What the letter carried, without its attempts."""
-    text = message.get("MessageAttributes", {}).get(CARRIED, {}).get("StringValue", "")
+    text = message.get("MessageAttributes", {}).get(REDELIVERY_ATTRIBUTE, {}).get("StringValue", "")
     try:
-        carried = msgspec.json.decode(text, type=Carried)
+        carried = msgspec.json.decode(text, type=RedeliveryState)
     except (ValueError, RecursionError):
-        carried = Carried()
+        carried = RedeliveryState()
     return msgspec.structs.replace(
         carried,
         attempts=0,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fanout import contracts, identity
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout_cli.errors import UserError
 from fanout_cli.publishing.inputs import read_documents
 from fanout_cli.stack.topology import Topology

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout_cli.errors import UserError
 from fanout_cli.stack.topology import Topology
 

@@ -12,6 +12,7 @@ from fanout import contracts, identity
 from fanout.claim_check import ClaimChecks
 from fanout.event import Event, InvalidEvent, decode, decode_data, encode
 from fanout.publisher import MAX_BYTES, Failed, Publisher, PublishError
+from fanout.receipts import excerpt
 from fanout_cli.errors import UsageError, UserError
 from fanout_cli.names import closest, require_use_case
 from fanout_cli.output import Step
@@ -54,7 +55,6 @@ def prepare(documents: Sequence[Document], use_case: str, event_type: str | None
     event_type: the documents are bare data of that type. Raises UsageError for an unknown use case or type, UserError
     naming document and field for everything that is no event of a contract. One bad document refuses all.
     """
-    from fanout.observability import excerpt  # imports Powertools
 
     schemas = contracts.load(require_use_case(use_case))
     if event_type is not None and event_type not in schemas:
@@ -83,7 +83,7 @@ def _prepare(document: Document, use_case: str, schemas: Mapping[str, type[Any]]
     except RecursionError:
         raise InvalidEvent("nested too deeply") from None
     except UnicodeEncodeError:
-        raise InvalidEvent("a text holds half of a surrogate pair") from None
+        raise InvalidEvent("a text has a lone surrogate") from None
     if event_type is None:
         event = decode(text)
     elif "specversion" in document.value:

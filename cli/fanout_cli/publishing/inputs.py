@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from fanout.receipts import excerpt
 from fanout_cli.errors import UsageError, UserError
 
 _LONGEST_KEY = 100
@@ -53,7 +54,6 @@ def read_documents(name: str) -> list[Document]:
     Raises UsageError if there is no such file; UserError naming file, line and column if it is no JSON, and if
     anything in it is JSON but no object.
     """
-    from fanout.observability import excerpt  # imports Powertools
 
     shown = "standard input" if name == "-" else name
     try:

@@ -218,14 +218,14 @@ def _configuration(functions: Any, name: str) -> Mapping[str, Any]:
 def _subscriber(configuration: Mapping[str, Any]) -> Subscriber | None:
     """The subscriber that a function is; None if it has another job (a stream's capture, a schedule)."""
     environment = configuration.get("Environment", {}).get("Variables", {})
-    if not environment.get("FANOUT_SUBSCRIBER") or not environment.get("FANOUT_INBOX_URL"):
+    if not environment.get("FANOUT_SUBSCRIBER") or not environment.get("FANOUT_QUEUE_URL"):
         return None
     name = configuration["FunctionName"]
     return Subscriber(
         name=environment["FANOUT_SUBSCRIBER"],
         function_name=name,
         log_group=configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}",
-        inbox_url=environment["FANOUT_INBOX_URL"],
+        inbox_url=environment["FANOUT_QUEUE_URL"],
         dead_letter_url=environment.get("FANOUT_DEAD_LETTER_URL", ""),
         environment=environment,
     )

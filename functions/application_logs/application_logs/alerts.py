@@ -13,14 +13,11 @@ import msgspec
 
 from application_logs.error_counts import Window, instant, is_error
 from application_logs.settings import MonitorSettings
-from fanout import aws, contracts, identity
+from fanout import Event, Outcome, Retry, aws, contracts, identity, publish
 from fanout.contracts.application_logs import LogEntry
 from fanout.contracts.system_alerts import AlertRaised
-from fanout.effects import from_item, to_item
-from fanout.event import Event, decode, decode_data, encode
-from fanout.failures import Retry
-from fanout.publisher import Publisher, PublishError
-from fanout.subscriber import Outcome
+from fanout.dynamodb import condition_failed, from_item, to_item
+from fanout.event import decode, decode_data, encode
 
 # How long one delivery has the publishing to itself. Ending it early costs a second copy of the same event, no more.
 _LEASE_SECONDS = 10
@@ -45,10 +42,7 @@ def check(
         if Outcome.DUPLICATE in outcomes:
             raise Retry("alert: another delivery is about to publish it")
         return
-    try:
-        Publisher(settings.alert_topic_arn).publish([decode_data(decode(document), AlertRaised)])
-    except PublishError as error:
-        raise Retry(f"alert: not published ({error.failed[0].code})") from error
+    publish(settings.alert_topic_arn, [decode_data(decode(document), AlertRaised)])
     _note(settings.monitor_table, window)
 
 
@@ -95,7 +89,7 @@ def _claim(table: str, window: Window, alert: Event[AlertRaised]) -> str | None:
             ReturnValues="ALL_NEW",
         )
     except Exception as error:
-        if aws.error_code(error) == "ConditionalCheckFailedException":
+        if condition_failed(error):
             return None
         raise
     return str(from_item(answer["Attributes"])["alert"])

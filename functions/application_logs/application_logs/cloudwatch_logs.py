@@ -13,9 +13,8 @@ from typing import Any, Literal
 import msgspec
 
 from application_logs.domain import log_lines
-from fanout import log_entry
+from fanout import Event, log_entry
 from fanout.contracts.application_logs import LogEntry
-from fanout.event import Event
 
 # Every log group of a fanout application is the resource FanoutLogGroup of its stack, and CloudFormation puts that into
 # the generated name.

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
+from fanout import Event, Outcome
 from fanout.contracts.application_logs import LogEntry
-from fanout.effects import marker_expiry, to_item, transact_batch_once
-from fanout.event import Event
-from fanout.subscriber import Outcome
+from fanout.dynamodb import to_item
+from fanout.idempotency import record_expiry, transact_batch_once
 
 # A transaction has room for 100 actions: an event needs one for its marker and at most one for its minute; the window
 # needs one. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
@@ -99,6 +99,6 @@ def _increment(table: str, key: dict[str, str], numbers: dict[str, int]) -> dict
             "TableName": table,
             "Key": to_item(key),
             "UpdateExpression": f"ADD {added} SET expires_at = :expires_at",
-            "ExpressionAttributeValues": to_item({**values, ":expires_at": marker_expiry()}),
+            "ExpressionAttributeValues": to_item({**values, ":expires_at": record_expiry()}),
         }
     }

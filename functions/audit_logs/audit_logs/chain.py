@@ -20,12 +20,9 @@ import msgspec
 import rfc8785
 
 from audit_logs import documents, settings
-from fanout import aws
+from fanout import Event, Outcome, Reject, Retry, aws
 from fanout.contracts.audit_logs import AuditRecorded
-from fanout.effects import ConditionFailedError, from_item, to_item, transact
-from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
 
 FORMAT = "fanout-audit-1"
 BEFORE_THE_FIRST = "0" * 64
@@ -117,7 +114,7 @@ def _compare(event: Event[AuditRecorded]) -> Outcome:
     if "body" not in entry:
         raise Retry("chain: the event is marked as recorded and has no entry; fanout audit verify tells")
     if not documents.is_of(event, entry["body"].encode(), settings.sensitive_paths()):
-        raise Reject(f"conflict: entry {sequence} is of another event under the same source and id")
+        raise Reject("conflict", f"entry {sequence} is of another event under the same source and id")
     return Outcome.DUPLICATE
 
 

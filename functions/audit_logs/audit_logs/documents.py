@@ -18,10 +18,10 @@ import msgspec
 import rfc8785
 
 from audit_logs.domain.masking import mask
+from fanout import Event, Reject
 from fanout.contracts.audit_logs import LARGEST_INTEGER, AuditRecorded
 from fanout.delivery import Notification
-from fanout.event import Event, InvalidEvent, decode
-from fanout.failures import Reject
+from fanout.event import InvalidEvent, decode
 
 LARGEST = 350_000
 """Bytes. An item of DynamoDB holds 400 KB, its keys and the link of the chain included."""
@@ -43,7 +43,7 @@ def document(event: Event[AuditRecorded], paths: Sequence[str]) -> bytes:
     masked, hits = _masked(msgspec.to_builtins(event), paths)
     found = rfc8785.dumps({"event": masked, "masked": hits})
     if len(found) > LARGEST:
-        raise Reject(f"too-large: {len(found)} bytes are to be kept of it, {LARGEST} is the most")
+        raise Reject("too-large", f"{len(found)} bytes are to be kept of it, {LARGEST} is the most")
     return found
 
 

@@ -11,11 +11,8 @@ import base64
 import hashlib
 
 from audit_logs import documents, settings
-from fanout import aws
+from fanout import Event, Outcome, Reject, Retry, aws
 from fanout.contracts.audit_logs import AuditRecorded
-from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
 
 
 def preserve(event: Event[AuditRecorded]) -> Outcome:
@@ -44,5 +41,5 @@ def preserve(event: Event[AuditRecorded]) -> Outcome:
         return Outcome.PROCESSED
     kept = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     if not documents.is_of(event, kept, settings.sensitive_paths()):
-        raise Reject("conflict: another event is preserved under the same source and id")
+        raise Reject("conflict", "another event is preserved under the same source and id")
     return Outcome.DUPLICATE

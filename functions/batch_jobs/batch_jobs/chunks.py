@@ -13,9 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from batch_jobs import jobs
-from fanout import aws
-from fanout.effects import put_once, to_item
-from fanout.subscriber import Outcome
+from fanout import Outcome, aws, put_once
+from fanout.dynamodb import to_item
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):

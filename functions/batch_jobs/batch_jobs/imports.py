@@ -22,7 +22,7 @@ from batch_jobs import settings
 from batch_jobs.domain.columns import AttributeValue
 from batch_jobs.domain.job import Job
 from fanout import aws
-from fanout.effects import to_item
+from fanout.dynamodb import to_item
 
 # The most that BatchWriteItem takes.
 _TOGETHER = 25

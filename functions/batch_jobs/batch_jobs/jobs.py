@@ -23,11 +23,9 @@ import msgspec
 from batch_jobs import settings
 from batch_jobs.domain.errors import JobOverError, JobProblemError
 from batch_jobs.domain.job import Job
-from fanout import aws
+from fanout import Event, Reject, aws
 from fanout.contracts.batch_jobs import FailureReason, JobRequested
-from fanout.effects import ConditionFailedError, from_item, to_item, transact
-from fanout.event import Event
-from fanout.failures import Reject
+from fanout.dynamodb import ConditionFailedError, condition_failed, from_item, to_item, transact
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -57,13 +55,13 @@ def record(event: Event[JobRequested]) -> tuple[Job, bool]:
             TableName=table(), Item=to_item(item), ConditionExpression="attribute_not_exists(pk)"
         )
     except Exception as error:
-        if aws.error_code(error) != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
     else:
         return job, True
     known = read(job.job_id)
     if known.request != job.request:
-        raise Reject("conflict: another request has the same job_id")
+        raise Reject("conflict", "another request has the same job_id")
     return known, False
 
 
@@ -174,7 +172,7 @@ def _write(change: Mapping[str, Any]) -> None:
     try:
         aws.client("dynamodb").update_item(**change)
     except Exception as error:
-        if aws.error_code(error) == "ConditionalCheckFailedException":
+        if condition_failed(error):
             raise JobOverError(change["Key"]["pk"]["S"]) from None
         raise
 

@@ -1,16 +1,14 @@
 """Publishes the outcome of a job."""
 
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import msgspec
 
 from batch_jobs import files, jobs, settings
 from batch_jobs.domain.job import Job
+from fanout import Event, publish
 from fanout.contracts.batch_jobs import FailureReason, JobCompleted, JobFailed
-from fanout.event import Event
-from fanout.publisher import Publisher
 
 FINISHER = "batch_jobs/finish_job"
 """The publishing subscriber, whichever function runs: the event's source and id follow from it."""
@@ -38,12 +36,7 @@ def outcome(job: Job) -> Event[JobCompleted | JobFailed]:
 
 
 def publish_outcome(job: Job) -> None:
-    """Publish the job's outcome unless it is marked as published. Raises PublishError if SNS does not accept it."""
+    """Publish the job's outcome unless it is marked as published. Raises Retry if SNS does not accept it."""
     if not job.announced:
-        _publisher().publish([outcome(job)])
+        publish(settings.outcomes().job_outcomes_topic_arn, [outcome(job)])
         jobs.mark_announced(job.job_id)
-
-
-@cache
-def _publisher() -> Publisher:
-    return Publisher(settings.outcomes().job_outcomes_topic_arn)

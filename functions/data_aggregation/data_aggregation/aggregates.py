@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from data_aggregation.domain.observation import Key, Observation
-from fanout.effects import to_item, transact_batch_once
-from fanout.event import Event
-from fanout.failures import Retry
+from fanout import Event, Retry
+from fanout.dynamodb import to_item
+from fanout.idempotency import transact_batch_once
 from fanout.observability import describe, log_failure
-from fanout.subscriber import Answer
+from fanout.outcomes import Answer
 
 D = TypeVar("D")
 MOST_ACTIONS = 100

@@ -17,12 +17,11 @@ from typing import Any
 
 import msgspec
 
-from fanout import contracts
+from fanout import Event, Reject, contracts
 from fanout.claim_check import ClaimChecks
 from fanout.contracts import data_aggregation
 from fanout.deadline import Deadline, DeadlineReached
-from fanout.event import Event, InvalidEvent, decode, decode_data
-from fanout.failures import Reject
+from fanout.event import InvalidEvent, decode, decode_data
 from fanout.observability import describe, logger
 
 _SCHEMAS = {
@@ -78,21 +77,21 @@ def _event(body: str, deadline: Deadline, waits: Iterator[float]) -> Event[Any]:
     if event.type not in _SCHEMAS:
         raise InvalidEvent(f"no contract is known for {event.type!r}")
     if event.claimcheck is not None:
-        parked = ClaimChecks.configured()
-        if parked is None:
-            raise InvalidEvent("it is parked under a claim check, and no bucket is configured")
+        claim_checks = ClaimChecks.configured()
+        if claim_checks is None:
+            raise InvalidEvent("it is stored under a claim check, and no bucket is configured")
         with deadline.enforced():
-            event = _redeem(parked, event, waits)
+            event = _retrieve(claim_checks, event, waits)
     return decode_data(event, _SCHEMAS[event.type])
 
 
-def _redeem(parked: ClaimChecks, stub: Event[msgspec.Raw], waits: Iterator[float]) -> Event[msgspec.Raw]:
+def _retrieve(claim_checks: ClaimChecks, stub: Event[msgspec.Raw], waits: Iterator[float]) -> Event[msgspec.Raw]:
     for wait in waits:
         try:
-            return parked.redeem(stub)
+            return claim_checks.retrieve(stub)
         except Reject:
             raise
         except Exception as error:
             logger.info("a claim check could not be read, trying again", error=describe(error))
             time.sleep(random.uniform(0, wait))  # noqa: S311 - jitter keeps no secret
-    return parked.redeem(stub)
+    return claim_checks.retrieve(stub)

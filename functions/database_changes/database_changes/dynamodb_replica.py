@@ -8,12 +8,10 @@ from typing import Any
 
 from database_changes import settings
 from database_changes.staleness import check_staleness
-from fanout import aws
+from fanout import Discard, Event, Outcome, Reject, aws
 from fanout.contracts.database_changes import REPLICA, RowChanged, attribute_values
-from fanout.effects import marker_expiry, to_item
-from fanout.event import Event
-from fanout.failures import Discard, Reject
-from fanout.subscriber import Outcome
+from fanout.dynamodb import condition_failed, to_item
+from fanout.idempotency import record_expiry
 
 VERSION = f"{REPLICA}version"
 DELETED = f"{REPLICA}deleted"
@@ -28,7 +26,7 @@ def apply(event: Event[RowChanged]) -> Outcome:
     """
     change = event.data
     if change.table != settings.dynamodb().primary_table:
-        raise Discard("another-table: this is the replica of one table, and the row is not in it")
+        raise Discard("another-table", "this is the replica of one table, and the row is not in it")
     try:
         aws.client("dynamodb").put_item(
             TableName=settings.dynamodb().replica_table,
@@ -39,12 +37,11 @@ def apply(event: Event[RowChanged]) -> Outcome:
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except Exception as error:
-        code = aws.error_code(error) or type(error).__name__
-        if code == "ConditionalCheckFailedException":
+        if condition_failed(error):
             return check_staleness(change.version, _present(error))
         # DynamoDB's refusal, above all of an item that our attributes make too large; and boto3's, of a wrong type.
-        if code in {"ValidationException", "ParamValidationError"}:
-            raise Reject("refused: DynamoDB does not take the row with the replica's own attributes") from None
+        if (aws.error_code(error) or type(error).__name__) in {"ValidationException", "ParamValidationError"}:
+            raise Reject("refused", "DynamoDB does not take the row with the replica's own attributes") from None
         raise
     return Outcome.PROCESSED
 
@@ -52,13 +49,13 @@ def apply(event: Event[RowChanged]) -> Outcome:
 def _item(change: RowChanged) -> dict[str, Any]:
     marks: dict[str, Any] = {VERSION: change.version}
     if change.after is None:
-        marks |= {DELETED: True, EXPIRES_AT: marker_expiry()}
+        marks |= {DELETED: True, EXPIRES_AT: record_expiry()}
     elif any(name.startswith(REPLICA) for name in change.after):
-        raise Reject(f"reserved: the row has an attribute whose name begins with {REPLICA}")
+        raise Reject("reserved", f"the row has an attribute whose name begins with {REPLICA}")
     try:
         return {**attribute_values(change.after or change.key), **to_item(marks)}
     except ValueError:
-        raise Reject("refused: the row holds what is not a DynamoDB attribute value") from None
+        raise Reject("refused", "the row holds what is not a DynamoDB attribute value") from None
 
 
 def _present(error: Exception) -> str:

@@ -7,11 +7,8 @@ import msgspec
 
 from database_changes import settings
 from database_changes.staleness import check_staleness
-from fanout import aws
+from fanout import Event, Outcome, Reject, Retry, aws
 from fanout.contracts.database_changes import RowChanged
-from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -90,12 +87,12 @@ def _write(values: dict[str, Any]) -> str | None:
             return None
         [present] = connection.execute(_PRESENT, values).fetchone() or [""]
     except psycopg.errors.ProgramLimitExceeded as error:  # a kind of OperationalError: a key beyond what an index takes
-        raise Reject(f"refused: PostgreSQL cannot index the row's key ({_what(error)})") from None
+        raise Reject("refused", f"PostgreSQL cannot index the row's key ({_what(error)})") from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         _forget(connection)
         raise Retry(f"unreachable: the SQL replica ({_what(error)})") from error
     except psycopg.DataError as error:
-        raise Reject(f"refused: PostgreSQL does not take the row or its event's id ({_what(error)})") from None
+        raise Reject("refused", f"PostgreSQL does not take the row or its event's id ({_what(error)})") from None
     except BaseException:  # the deadline among them: the state of the connection is unknown
         _forget(connection)
         raise

@@ -13,12 +13,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from fanout import aws, identity
+from fanout import Event, Reject, aws, identity
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.effects import from_item, to_item
-from fanout.event import Event
-from fanout.failures import Reject
-from fanout.payments import KEY_LIFETIME, Accepted, Refused
+from fanout.dynamodb import condition_failed, from_item, to_item
+from fanout.integrations.payments import KEY_LIFETIME, Accepted, Refused
 from order_processing import settings
 
 _CHARGE = ("customer_id", "amount", "currency")
@@ -76,7 +74,7 @@ def begin(event: Event[OrderSubmitted], provider: str) -> Capture:
             ConditionExpression="attribute_not_exists(pk)",
         )
     except Exception as error:
-        if aws.error_code(error) != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
         return _earlier(new)
     return new
@@ -104,7 +102,7 @@ def settle(capture: Capture, answer: Accepted | Refused) -> bool:
             ),
         )
     except Exception as error:
-        if aws.error_code(error) == "ConditionalCheckFailedException":
+        if condition_failed(error):
             return False
         raise
     return True
@@ -117,13 +115,13 @@ def _earlier(new: Capture) -> Capture:
     item = from_item(answer["Item"])
     found = msgspec.convert({**item, "amount": int(item["amount"])}, Capture)
     if found.request() != new.request():
-        raise Reject("conflict: an earlier order under the same id had another total or customer")
+        raise Reject("conflict", "an earlier order under the same id had another total or customer")
     if found.is_settled:
         return found
     if found.provider != new.provider:
-        raise Reject(f"provider-changed: this payment was begun with {found.provider}; check its outcome there")
+        raise Reject("provider-changed", f"this payment was begun with {found.provider}; check its outcome there")
     if new.begun_at - found.begun_at > KEY_LIFETIME:
-        raise Reject("outcome-unknown: the provider was first asked more than a day ago; check the outcome with it")
+        raise Reject("outcome-unknown", "the provider was first asked more than a day ago; check the outcome with it")
     return found
 
 

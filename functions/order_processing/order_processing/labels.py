@@ -15,12 +15,9 @@ from typing import Any
 
 import msgspec
 
-from fanout import aws
+from fanout import Event, Outcome, Reject, Retry, aws
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.effects import ConditionFailedError, from_item, to_item, transact
-from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
 from order_processing import settings
 from order_processing.domain.tariffs import Service
 from order_processing.domain.tracking_numbers import tracking_number
@@ -82,7 +79,7 @@ def _compare(order: OrderSubmitted) -> Outcome:
     if not found:
         raise Retry("label: it was deleted concurrently")
     if found["consignment"] != _consignment(order):
-        raise Reject("conflict: an earlier order under the same id had another address or other parcels")
+        raise Reject("conflict", "an earlier order under the same id had another address or other parcels")
     return Outcome.DUPLICATE
 
 

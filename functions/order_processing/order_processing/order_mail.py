@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.mail import Mail
-from fanout.mail_templates import MailTemplates, filled
+from fanout.integrations.mail import Mail
+from fanout.integrations.mail_templates import MailTemplates, filled
 from fanout.money import money
 
 

@@ -15,9 +15,8 @@ from typing import Any
 
 import msgspec
 
-from fanout import aws
-from fanout.effects import to_item
-from fanout.event import Event
+from fanout import Event, aws
+from fanout.dynamodb import to_item
 from order_workflow import event_publisher, settings
 from order_workflow.domain.order import Fact, Order
 from order_workflow.versioned_records import Records

@@ -1,4 +1,4 @@
-"""The payment provider's two requests, and the meaning of its responses for an order. See `fanout.payments`.
+"""The payment provider's two requests, and the meaning of its responses for an order: see `integrations.payments`.
 
 POST <url>/authorizations  {"order_id", "customer_id", "amount", "currency"}     -> {"id": ...}
 POST <url>/refunds         {"authorization", "order_id", "amount", "currency"}   -> {"id": ...}
@@ -10,8 +10,8 @@ from functools import cache
 
 import msgspec
 
-from fanout.failures import Reject
-from fanout.payments import HttpProvider, Provider, Refused, SandboxProvider
+from fanout import Reject
+from fanout.integrations.payments import HttpProvider, Provider, Refused, SandboxProvider
 from order_workflow import settings
 from order_workflow.domain.payment import Authorized, Charge, Declined
 
@@ -24,7 +24,7 @@ class PaymentGateway:
 
     def authorize(self, key: str, charge: Charge) -> Authorized | Declined:
         """Authorize the charge."""
-        answer = self._provider.ask("authorizations", key, msgspec.to_builtins(charge))
+        answer = self._provider.request("authorizations", key, msgspec.to_builtins(charge))
         return Declined(answer.word) if isinstance(answer, Refused) else Authorized(answer.reference)
 
     def refund(self, key: str, reference: str, charge: Charge) -> str:
@@ -35,9 +35,9 @@ class PaymentGateway:
             "amount": charge.amount,
             "currency": charge.currency,
         }
-        answer = self._provider.ask("refunds", key, body)
+        answer = self._provider.request("refunds", key, body)
         if isinstance(answer, Refused):
-            raise Reject(f"refund-refused: the payment provider answers {answer.status} {answer.code}".rstrip())
+            raise Reject("refund-refused", f"the payment provider answers {answer.status} {answer.code}".rstrip())
         return answer.reference
 
 

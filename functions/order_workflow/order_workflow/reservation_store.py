@@ -22,15 +22,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from fanout import Event, Reject, Retry
 from fanout.contracts.order_workflow import (
     OrderPlaced,
     Reserved,
     StockReserved,
     StockUnavailable,
 )
-from fanout.effects import ConditionFailedError, to_item, transact
-from fanout.event import Event
-from fanout.failures import Reject, Retry
+from fanout.dynamodb import ConditionFailedError, to_item, transact
 from order_workflow import settings
 from order_workflow.domain.cause import Cause, cause
 from order_workflow.versioned_records import Records
@@ -84,7 +83,7 @@ def reserve(event: Event[OrderPlaced]) -> tuple[Reservation, bool]:
     for _ in range(_STEPS):
         found, version = _records().read(order_id)
         if found.items and found.items != items:
-            raise Reject("conflict: an earlier order under the same id had other lines")
+            raise Reject("conflict", "an earlier order under the same id had other lines")
         if found.state in _SETTLED:
             return found, False
         begun = msgspec.structs.replace(found, items=items, placed=cause(event)) if found.state == "new" else found

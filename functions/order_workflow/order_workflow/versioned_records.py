@@ -10,9 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from fanout import aws
-from fanout.effects import from_item, to_item
-from fanout.failures import Retry
+from fanout import Retry, aws
+from fanout.dynamodb import condition_failed, from_item, to_item
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -70,7 +69,7 @@ class Records(Generic[R]):
         try:
             aws.client("dynamodb").put_item(**self.put(order_id, record, version))
         except Exception as error:
-            if aws.error_code(error) == "ConditionalCheckFailedException":
+            if condition_failed(error):
                 return False
             raise
         return True

@@ -15,11 +15,11 @@ from typing import Any
 
 import msgspec
 
-from fanout import aws
+from fanout import Retry, aws, put_once
 from fanout.contracts.system_alerts import AlertNotification, AlertRaised, Kind
-from fanout.effects import ConditionFailedError, marker_expiry, put_once, to_item, transact
+from fanout.dynamodb import ConditionFailedError, to_item, transact
 from fanout.event import encode
-from fanout.failures import Retry
+from fanout.idempotency import record_expiry
 from system_alerts import settings, table
 from system_alerts.domain import message_format
 from system_alerts.domain.alert_state import AlertEvent, AlertTransition, State, apply, classify, sort_key
@@ -172,7 +172,7 @@ def _entry_item(event: AlertEvent, window: Window, transition: AlertTransition, 
         "news": transition.value,
         "window": window.name,
         "received_at": message_format.rfc3339(datetime.now(UTC)),
-        "expires_at": marker_expiry(),
+        "expires_at": record_expiry(),
     }
     if notice is not None:
         item |= {"notice": notice, "lease_until": int(time.time()) + LEASE_SECONDS}

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from fanout import Discard, Event, Reject
 from fanout.contracts.system_alerts import (
     LONGEST_DESCRIPTION,
     LONGEST_FINGERPRINT,
@@ -21,8 +22,6 @@ from fanout.contracts.system_alerts import (
     Severity,
 )
 from fanout.delivery import Notification
-from fanout.event import Event
-from fanout.failures import Discard, Reject
 from system_alerts import settings
 from system_alerts.domain.text_length import cut
 
@@ -71,14 +70,14 @@ def from_cloudwatch(notification: Notification) -> Event[Any] | None:
     try:
         alarm = _read(msgspec.json.decode(text, type=dict[str, Any]), notification)
     except (ValueError, RecursionError) as error:
-        raise Reject(f"invalid-event: not a CloudWatch alarm: {error}") from None
+        raise Reject("invalid-event", f"not a CloudWatch alarm: {error}") from None
     # This stack cannot report its own faults: its alarms would come back to it, or go nowhere. The operator's topic,
     # which they are published on, has other ways to a person.
     own = settings.alarms().own_stack
     if own and alarm.name.startswith(f"{own}-"):
-        raise Discard("own-alarm: it is about this stack, which cannot report its own faults")
+        raise Discard("own-alarm", "it is about this stack, which cannot report its own faults")
     if alarm.state not in {"ALARM", "OK"}:
-        raise Discard(f"no-news: the alarm's state is {alarm.state[:40]!r}")
+        raise Discard("no-news", f"the alarm's state is {alarm.state[:40]!r}")
     contract = AlertRaised if alarm.state == "ALARM" else AlertResolved
     return Event.new(_alert(alarm, contract), source=SOURCE, id=_id(alarm), time=alarm.changed_at)
 

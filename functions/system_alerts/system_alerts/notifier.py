@@ -9,10 +9,9 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from fanout import Event, Retry, publisher
 from fanout.contracts.system_alerts import AlertNotification
-from fanout.event import Event, decode, decode_data
-from fanout.failures import Retry
-from fanout.publisher import Publisher, PublishError
+from fanout.event import decode, decode_data
 from system_alerts import alert_store, settings, table, windows
 from system_alerts.domain import message_format
 from system_alerts.domain.alert_state import WAITING
@@ -55,10 +54,7 @@ def acquire_lease(key: Mapping[str, str]) -> None:
 
 def publish(event: Event[AlertNotification]) -> None:
     """Publish a notification; raises Retry if SNS does not accept it."""
-    try:
-        Publisher(settings.dispatch().notifications_topic_arn, present=message_format.present).publish([event])
-    except PublishError as error:
-        raise Retry(f"not-told: {error.failed[0].code}") from error
+    publisher.publish(settings.dispatch().notifications_topic_arn, [event], present=message_format.present)
 
 
 def mark_sent(key: Mapping[str, str]) -> None:

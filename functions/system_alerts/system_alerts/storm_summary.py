@@ -4,11 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from fanout import Discard, Event, Outcome, Reject, Retry
 from fanout.contracts.system_alerts import SEVERITIES, AlertNotification, AlertWindowEnded
-from fanout.effects import marker_expiry
-from fanout.event import Event, decode, decode_data, encode
-from fanout.failures import Discard, Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.event import decode, decode_data, encode
+from fanout.idempotency import record_expiry
 from system_alerts import alert_store, notifier, settings, table, windows
 from system_alerts.domain import message_format
 from system_alerts.domain.alert_state import SUMMARISED
@@ -23,7 +22,7 @@ def summarize_window(event: Event[AlertWindowEnded]) -> Outcome:
     """
     window = windows.parse(event.data.window)
     if window is None:
-        raise Reject("invalid-event: there is no window of this name")
+        raise Reject("invalid-event", "there is no window of this name")
     left = window.ends_at - time.time()
     if left > 0:
         raise Retry("early: the window has not ended", after=left + windows.GRACE_SECONDS)
@@ -46,10 +45,10 @@ def _write(event: Event[AlertWindowEnded], window: Window, key: dict[str, str]) 
     """Store the summary with a lease, so that only this delivery publishes it."""
     counted, held = list(windows.counted_alerts(window)), windows.suppressed(window)
     if len(counted) <= settings.dispatch().storm_threshold and not held:
-        raise Discard(f"calm: {len(counted)} alerts in the window")
+        raise Discard("calm", f"{len(counted)} alerts in the window")
     notice = encode(event.caused(_summary(window, counted, held))).decode()
     lease_until = int(time.time()) + alert_store.LEASE_SECONDS
-    item: table.Item = {**key, "notice": notice, "lease_until": lease_until, "expires_at": marker_expiry()}
+    item: table.Item = {**key, "notice": notice, "lease_until": lease_until, "expires_at": record_expiry()}
     if not table.put(item, condition="attribute_not_exists(pk)"):
         raise Retry("told-elsewhere: another delivery is about to publish it", after=alert_store.LEASE_SECONDS)
     return item

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from fanout import aws
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import condition_failed, from_item, to_item
 from system_alerts import settings
 
 Item = dict[str, Any]
@@ -88,7 +88,7 @@ def _happened(write: Any) -> bool:
     try:
         write()
     except Exception as error:
-        if aws.error_code(error) == "ConditionalCheckFailedException":
+        if condition_failed(error):
             return False
         raise
     return True

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from fanout import aws, http
-from fanout.failures import Discard, Reject, Retry
+from fanout import Discard, Reject, Retry, aws
+from fanout.integrations import http
 from system_alerts import settings
 
 _SHORTEST_SECRET = 6
@@ -32,7 +32,7 @@ def configured() -> Webhook:
     except (KeyError, ValueError):  # what is wrong with it may quote it
         raise Retry("misconfigured: the webhook's secret is not a JSON object with a text under url") from None
     if not webhook.url:
-        raise Discard("unconfigured: the webhook's secret holds no url")
+        raise Discard("unconfigured", "the webhook's secret holds no url")
     return webhook
 
 
@@ -60,7 +60,7 @@ def call(webhook: Webhook, document: Any, *, is_repeatable: bool) -> http.Answer
         raise Retry(f"throttled: {said}", after=answer.retry_after)
     if answer.status >= 500:
         raise Retry(f"failed: {said}", after=answer.retry_after)
-    raise Reject(f"refused: {said}")
+    raise Reject("refused", f"{said}")
 
 
 def _without_secrets(text: str, webhook: Webhook) -> str:

@@ -17,10 +17,9 @@ from datetime import datetime
 
 import msgspec
 
-from fanout import identity
+from fanout import Event, identity
 from fanout.contracts.system_alerts import AlertRaised, AlertWindowEnded, Severity
-from fanout.event import Event
-from fanout.inbox import send_later
+from fanout.queue import send_delayed
 from system_alerts import settings, table
 from system_alerts.domain.message_format import rfc3339
 
@@ -98,7 +97,7 @@ def current_window() -> Window:
     ended = Event.new(
         AlertWindowEnded(window=window.name), source=f"urn:fanout:{identity.subscriber_name()}", id=window.name
     )
-    send_later(ended, window.ends_at - time.time() + GRACE_SECONDS)
+    send_delayed(ended, window.ends_at - time.time() + GRACE_SECONDS)
     table.update(
         CURRENT,
         "SET reminded = :yes",

@@ -2,11 +2,8 @@
 
 from functools import cache
 
+from fanout import Event, Outcome, Reject, put_once
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.effects import put_once
-from fanout.event import Event
-from fanout.failures import Reject
-from fanout.subscriber import Outcome
 from team_events.settings import load
 
 # A message retrieved by claim check may exceed the 400 KB limit of a DynamoDB item.
@@ -26,7 +23,7 @@ def add(feed: str, event: Event[TeamMessagePosted]) -> Outcome:
     for a text that exceeds an item's size.
     """
     if len(event.data.text.encode()) > _LONGEST_TEXT:
-        raise Reject(f"too-large: a feed takes texts of up to {_LONGEST_TEXT} bytes")
+        raise Reject("too-large", f"a feed takes texts of up to {_LONGEST_TEXT} bytes")
     posted_at = event.occurred_at.isoformat(timespec="milliseconds")
     return put_once(
         _table(),

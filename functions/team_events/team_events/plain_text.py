@@ -2,10 +2,9 @@
 
 import msgspec
 
+from fanout import Event, Reject
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.delivery import Notification
-from fanout.event import Event
-from fanout.failures import Reject
 
 # JSON's white space, and the byte order mark that some editors write.
 _BEFORE_JSON = " \t\r\n\ufeff"
@@ -42,6 +41,6 @@ def _reject_documents(text: str) -> None:
     except (ValueError, RecursionError):
         return
     if items and all(isinstance(item, dict) and "specversion" in item for item in items):
-        raise Reject("invalid-event: a batch of CloudEvents; publish each event as a message of its own")
+        raise Reject("invalid-event", "a batch of CloudEvents; publish each event as a message of its own")
     if len(items) == 2 and isinstance(items[0], str) and items[0].endswith("S3Pointer") and isinstance(items[1], dict):
-        raise Reject("invalid-event: a pointer to a message in S3; large events go through fanout's claim check")
+        raise Reject("invalid-event", "a pointer to a message in S3; large events go through fanout's claim check")

@@ -14,11 +14,9 @@ from typing import Any
 
 import msgspec
 
-from fanout import aws
+from fanout import Event, Outcome, aws, transact_once
 from fanout.contracts.user_interactions import PostCommented
-from fanout.effects import ConditionFailedError, from_item, to_item, transact, transact_once
-from fanout.event import Event
-from fanout.subscriber import Outcome
+from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
 from user_interactions import settings
 from user_interactions.counters import Changes
 from user_interactions.domain.timestamps import from_text, time_of, to_text

@@ -22,7 +22,7 @@ from functools import cache
 from typing import Any
 
 from fanout import aws
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import condition_failed, from_item, to_item
 from user_interactions import settings
 from user_interactions.domain.timestamps import start_of_minute, to_text
 
@@ -162,7 +162,7 @@ def _register(table: str, shards: int) -> None:
             ExpressionAttributeValues=to_item({":shards": shards}),
         )
     except Exception as error:
-        if aws.error_code(error) != "ConditionalCheckFailedException":
+        if not condition_failed(error):
             raise
 
 

@@ -11,12 +11,9 @@ No idempotency record is needed: an event that was applied before is not later t
 
 from typing import Any
 
-from fanout import aws
+from fanout import Discard, Event, Outcome, Retry, aws
 from fanout.contracts.user_interactions import PostLiked, PostUnliked
-from fanout.effects import ConditionFailedError, from_item, to_item, transact
-from fanout.event import Event
-from fanout.failures import Discard, Retry
-from fanout.subscriber import Outcome
+from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
 from user_interactions import settings
 from user_interactions.counters import Changes
 from user_interactions.domain.timestamps import from_text, time_of, to_text
@@ -37,7 +34,7 @@ def apply(event: Event[PostLiked | PostUnliked]) -> Outcome:
         if before is not None and _version(before) >= _version(after):
             if _version(before) == _version(after):
                 return Outcome.DUPLICATE
-            raise Discard("overtaken: a later interaction of this user with this post was applied before")
+            raise Discard("overtaken", "a later interaction of this user with this post was applied before")
         try:
             transact([_put(after, before), *_changes(event, before, after).actions()])
         except ConditionFailedError:

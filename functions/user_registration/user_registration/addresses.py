@@ -6,7 +6,7 @@ from functools import cache
 from typing import Literal
 
 from fanout import aws
-from fanout.mail import canonical
+from fanout.integrations.mail import canonical
 from user_registration import settings
 
 _SHORTEST_KEY = 32
@@ -15,8 +15,8 @@ _SHORTEST_KEY = 32
 def keyed_hash(address: str, purpose: Literal["analytics", "suppression"]) -> str:
     """Return the address's HMAC-SHA256 in hexadecimal.
 
-    All spellings of an address have the same hash (`fanout.mail.canonical`). The hash differs by purpose, so that the
-    hashes of one store cannot be looked up in another.
+    All spellings of an address have the same hash (`integrations.mail.canonical`). The hash differs by purpose, so that
+    the hashes of one store cannot be looked up in another.
     """
     return hmac.new(_key(), f"{purpose}\0{canonical(address)}".encode(), hashlib.sha256).hexdigest()
 

@@ -1,10 +1,8 @@
 """Suppressed addresses: mail to them bounced or their recipient complained. Stored as hashes."""
 
-from fanout import aws
+from fanout import Event, Outcome, aws, transact_once
 from fanout.contracts.user_registration import MailFeedback
-from fanout.effects import to_item, transact_once
-from fanout.event import Event
-from fanout.subscriber import Outcome
+from fanout.dynamodb import to_item
 from user_registration import settings
 from user_registration.addresses import keyed_hash
 

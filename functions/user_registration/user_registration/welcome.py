@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from fanout.mail import Mail
-from fanout.mail_templates import MailTemplates, filled
+from fanout.integrations.mail import Mail
+from fanout.integrations.mail_templates import MailTemplates, filled
 
 # Mail clients turn text that looks like a link into one, also in plain text. A name that contains a link would let an
 # attacker who registers another person's address send that link through us.

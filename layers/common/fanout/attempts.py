@@ -1,8 +1,8 @@
-"""How often a message of a FIFO queue was really tried.
+"""The number of attempts at a message of a FIFO queue.
 
-SQS counts receives, and in a FIFO queue a message is received again and again while it only waits for the one before it
-in its group. So the queue's own count must never end a message (its maxReceiveCount is out of reach), and attempts are
-counted here: only from the second receive on, so that an event that goes well at once costs nothing.
+SQS counts receives, and in a FIFO queue a message is received repeatedly while it waits for the one before it in its
+group. The queue's own count must therefore never end a message (its maxReceiveCount is too high to be reached), and
+attempts are counted here: only from the second receive on, so that an event that succeeds at once costs nothing.
 """
 
 import time
@@ -11,15 +11,15 @@ from fanout import aws
 from fanout.delivery import Delivery
 from fanout.observability import describe, logger
 
-# Longer than a message can stay in a queue (14 days), so that no count ends before its message does.
+# Longer than a message can stay in a queue (14 days), so that no count expires before its message.
 _KEPT_SECONDS = 15 * 86_400
 
 
 def begin(table: str, delivery: Delivery) -> int | None:
-    """Count an attempt that begins now; return which one it is, 1 for the first.
+    """Count the attempt that begins now and return its number, 1 for the first.
 
-    Of a message that was received before, the first receive counts as an attempt whether it was one or not: nothing is
-    written at a first receive. None if the count cannot be written: this attempt's failure must not be the last straw.
+    The first receive always counts as an attempt: nothing is written at a first receive. Returns None if the count
+    cannot be written: this attempt must not be taken as the final one.
     """
     if delivery.attempt == 1:
         return 1
@@ -41,7 +41,7 @@ def begin(table: str, delivery: Delivery) -> int | None:
 
 
 def forget(table: str, delivery: Delivery) -> None:
-    """Forget the attempts at a message that is done with: should it come back after all, it begins anew."""
+    """Delete the count of a message that was handled: if it is delivered again, it starts at 1."""
     if delivery.attempt == 1:
         return
     try:

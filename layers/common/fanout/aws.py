@@ -1,7 +1,8 @@
 """AWS clients: created on first use, once per process.
 
 A boto3 client costs more start-up than everything else a function imports together, so nothing here imports boto3
-until a handler needs it. boto3 comes from the Lambda runtime; the layer does not carry it.
+until a handler needs it, and the hot path never does: `client` gives it one of `fanout.aws_calls`. boto3 comes from the
+Lambda runtime; the layer does not carry it.
 
 A client keeps its connections, and a server closes those that are idle. While Lambda has an environment frozen, no
 close is noticed, so the next request can go to a connection that no longer exists. `client` retries such a request.
@@ -13,8 +14,7 @@ from contextvars import ContextVar
 from functools import cache, partial
 from typing import Any
 
-from fanout import aws_calls
-from fanout.failures import Retry
+from fanout.outcomes import Retry
 
 _is_written: ContextVar[bool] = ContextVar("is_written")
 """Whether the request of the current `call_once` has been written to its connection completely."""
@@ -32,6 +32,8 @@ def client(service: str, *, retries: bool = True) -> Any:
 
     retries=False is for `call_once`, and always boto3's.
     """
+    from fanout import aws_calls  # noqa: PLC0415 - a function that makes no call does not pay for sockets and TLS
+
     lean = retries and aws_calls.make(
         service,
         partial(_boto3_client, service, retries=retries),
@@ -74,12 +76,12 @@ def call_once(service: str, operation: str, **parameters: Any) -> Any:
 
 
 def _watch(request: Any, **_: Any) -> None:
-    """Note when a request has been written. The class of an exception does not say it: urllib3 ignores a broken pipe
+    """Record when a request has been written. The class of an exception does not show it: urllib3 ignores a broken pipe
     until it reads the response, and reports a TLS handshake that timed out as a read timeout.
     """
     if request.body:
         request.body = _watched(request.body)
-    else:  # nothing shows how far a request without a body got
+    else:  # the progress of a request without a body is unknown
         _is_written.set(True)
 
 
@@ -89,7 +91,7 @@ def _watched(body: bytes) -> Iterator[bytes]:
 
 
 def error_code(error: BaseException) -> str:
-    """Return AWS's code of a botocore ClientError ("ThrottlingException"), "" for any other exception."""
+    """Return the code of a botocore ClientError ("ThrottlingException"), "" for any other exception."""
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     return code if isinstance(code, str) else ""

@@ -1,7 +1,7 @@
-"""The function's deadline: what Lambda kills, it kills with the whole batch, so we stop before it does.
+"""The function's deadline: the runtime stops before Lambda kills the function with its whole batch.
 
-A killed function acknowledges nothing: records that were handled come back, are counted as received once more, and end
-as dead letters beside the one that was too slow. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+A killed function acknowledges nothing: handled records are delivered again, their receives count, and they end as dead
+letters beside the slow one. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 import signal
@@ -13,21 +13,21 @@ from types import FrameType
 from typing import Any
 
 
-class DeadlineReached(BaseException):  # no Exception: a handler's `except Exception` must not swallow it
-    """The function's time is up; the handler was interrupted where it stood."""
+class DeadlineReached(BaseException):  # not an Exception: a handler's `except Exception` must not swallow it
+    """The function's time is up; the handler was interrupted."""
 
 
 _current: ContextVar["Deadline | None"] = ContextVar("deadline", default=None)
 
 
 def seconds_until_killed() -> float | None:
-    """Return how long Lambda lets the invocation live in which this is called; None outside of a handler."""
+    """Return the seconds until Lambda ends the current invocation; None outside of a handler."""
     deadline = _current.get()
     return deadline.seconds_until_killed() if deadline else None
 
 
 class Deadline:
-    """How long this invocation may still work, with a reserve kept for handing back what is left."""
+    """The time that this invocation may still work, with a reserve to release what is left."""
 
     def __init__(self, context: Any) -> None:
         """context: Lambda's context object.
@@ -36,19 +36,19 @@ class Deadline:
         """
         self._remaining_ms = context.get_remaining_time_in_millis
         total: float = self._remaining_ms() / 1000
-        # A tenth, but a second at least where there is one: the first call to SQS makes a client, and that is slow.
+        # A tenth, at least a second if possible: the first call to SQS creates a client, which is slow.
         self._reserve = min(3.0, max(0.1 * total, min(1.0, total / 3)))
 
     def seconds_until_killed(self) -> float:
-        """Seconds until Lambda ends the invocation, whatever it is doing."""
+        """Return the seconds until Lambda ends the invocation."""
         return float(self._remaining_ms()) / 1000
 
     def seconds(self) -> float:
-        """Seconds of work left: what Lambda grants less the reserve. Negative once it is over."""
+        """Return the seconds left for work, without the reserve. Negative after the deadline."""
         return self.seconds_until_killed() - self._reserve
 
     def is_over(self) -> bool:
-        """Tell whether half of the reserve is spent too: time to answer Lambda and to do nothing else."""
+        """Tell whether half of the reserve is spent: only the response to Lambda may follow."""
         return self.seconds() <= -self._reserve / 2
 
     @contextmanager

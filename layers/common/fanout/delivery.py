@@ -1,7 +1,8 @@
-"""Deliveries: what Lambda hands over, read into one shape whichever way it came.
+"""Deliveries: Lambda's records, read into one shape for every way of delivery.
 
-Three ways: SQS with raw delivery (the body is the event), SQS with the SNS envelope (the body is SNS's notification),
-and SNS direct. A fourth is SNS direct by a detour: what Lambda gave up, redriven to the inbox. Shapes: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html,
+There are three ways: SQS with raw delivery (the body is the event), SQS with the SNS envelope (the body is SNS's
+notification), and SNS direct. A fourth is a direct invocation that Lambda gave up, redriven to the queue. Shapes:
+https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html,
 https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html, https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 """
 
@@ -13,37 +14,37 @@ import msgspec
 
 from fanout.event import YEARS
 
-# The one message attribute we add to a message that we put into an inbox ourselves (SQS allows ten).
-CARRIED = "fanout"
-LONGEST_WAIT = timedelta(days=4)
-"""How far away a retry or a clock may be."""
+REDELIVERY_ATTRIBUTE = "fanout"
+"""The message attribute that holds the RedeliveryState of a message that the runtime sent itself (SQS allows ten)."""
+MAX_WAIT = timedelta(days=4)
+"""The longest delay of a retry or of `send_delayed`."""
 
 
-# Whoever publishes to a raw inbox can send a body, and an attribute, that looks as SNS's envelope or ours: nothing in
-# either may be out of bounds.
+# A publisher can send a body or an attribute that looks like SNS's envelope or our state with raw delivery, so every
+# value in either has bounds.
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _MessageId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-_MOST_ATTEMPTS = 1_000
+_MAX_ATTEMPTS = 1_000
 """More than any subscriber has."""
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as its topic published it, whatever its text may be."""
+    """A message as its topic published it, with any text."""
 
     text: str
     message_id: str
     """SNS's MessageId; with raw delivery, where SNS's is lost, the id of the SQS message."""
     timestamp: datetime
-    """When SNS took it; with raw delivery, when it entered the queue."""
+    """When SNS accepted it; with raw delivery, when it entered the queue."""
     topic_arn: str | None
     """None with raw delivery."""
     subject: str | None = None
 
 
-class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a message keeps when the runtime puts it into an inbox itself, where SQS would start counting anew."""
+class RedeliveryState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a message keeps when the runtime sends it to a queue itself, as SQS then starts counting from zero."""
 
-    attempts: Annotated[int, msgspec.Meta(ge=0, le=_MOST_ATTEMPTS)] = 0
+    attempts: Annotated[int, msgspec.Meta(ge=0, le=_MAX_ATTEMPTS)] = 0
     """Attempts made before this message was sent."""
     message_id: _MessageId | None = None
     timestamp: _Instant | None = None
@@ -56,14 +57,14 @@ class Delivery(msgspec.Struct, kw_only=True):
 
     notification: Notification
     body: str
-    """What stands in the queue, or for a direct delivery what would: the form it has as a dead letter."""
+    """The message body in the queue, or for a direct delivery the body that it has as a dead letter."""
     attempt: int
-    carried: Carried
+    redelivery: RedeliveryState
     sqs_message_id: str | None = None
-    """None for a direct delivery; an inbox's otherwise, with the two below."""
+    """None for a direct delivery."""
     receipt_handle: str = ""
     attributes: Mapping[str, Any] = {}
-    """The message's own attributes, as Lambda writes them."""
+    """The message's attributes in Lambda's form."""
     group: str | None = None
 
     @property
@@ -73,7 +74,7 @@ class Delivery(msgspec.Struct, kw_only=True):
 
 
 class _Envelope(msgspec.Struct):
-    """SNS's notification as it puts it into a queue."""
+    """SNS's notification as it sends it to a queue."""
 
     Type: Literal["Notification"]
     MessageId: _MessageId
@@ -96,7 +97,7 @@ class _FailedInvocation(msgspec.Struct, rename="camel"):
 
 _envelope = msgspec.json.Decoder(_Envelope)
 _failed_invocation = msgspec.json.Decoder(_FailedInvocation)
-_carried = msgspec.json.Decoder(Carried)
+_redelivery_state = msgspec.json.Decoder(RedeliveryState)
 
 
 def read(record: Mapping[str, Any]) -> Delivery:
@@ -105,9 +106,9 @@ def read(record: Mapping[str, Any]) -> Delivery:
 
 
 def of_failed_invocation(body: str) -> str | None:
-    """Return the notification that SNS handed to a function and Lambda gave up, in the form it has in a queue.
+    """Return the notification of an invocation that Lambda gave up, in the form it has in a queue.
 
-    body: a message of an on-failure destination. None for any other text, and for invocations that SNS did not make.
+    body: a message of an on-failure destination. None for any other text, and for an invocation that SNS did not make.
     """
     if '"requestPayload"' not in body:
         return None
@@ -145,22 +146,22 @@ def _from_sns(record: Mapping[str, Any]) -> Delivery:
         ),
         body=_in_queue_form(sns),
         attempt=1,
-        carried=Carried(),
+        redelivery=RedeliveryState(),
     )
 
 
 def _from_sqs(record: Mapping[str, Any]) -> Delivery:
-    # Lambda's record of a failed invocation stands in an inbox while its subscriber is paused (`fanout pause`), and
-    # when somebody redrives with the tools of SQS.
+    # A queue holds Lambda's record of a failed invocation while its subscriber is paused (`fanout pause`), and after a
+    # redrive with the tools of SQS.
     body = of_failed_invocation(record["body"]) or record["body"]
     system = record["attributes"]
     attributes = record.get("messageAttributes") or {}
-    carried = _read_carried(attributes)
+    redelivery = _read_redelivery(attributes)
     return Delivery(
-        notification=_notification(record, body, system, carried),
+        notification=_notification(record, body, system, redelivery),
         body=body,
-        attempt=carried.attempts + int(system["ApproximateReceiveCount"]),
-        carried=carried,
+        attempt=redelivery.attempts + int(system["ApproximateReceiveCount"]),
+        redelivery=redelivery,
         sqs_message_id=record["messageId"],
         receipt_handle=record["receiptHandle"],
         attributes=attributes,
@@ -168,7 +169,9 @@ def _from_sqs(record: Mapping[str, Any]) -> Delivery:
     )
 
 
-def _notification(record: Mapping[str, Any], body: str, system: Mapping[str, str], carried: Carried) -> Notification:
+def _notification(
+    record: Mapping[str, Any], body: str, system: Mapping[str, str], redelivery: RedeliveryState
+) -> Notification:
     # Cheap test first: with raw delivery nothing but the event itself would mention a TopicArn.
     if '"TopicArn"' in body:
         try:
@@ -186,25 +189,25 @@ def _notification(record: Mapping[str, Any], body: str, system: Mapping[str, str
     sent_at = datetime.fromtimestamp(int(system["SentTimestamp"]) / 1000, UTC)
     return Notification(
         text=body,
-        message_id=carried.message_id or record["messageId"],
-        timestamp=carried.timestamp or sent_at,
+        message_id=redelivery.message_id or record["messageId"],
+        timestamp=redelivery.timestamp or sent_at,
         topic_arn=None,
     )
 
 
-def _read_carried(attributes: Mapping[str, Any]) -> Carried:
-    value = attributes.get(CARRIED)
+def _read_redelivery(attributes: Mapping[str, Any]) -> RedeliveryState:
+    value = attributes.get(REDELIVERY_ATTRIBUTE)
     if not value:
-        return Carried()
+        return RedeliveryState()
     try:
-        carried = _carried.decode(value.get("stringValue") or "")
-    except (ValueError, RecursionError):  # somebody else's attribute of that name
-        return Carried()
-    if carried.timestamp is not None and carried.timestamp.year not in YEARS:
-        return Carried()
-    if carried.not_before is not None and carried.not_before - datetime.now(UTC) > LONGEST_WAIT:
-        return Carried()  # none of ours: a message that is put off for years would be a message that is lost
-    return carried
+        redelivery = _redelivery_state.decode(value.get("stringValue") or "")
+    except (ValueError, RecursionError):  # another application's attribute of that name
+        return RedeliveryState()
+    if redelivery.timestamp is not None and redelivery.timestamp.year not in YEARS:
+        return RedeliveryState()
+    if redelivery.not_before is not None and redelivery.not_before - datetime.now(UTC) > MAX_WAIT:
+        return RedeliveryState()  # forged: a message that is delayed for years is lost
+    return redelivery
 
 
 def _instant(text: str) -> datetime:

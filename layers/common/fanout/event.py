@@ -2,8 +2,8 @@
 
 The envelope follows https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md (structured
 mode), with the extensions `traceparent` (distributed tracing), `causationid` (the id of the event that caused this
-one) and `claimcheck` (the digest under which the whole event lies in S3, see `fanout.claim_check`). Attributes we do
-not know are accepted and ignored.
+one) and `claimcheck` (the digest under which the whole event is stored in S3, see `fanout.claim_check`). Unknown
+attributes are accepted and ignored.
 """
 
 import os
@@ -24,10 +24,10 @@ D2 = TypeVar("D2")
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Source = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 _Type = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-# "$" would let a line break through at the end.
+# Not "$", which also matches before a final line break.
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?![\s\S])")]
-# JSON is, by section 3.1 of the JSON format, what has the subtype json or the suffix +json (RFC 6839). Media types are
-# case-insensitive (RFC 9110, section 8.3.1), and JSON Schema's expressions have no flag for that.
+# By section 3.1 of the JSON format, JSON is the subtype json or the suffix +json (RFC 6839). Media types are
+# case-insensitive (RFC 9110, section 8.3.1), and expressions in JSON Schema have no flag for that.
 _NAME = r"[0-9A-Za-z!#$%&'*+.^_`|~-]+"
 _JsonMediaType = Annotated[
     str,
@@ -39,11 +39,11 @@ _JsonMediaType = Annotated[
 
 
 class InvalidEvent(ValueError):
-    """A body that is no event, or whose data breaks its contract. The message names the field and the problem."""
+    """A body that is not an event, or whose data violates its contract. The message names the field and the problem."""
 
 
 class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defaults=True):
-    """One event whose `data` is of type D. Make one with `Event.new` or `caused`, read one with `decode`."""
+    """One event whose `data` is of type D. Create one with `Event.new` or `caused`, read one with `decode`."""
 
     specversion: Literal["1.0"]
     id: _Id
@@ -69,8 +69,8 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defaults
     ) -> "Event[D]":
         """Return a new event about `data`, an instance of a contract, which gives the event its type.
 
-        source: who says so, a URI reference. id: a UUIDv7 unless given. time: now unless given (aware, any zone).
-        Raises TypeError if `data` is of no contract.
+        source: the producer, a URI reference. id: a UUIDv7 unless given. time: now unless given (aware, any zone).
+        Raises TypeError if the type of `data` is not a contract.
         """
         event_id = id or identity.new_id()
         return cls(
@@ -92,14 +92,14 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defaults
 
     @property
     def occurred_at(self) -> datetime:
-        """When it happened, in UTC. In a handler always known: an event without `time` has that of its publishing."""
+        """The time of the event in UTC. Always known in a handler: without `time` it is the time of publishing."""
         if self.time is None:
-            raise ValueError(f"event {self.id} carries no time, and nothing has delivered it yet")
+            raise ValueError(f"event {self.id} has no time and was not delivered")
         return self.time.astimezone(UTC)
 
     def with_data(self, data: D2, *, claimcheck: str | None = None) -> "Event[D2]":
-        """Return the event with other data: typed, or cut down to the stub of a claim check."""
-        # msgspec.structs.replace costs three times as much as naming the fields, and this is done for every record.
+        """Return the event with other data: typed, or the stub of a claim check."""
+        # Faster than msgspec.structs.replace by a factor of three, and called for every record.
         return Event(
             specversion="1.0",
             id=self.id,
@@ -115,10 +115,10 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True, omit_defaults
         )
 
     def caused(self, data: D2, *, ordinal: int = 0, by: str | None = None, time: datetime | None = None) -> "Event[D2]":
-        """Return the event that handling this one brings about: the same event, with the same id, at every attempt.
+        """Return the event that this one causes: the same event, with the same id, at every attempt.
 
-        ordinal: tells apart several events of one type with one cause. by: the subscriber; FANOUT_SUBSCRIBER unless
-        given. time: the cause's own unless given; give nothing that differs from one attempt to the next.
+        ordinal: distinguishes several events of one type with one cause. by: the subscriber; FANOUT_SUBSCRIBER unless
+        given. time: the cause's unless given; it must be the same at every attempt.
         """
         subscriber = by or identity.subscriber_name()
         event_type = contracts.contract_of(type(data)).type
@@ -142,15 +142,15 @@ def encode(event: "Event[Any]") -> bytes:
 
 
 YEARS = range(2, 9999)
-"""Of what is taken for a time: one year within what Python's datetime can hold, so that no zone and no span added leads
-out of it."""
+"""The years of a valid time: one year inside the range of Python's datetime, so that no zone and no added delay leaves
+that range."""
 
-DEEPEST = 100
-"""How many lists and objects may stand within each other in data of any form. What goes through them step by step must
-come back, and no store of ours takes more."""
+MAX_DEPTH = 100
+"""The deepest nesting of lists and objects in data of any form: within the recursion limit, and within what every store
+accepts."""
 
 _envelope = msgspec.json.Decoder(Event[msgspec.Raw])
-# Possessive: nothing is remembered to go back to, which for a string of megabytes would be a hundred times its size.
+# Possessive quantifiers: backtracking would take a hundred times the memory of a string of megabytes.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -159,21 +159,21 @@ _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 def decode(body: str | bytes) -> Event[msgspec.Raw]:
     """Return the event in `body` with its data still encoded; raises InvalidEvent.
 
-    The data is decoded by `decode_data`, once its type has told which contract it must satisfy.
+    `decode_data` decodes the data by the contract of the event's type.
     """
     try:
         event = _envelope.decode(body)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors, and so are lone surrogates
-        raise InvalidEvent(f"no CloudEvents 1.0 event: {_problem(error)}") from None
+        raise InvalidEvent(f"not a CloudEvents 1.0 event: {_problem(error)}") from None
     if event.time is not None and event.time.year not in YEARS:
-        raise InvalidEvent(f"no CloudEvents 1.0 event: year {event.time.year} is out of range - at `$.time`")
+        raise InvalidEvent(f"not a CloudEvents 1.0 event: year {event.time.year} is out of range - at `$.time`")
     return event
 
 
 def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
     """Return the event with its data as an instance of `contract`; raises InvalidEvent naming the field."""
-    if contracts.contract_of(contract).holds_anything and _goes_too_deep(bytes(event.data)):
-        raise InvalidEvent(f"{event.type}: nested deeper than {DEEPEST} levels - at `$.data`")
+    if contracts.contract_of(contract).holds_anything and _is_too_deep(bytes(event.data)):
+        raise InvalidEvent(f"{event.type}: nested deeper than {MAX_DEPTH} levels - at `$.data`")
     try:
         data = contracts.decode(contract, event.data)
     except (ValueError, RecursionError) as error:
@@ -186,8 +186,8 @@ def decode_data(event: Event[msgspec.Raw], contract: type[D]) -> Event[D]:
 def validate(event: Event[Any], body: bytes) -> None:
     """Raise InvalidEvent, naming the field, for an event that its subscribers would reject. body: the event, encoded.
 
-    The data is held to the contract of the event's type, unless it is a claim check's stub or no imported contract has
-    that type. NaN and Infinity are refused everywhere, because `encode` writes null for them, or text for a Decimal.
+    The data must satisfy the contract of the event's type, unless it is a stub or no imported contract has that
+    type. NaN and Infinity are refused, because `encode` writes null for them, or text for a Decimal.
     """
     received = decode(body)
     if _WRITTEN_FOR_NOT_FINITE.search(body):
@@ -197,12 +197,12 @@ def validate(event: Event[Any], body: bytes) -> None:
         decode_data(received, schema)
 
 
-# Searched first, because a walk through the data costs more than everything else.
+# Searched first: traversing the data costs more than the rest.
 _WRITTEN_FOR_NOT_FINITE = re.compile(rb'null|NaN"|Infinity"')
 
 
 def _require_finite(event: Event[Any]) -> None:
-    # Everything in the data has been encoded before, so the hook is called for msgspec.Raw only, which is JSON already.
+    # All data was encoded before, so the hook is called only for msgspec.Raw, which is JSON already.
     data = msgspec.to_builtins(event.data, builtin_types=[Decimal], enc_hook=lambda _: None)
     pending = [("$.data", data)]
     while pending:
@@ -217,16 +217,16 @@ def _require_finite(event: Event[Any]) -> None:
                 pending.extend((f"{where}[{number}]", each) for number, each in enumerate(value))
 
 
-def _goes_too_deep(data: bytes) -> bool:
-    """Tell whether more lists and objects than DEEPEST stand within each other. data: well-formed JSON."""
-    if data.count(b"[") + data.count(b"{") <= DEEPEST:  # nearly always, and a hundred times as fast
+def _is_too_deep(data: bytes) -> bool:
+    """Tell whether the nesting is deeper than MAX_DEPTH. data: well-formed JSON."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:  # the usual case, and a hundred times as fast
         return False
     brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > DEEPEST
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH
 
 
 def _problem(error: Exception) -> str:
-    """What is wrong, without the value: of an enum's msgspec quotes it, and whatever was put there would be logged."""
+    """Return the problem without the value: msgspec quotes an invalid enum value, which would be logged."""
     said = str(error)
     if "matching regex" in said and said.endswith("`$.datacontenttype`"):
         return "Expected a media type of JSON, such as application/json - at `$.datacontenttype`"
@@ -237,7 +237,7 @@ def _problem(error: Exception) -> str:
 
 
 def _new_traceparent(event_id: str) -> str:
-    """The trace that X-Ray has for this invocation, else a new one. https://www.w3.org/TR/trace-context/"""
+    """Return X-Ray's trace of this invocation, else a new one. https://www.w3.org/TR/trace-context/"""
     header = os.environ.get("_X_AMZN_TRACE_ID", "")
     parts = dict(part.split("=", 1) for part in header.split(";") if "=" in part)
     root = parts.get("Root", "").split("-")
@@ -255,7 +255,7 @@ def _child_traceparent(parent: str | None, event_id: str) -> str | None:
 
 
 def _span_id(event_id: str) -> str:
-    """A span id that is the same at every attempt, so that a derived event is one and the same document."""
+    """Return a span id that is the same at every attempt, so that a derived event is always the same document."""
     try:
         return UUID(event_id).hex[16:]
     except ValueError:

@@ -1,4 +1,4 @@
-"""The identity of events: (source, id). Everything that must happen once rests on it."""
+"""The identity of events: (source, id). Idempotency is based on it."""
 
 import hashlib
 import json
@@ -6,14 +6,14 @@ import os
 import time
 import uuid
 
-# The namespace of derived ids. It may never change: a redelivered cause must give the same derived id for ever.
+# The namespace of derived ids. It must never change: a redelivered cause must give the same derived id forever.
 _DERIVED = uuid.UUID("3c1b9d6e-51f0-5c0e-9a53-0f7f3d6b8a41")
 
-_LONGEST_KEY = 512
+_MAX_KEY_BYTES = 512
 
 
 def new_id() -> str:
-    """Return a UUIDv7 for a new event: unique, and sortable by the millisecond it was made in.
+    """Return a UUIDv7 for a new event: unique, and sortable by the millisecond of its creation.
 
     Layout: RFC 9562, section 5.7. (`uuid.uuid7` comes with Python 3.14; functions run on 3.13.)
     """
@@ -26,7 +26,7 @@ def new_id() -> str:
 
 
 def made_at(event_id: str) -> float | None:
-    """Return the Unix time in seconds at which a UUIDv7 was made; None for any other id."""
+    """Return the Unix time in seconds at which a UUIDv7 was created; None for any other id."""
     try:
         value = uuid.UUID(event_id)
     except ValueError:
@@ -45,18 +45,18 @@ def derived_id(source: str, event_id: str, subscriber: str, event_type: str, ord
 
 
 def identity(source: str, event_id: str) -> str:
-    """Return (source, id) as one string for use as a key: `<source>#<id>`, unambiguous whatever they contain.
+    """Return (source, id) as one string for use as a key: `<source>#<id>`, unambiguous for any source and id.
 
-    What would be too long for a part of a DynamoDB sort key (1,024 bytes in all) is digested: `sha256:<hex>`.
+    A text that is too long for a part of a DynamoDB sort key (1,024 bytes in all) is digested: `sha256:<hex>`.
     CloudEvents 1.0, "id": producers must ensure that source + id is unique for each distinct event.
     """
     escaped = source.replace("%", "%25").replace("#", "%23")
     key = f"{escaped}#{event_id}"
-    if len(key.encode()) > _LONGEST_KEY:
+    if len(key.encode()) > _MAX_KEY_BYTES:
         return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
     return key
 
 
 def subscriber_name() -> str:
-    """Return who this function is: `<use case>/<subscriber>`, from FANOUT_SUBSCRIBER."""
+    """Return this function's name, `<use case>/<subscriber>`, from FANOUT_SUBSCRIBER."""
     return os.environ["FANOUT_SUBSCRIBER"]

@@ -1,7 +1,7 @@
-"""Locales as producers write them, and the language that a text in a given set of languages is taken from. No I/O.
+"""Locales in any notation, and the best language among those available. No I/O.
 
 BCP 47 tags in any case (RFC 5646, 2.1.1) and POSIX names (`pt_BR.UTF-8`, `C`). A locale decides only the language of a
-text, so none is ever a reason to reject an event: what cannot be read falls back to the part that can, then to English.
+text, so it is never a reason to reject an event: the fallback is the well-formed beginning of the locale, then English.
 https://www.rfc-editor.org/rfc/rfc5646 https://www.rfc-editor.org/rfc/rfc4647
 https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html#tag_08_02
 """
@@ -14,14 +14,14 @@ from typing import Annotated
 import msgspec
 
 DEFAULT = "en"
-LONGEST = 35
-"""RFC 5646, 4.4.1: as long as the longest tag without extensions needs to be."""
+MAX_LENGTH = 35
+"""RFC 5646, 4.4.1: the length of the longest tag without extensions."""
 
 # Only documented: a longer text is shortened, not refused.
 Locale = Annotated[str, msgspec.Meta(extra_json_schema={"maxLength": 255})] | None
 """A locale in a contract. The contract's `__post_init__` puts it in canonical form."""
 
-# A POSIX codeset or modifier begins here, the second choice of an Accept-Language header, and what is in no tag.
+# The first character that no tag has: here begin a POSIX codeset or modifier, and an Accept-Language's second choice.
 _END = re.compile(r"[^a-z0-9-]")
 _SUBTAG = re.compile(r"[a-z0-9]{1,8}", re.ASCII)
 # The grammar of RFC 5646, 2.1, of a tag in lower case: language, extlangs, script, region, variants, extensions,
@@ -37,7 +37,7 @@ _POSIX_DEFAULTS = {"c", "posix"}
 
 
 def canonical(locale: str | None) -> str:
-    """Return the well-formed beginning of a locale as BCP 47 writes it, at most 35 characters; "en" if there is none.
+    """Return the well-formed beginning of a locale as a BCP 47 tag of at most 35 characters; "en" if there is none.
 
     en-us -> en-US, zh_hant_tw -> zh-Hant-TW, de_DE.UTF-8@euro -> de-DE, C -> en.
     """
@@ -47,15 +47,15 @@ def canonical(locale: str | None) -> str:
     if not found or found[0] in _POSIX_DEFAULTS:
         return DEFAULT
     tag = found[0]
-    if len(tag) > LONGEST:
-        tag = _truncated(tag[: LONGEST + 1])
+    if len(tag) > MAX_LENGTH:
+        tag = _truncated(tag[: MAX_LENGTH + 1])
     return _in_canonical_case(tag)
 
 
 def lookup(locale: str | None, available: Container[str]) -> str | None:
-    """Return the available locale that serves this one best, None if none does (RFC 4647, 3.4).
+    """Return the available locale that matches this one best, None if none does (RFC 4647, 3.4).
 
-    available: in canonical form. The locale loses subtags from its end until it is available.
+    available: in canonical form. Subtags are removed from the locale's end until it is available.
     """
     tag = canonical(locale)
     while tag and tag not in available:
@@ -64,7 +64,7 @@ def lookup(locale: str | None, available: Container[str]) -> str | None:
 
 
 def _truncated(tag: str) -> str:
-    """The tag without its last subtag, and without singletons that would then be the last (RFC 4647, 3.4)."""
+    """Return the tag without its last subtag, and without singletons that would then be the last (RFC 4647, 3.4)."""
     shorter = tag.rpartition("-")[0]
     while shorter[-2:-1] == "-":
         shorter = shorter[:-2]
@@ -72,7 +72,7 @@ def _truncated(tag: str) -> str:
 
 
 def _in_canonical_case(tag: str) -> str:
-    """Regions in capitals, scripts with one, the rest in lower case (RFC 5646, 2.1.1). tag: in lower case."""
+    """Return a tag with regions in upper case, scripts in title case (RFC 5646, 2.1.1). tag: in lower case."""
     subtags = tag.split("-")
     for place in range(1, len(subtags)):
         subtag = subtags[place]

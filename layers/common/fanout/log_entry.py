@@ -1,7 +1,7 @@
-"""Log entries made of whatever programs log: any level, any value and any length becomes what the contract allows.
+"""Log entries from any log record: every level, value and length is converted to what the contract allows.
 
-Nothing here refuses anything: a line that is too long is cut and says so, a value that is no JSON becomes text. What
-programs log may hold personal data, and it travels as it is: keep it out where it is logged.
+Nothing is refused: a line that is too long is cut and says so, a value that JSON does not have becomes text. Personal
+data in a record is published unchanged: keep it out where it is logged.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from fanout.contracts.application_logs import LONGEST_SERVICE, Level, LogEntry
 from fanout.publisher import MAX_BYTES
 
 MAX_ENTRY_BYTES = MAX_BYTES - 4_096
-"""What an entry's JSON may weigh, so that its event still fits into one SNS message."""
+"""The largest JSON of an entry whose event still fits into one SNS message."""
 
-_DEEPEST = 6
-_MOST_ITEMS = 200
-_LONGEST_VALUE = 16_384
-# What other loggers call the contract's five levels: syslog, log4j, java.util.logging, Go's zap, logrus, zerolog and
-# log15, pino, Serilog, .NET's console.
+_MAX_DEPTH = 6
+_MAX_ITEMS = 200
+_MAX_VALUE = 16_384
+# The names of the contract's five levels in other loggers: syslog, log4j, java.util.logging, Go's zap, logrus, zerolog
+# and log15, pino, Serilog, .NET's console.
 _LEVELS: dict[str, Level] = {
     **dict.fromkeys(("TRACE", "TRAC", "TRCE", "TRC", "VERBOSE", "VRB"), "DEBUG"),
     **dict.fromkeys(("DEBUG", "DEBU", "DBUG", "DBG", "FINE", "FINER", "FINEST", "CONFIG"), "DEBUG"),
@@ -33,16 +33,16 @@ _LEVELS: dict[str, Level] = {
     **dict.fromkeys(("PANIC", "PANI", "PNC", "DPANIC"), "CRITICAL"),
 }
 LEVEL_WORDS = frozenset(_LEVELS)
-"""Every word that names a level, in capitals."""
+"""Every name of a level, in upper case."""
 
 
 def level_named(name: str) -> Level | None:
-    """Return the level that a word stands for, in any case; None for a word that names none."""
+    """Return the level with this name, in any case; None if there is none."""
     return _LEVELS.get(name.upper())
 
 
 def level_numbered(number: int) -> Level:
-    """Return the level of a number of Python's logging, where any number between two levels is allowed."""
+    """Return the level for a number of Python's logging, in which any number is allowed."""
     levels: list[Level] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
     return levels[min(max(number // 10, 1), 5) - 1]
 
@@ -56,7 +56,7 @@ def make(
     trace_id: str | None = None,
     context: Mapping[str, Any],
 ) -> LogEntry:
-    """Return the entry that satisfies the contract and fits into one SNS message, however long these are."""
+    """Return an entry that satisfies the contract and fits into one SNS message, for arguments of any length."""
     entry = LogEntry(
         service=service_name(service),
         level=level,
@@ -65,14 +65,14 @@ def make(
         trace_id=_clean(trace_id)[:128] if trace_id else None,
         context={_clean(str(name)): plain(value) for name, value in context.items()},
     )
-    # Six bytes is what JSON makes of one character at worst, so most entries need no measuring.
+    # JSON takes six bytes per character at most, so most entries need no measuring.
     if not entry.context and 6 * (len(message) + 1_000) <= MAX_ENTRY_BYTES:
         return entry
     return entry if _size(entry) <= MAX_ENTRY_BYTES else _cut(entry)
 
 
 def service_name(name: str) -> str:
-    """Return the name as the contract allows it; a longer one is cut and ends in a digest, so that it stays unique."""
+    """Return the name as the contract allows it; a longer one is cut and ends in a digest, which keeps it unique."""
     clean = _clean(name).strip() or "unknown"
     if len(clean) <= LONGEST_SERVICE:
         return clean
@@ -81,30 +81,30 @@ def service_name(name: str) -> str:
 
 
 def plain(value: Any, depth: int = 0) -> Any:
-    """Return the value as JSON can hold it: what is no JSON as its text, what is too deep or too long cut.
+    """Return the value as JSON: other types as text, cut if too deep or too long.
 
-    Never raises, whatever the value's own methods do.
+    Never raises, even if a method of the value does.
     """
     if value is None or isinstance(value, bool | str | int | float):
         return _plain_scalar(value)
     try:
-        if isinstance(value, Mapping) and depth < _DEEPEST:
+        if isinstance(value, Mapping) and depth < _MAX_DEPTH:
             items = list(value.items())
-            kept = {_clean(str(name)): plain(each, depth + 1) for name, each in items[:_MOST_ITEMS]}
-            return kept if len(items) <= _MOST_ITEMS else {**kept, "…": f"{len(items) - _MOST_ITEMS} more"}
-        if isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray) and depth < _DEEPEST:
+            kept = {_clean(str(name)): plain(each, depth + 1) for name, each in items[:_MAX_ITEMS]}
+            return kept if len(items) <= _MAX_ITEMS else {**kept, "…": f"{len(items) - _MAX_ITEMS} more"}
+        if isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray) and depth < _MAX_DEPTH:
             values = list(value)
-            listed = [plain(each, depth + 1) for each in values[:_MOST_ITEMS]]
-            return listed if len(values) <= _MOST_ITEMS else [*listed, f"… {len(values) - _MOST_ITEMS} more"]
+            listed = [plain(each, depth + 1) for each in values[:_MAX_ITEMS]]
+            return listed if len(values) <= _MAX_ITEMS else [*listed, f"… {len(values) - _MAX_ITEMS} more"]
         return _plain_scalar(value.isoformat() if isinstance(value, date) else str(value))
-    except Exception as error:  # somebody's __str__, __iter__ or items()
+    except Exception as error:  # raised by the value's __str__, __iter__ or items()
         return f"<{type(value).__name__}: {type(error).__name__} while it was read>"
 
 
 def _plain_scalar(value: str | int | float | None) -> str | int | float | None:
-    """A plain value of exactly the type that JSON has for it: an enum's member may be a str or an int as well."""
+    """Return a value of exactly JSON's type: an enum's member may be a str or an int as well."""
     if isinstance(value, str):
-        return _clean(_mark(value, _LONGEST_VALUE))
+        return _clean(_mark(value, _MAX_VALUE))
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value) if -(2**63) <= value < 2**63 else _digits(int(value))
     if isinstance(value, float):
@@ -113,7 +113,7 @@ def _plain_scalar(value: str | int | float | None) -> str | int | float | None:
 
 
 def _digits(number: int) -> str:
-    """A number beyond 64 bits as text, which every reader of JSON keeps; Python writes 4,300 digits at most."""
+    """Return a number beyond 64 bits as text, which every JSON reader keeps; Python formats 4,300 digits at most."""
     try:
         return str(number)
     except ValueError:
@@ -121,7 +121,7 @@ def _digits(number: int) -> str:
 
 
 def _clean(text: str) -> str:
-    """Text that UTF-8 can hold: half a surrogate pair becomes the escape that names it."""
+    """Return the text with lone surrogates escaped, which UTF-8 cannot encode."""
     text = str(text)
     if text.isascii():
         return text
@@ -129,7 +129,7 @@ def _clean(text: str) -> str:
 
 
 def _cut(entry: LogEntry) -> LogEntry:
-    """The entry with its context, then its message, cut to what fits."""
+    """Return the entry with its context, then its message, cut to fit."""
     if _size(entry.context) > MAX_ENTRY_BYTES // 2:
         entry = msgspec.structs.replace(entry, context=_cut_context(entry.context, MAX_ENTRY_BYTES // 2))
     room = MAX_ENTRY_BYTES - (_size(entry) - _size(entry.message))
@@ -144,7 +144,7 @@ def _cut(entry: LogEntry) -> LogEntry:
 
 
 def _cut_context(context: dict[str, Any], room: int) -> dict[str, Any]:
-    """As many fields as fit, in their order, and the number of those that do not."""
+    """Return as many fields as fit, in order, and the number of the others."""
     kept: dict[str, Any] = {}
     room -= 100
     for name, value in context.items():

@@ -1,4 +1,4 @@
-"""Publishing: events to one SNS topic, in as few requests as the limits allow, none of them dropped silently.
+"""The publisher: events to one SNS topic, in as few requests as the limits allow, each accounted for.
 
 Limits: 10 messages and 256 KiB together per request (up to 1 MiB where the topic's MaximumMessageSize says so).
 https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
@@ -17,12 +17,13 @@ import msgspec
 from fanout import aws, contracts
 from fanout.claim_check import ClaimChecks, TooLargeError
 from fanout.event import Event, InvalidEvent, encode, validate
+from fanout.outcomes import Retry
 
 MAX_ENTRIES = 10
 MAX_BYTES = 262_144
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: "less than 100 characters long".
-_LONGEST_SUBJECT = 99
-# What SNS calls the sender's fault and a later attempt can put right: a right, a key, a topic, the rate.
+_MAX_SUBJECT = 99
+# Codes that SNS reports as the sender's fault although a later attempt can succeed: permission, key, topic, rate.
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html#API_PublishBatch_Errors
 _NOT_ABOUT_THE_ENTRY = re.compile(r"^KMS|Throttl|^Authorization|AccessDenied|^NotFound")
 
@@ -35,37 +36,37 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """One event that could not be published: SNS's (or our) code and message say why."""
+    """One event that could not be published, with the code and message of SNS or of this module."""
 
     event_id: str
     code: str
     message: str
     is_final: bool = False
-    """Whether the event itself is refused: published again as it is, it would be refused again."""
+    """Whether the event itself is refused, so that publishing it again unchanged cannot succeed."""
 
 
 class Presentation(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as people see it whom a topic's e-mail and SMS subscriptions reach: SNS would send them the JSON.
+    """An event as a topic's e-mail and SMS subscriptions show it; SNS would send the JSON.
 
-    Such subscriptions must filter by attributes: they are not sent the event, so no filter on its body can be for them.
+    Such subscriptions must filter by attributes: filters on the body do not apply to these texts.
     """
 
     subject: str
-    """Of a mail. SNS allows less than 100 characters and no line breaks; what is too much is cut off."""
+    """Of a mail. SNS allows less than 100 characters and no line breaks; a longer one is cut."""
     texts: Mapping[str, str]
-    """What is sent instead of the event, by protocol: {"email": ..., "sms": ...}."""
+    """The texts sent instead of the event, by protocol: {"email": ..., "sms": ...}."""
     attributes: Mapping[str, str]
-    """The message attributes that the filters of these subscriptions read."""
+    """The message attributes for the filters of these subscriptions."""
 
     @property
     def line(self) -> str:
-        """The subject as SNS takes it."""
+        """The subject as SNS accepts it."""
         text = "".join(character if character.isprintable() else " " for character in self.subject)
-        return text if len(text) <= _LONGEST_SUBJECT else f"{text[: _LONGEST_SUBJECT - 1]}…"
+        return text if len(text) <= _MAX_SUBJECT else f"{text[: _MAX_SUBJECT - 1]}…"
 
     @property
     def size(self) -> int:
-        """What the attributes add to the message: names, types and values count."""
+        """The bytes that the attributes add to the message: names, types and values count."""
         return sum(len(f"{name}String{value}".encode()) for name, value in self.attributes.items())
 
 
@@ -80,7 +81,7 @@ class PublishError(Exception):
 
 
 class _Entry(msgspec.Struct):
-    """One event ready to be sent. `key` is its place among the events given, and its id in the request."""
+    """One event ready to be sent. `key` is its index among the given events, and its id in the request."""
 
     key: int
     event_id: str
@@ -95,10 +96,9 @@ class Publisher:
     """Publishes events to one topic.
 
     topic_arn: an ARN that ends in `.fifo` makes every entry carry its contract's group and a deduplication id.
-    claim_checks: where events above `max_bytes` are parked; without it they fail with code `TooLarge`.
-    workers: how many requests may be under way at once (FIFO topics: always one, for the order's sake).
-    present: how an event looks to people, for a topic with e-mail or SMS subscriptions; functions and queues get the
-    event itself all the same.
+    claim_checks: where events above `max_bytes` are stored; without it they fail with code `TooLarge`.
+    workers: the number of concurrent requests (FIFO topics: always one, to keep the order).
+    present: the texts for a topic's e-mail or SMS subscriptions; functions and queues still get the event itself.
     client: an SNS client; the process's own unless given.
     """
 
@@ -125,11 +125,11 @@ class Publisher:
         self._sleep = sleep
 
     def publish(self, events: Iterable[Event[Any]]) -> list[Published]:
-        """Publish the events and return what SNS called each, in the order given.
+        """Publish the events and return SNS's message ids, in order.
 
-        An event that its subscribers would reject (see `fanout.event.validate`) is not sent. Entries that SNS could not
-        take are sent again, just those, with growing pauses. Raises PublishError if some events were not published: it
-        names each with a code and a reason, and lists those that were published.
+        An event that its subscribers would reject (see `fanout.event.validate`) is not sent. Only the entries that SNS
+        did not accept are sent again, with backoff. Raises PublishError if some events were not published: it lists
+        each with code and reason, and those that were published.
         """
         published: dict[int, Published] = {}
         failed: dict[int, Failed] = {}
@@ -142,7 +142,7 @@ class Publisher:
                 entry = _held(event.id) if group in blocked else self._prepare(key, event, group)
             except InvalidEvent as error:
                 entry = Failed(event.id, "InvalidEvent", str(error), is_final=True)
-            except (ValueError, TypeError, OverflowError, RecursionError) as error:  # half a surrogate pair, above all
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:  # mostly a lone surrogate
                 entry = Failed(event.id, "NotEncodable", f"not JSON: {_unencodable(error)}", is_final=True)
             if isinstance(entry, Failed):
                 failed[key] = entry
@@ -151,7 +151,7 @@ class Publisher:
                 entries.append(entry)
         batches = list(split(entries, self._max_bytes))
         if self._workers > 1 and len(batches) > 1:
-            client = self._sns()  # made before the threads: boto3 clients may be shared, creating them may not
+            client = self._sns()  # before the threads: sharing a boto3 client is thread-safe, creating one is not
             with ThreadPoolExecutor(min(self._workers, len(batches))) as pool:
                 results = list(pool.map(lambda batch: self._send(client, batch), batches))
         else:
@@ -165,7 +165,7 @@ class Publisher:
         return in_order
 
     def _in_turn(self, batches: list[list[_Entry]]) -> Iterator[tuple[dict[int, Published], dict[int, Failed]]]:
-        """Send batch after batch. Once an entry of a FIFO group has failed, nothing after it in that group is sent."""
+        """Send the batches one by one. After a failed entry of a FIFO group, nothing of that group is sent."""
         blocked: set[str] = set()
         for batch in batches:
             ready = [entry for entry in batch if entry.group not in blocked]
@@ -190,10 +190,10 @@ class Publisher:
             if self._claim_checks is None:
                 return Failed(event.id, "TooLarge", f"{size} bytes, the topic takes {self._max_bytes}", is_final=True)
             try:
-                body, size = _message(encode(self._claim_checks.park(event)), presentation)
+                body, size = _message(encode(self._claim_checks.store(event)), presentation)
             except TooLargeError as error:
                 return Failed(event.id, "TooLarge", str(error), is_final=True)
-            except Exception as error:  # entry by entry: one event that cannot be parked holds up no other
+            except Exception as error:  # entry by entry: one event that cannot be stored holds up no other
                 return Failed(event.id, aws.error_code(error) or type(error).__name__, "its claim check was not stored")
             if size > self._max_bytes:
                 return Failed(event.id, "TooLarge", f"its stub still has {size} bytes", is_final=True)
@@ -213,9 +213,7 @@ class Publisher:
                     TopicArn=self._topic_arn,
                     PublishBatchRequestEntries=[_request(entry) for entry in waiting.values()],
                 )
-            except (
-                Exception
-            ) as error:  # botocore has retried the request as a whole; what it raises holds for each entry
+            except Exception as error:  # botocore has retried the whole request; its exception applies to each entry
                 code = aws.error_code(error) or type(error).__name__
                 refusal = {entry.key: Failed(entry.event_id, code, str(error)) for entry in waiting.values()}
                 return published, {**failed, **refusal}
@@ -225,7 +223,7 @@ class Publisher:
             for refused in response.get("Failed", []):
                 entry = waiting[int(refused["Id"])]
                 failure = Failed(entry.event_id, refused["Code"], refused.get("Message", ""))
-                # Ours, and about the entry: the same would be refused again.
+                # Our fault, and about the entry: it would be refused again.
                 if refused.get("SenderFault") and not _NOT_ABOUT_THE_ENTRY.search(failure.code):
                     failed[entry.key] = msgspec.structs.replace(failure, is_final=True)
                     del waiting[entry.key]
@@ -235,7 +233,7 @@ class Publisher:
                 return published, failed
             if attempt == self._attempts:
                 unanswered = {
-                    key: Failed(entry.event_id, "NoAnswer", "SNS answered without a word about this entry")
+                    key: Failed(entry.event_id, "NoAnswer", "SNS's response does not mention this entry")
                     for key, entry in waiting.items()
                 }
                 return published, {**failed, **unanswered, **again}
@@ -243,10 +241,28 @@ class Publisher:
         raise AssertionError("attempts is at least 1")
 
 
+def publish(
+    topic_arn: str,
+    events: Iterable[Event[Any]],
+    *,
+    claim_checks: ClaimChecks | None = None,
+    present: Callable[[Event[Any]], Presentation] | None = None,
+) -> None:
+    """Publish events from a handler, which is called again with their cause if this fails; see `Publisher`.
+
+    Call it after the effect is committed, and again for every duplicate of the cause: the ids are always the same.
+    Raises Retry if some events were not published; the reason lists SNS's codes.
+    """
+    try:
+        Publisher(topic_arn, claim_checks=claim_checks, present=present).publish(events)
+    except PublishError as error:
+        raise Retry(f"not published: {', '.join(sorted({each.code for each in error.failed}))}") from error
+
+
 def _unencodable(error: Exception) -> str:
-    """What is wrong, without a value: TypeErrors name types only, of the others some quote what they met."""
+    """Return the problem without a value: a TypeError names only types, some others quote values."""
     if isinstance(error, UnicodeEncodeError):
-        return "a text holds half of a surrogate pair"
+        return "a text has a lone surrogate"
     return str(error) if isinstance(error, TypeError) else type(error).__name__
 
 
@@ -257,8 +273,8 @@ def _held(event_id: str) -> Failed:
 def split(entries: Iterable[_Entry], max_bytes: int = MAX_BYTES) -> Iterator[list[_Entry]]:
     """Split entries into batches within SNS's limits, in order.
 
-    No batch holds two entries of one FIFO group: if the first of them failed and the second went out, sending the
-    first again would turn their order round.
+    No batch has two entries of one FIFO group: if the first failed and the second did not, sending the first again
+    would reverse their order.
     """
     batch: list[_Entry] = []
     size = 0
@@ -287,12 +303,12 @@ def message_group(event: Event[Any]) -> str:
 
 
 def _group_part(value: Any) -> str:
-    """A text as it stands; anything else as JSON that is the same whatever order its fields come in."""
+    """Return a text unchanged, any other value as JSON with sorted fields."""
     return value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
 
 
 def _message(body: bytes, presentation: Presentation | None) -> tuple[str, int]:
-    """The text of a message, and what SNS counts of it. MessageStructure json holds a text for each protocol."""
+    """Return the text of a message, and the bytes that SNS counts. MessageStructure json has a text per protocol."""
     if presentation is None:
         return body.decode(), len(body)
     text = msgspec.json.encode({**presentation.texts, "default": body.decode()})

@@ -1,4 +1,4 @@
-"""Environment variables as one typed object per use case."""
+"""Environment variables as a typed object."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What tests need: Lambda's events and context in AWS's shapes, made from events of ours.
+"""Test helpers: Lambda's events and context in AWS's shapes.
 
     response = team_a.handler(lambda_event([sqs_record(event)]), LambdaContext())
 
@@ -17,11 +17,11 @@ import msgspec
 from fanout.event import Event, encode
 
 REGION = "us-east-1"
-ACCOUNT = "123456789012"  # the account number of AWS's own documentation
+ACCOUNT = "123456789012"  # the example account of AWS's documentation
 
 
 class LambdaContext:
-    """Lambda's context object, with a clock that runs. `timeout`: the function's, in seconds."""
+    """Lambda's context object, with a running clock. `timeout`: the function's, in seconds."""
 
     function_name = "function-under-test"
     memory_limit_in_mb = 256
@@ -32,7 +32,7 @@ class LambdaContext:
         self.invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda would kill the function."""
+        """Return the milliseconds until Lambda would kill the function."""
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
@@ -49,7 +49,7 @@ def sqs_record(
     attributes: Mapping[str, str] | None = None,
     message_id: str | None = None,
 ) -> dict[str, Any]:
-    """One record from SQS whose body is the event (or any text): raw delivery.
+    """Return an SQS record whose body is the event (or any text): raw delivery.
 
     group: a FIFO queue's message group; `queue` then ends in `.fifo`. attributes: string message attributes.
     """
@@ -85,7 +85,7 @@ def sqs_record(
 
 
 def notification(event: Event[Any] | str, *, topic: str = "topic", subject: str | None = None) -> dict[str, Any]:
-    """SNS's notification of an event (or any text), as it stands in an SQS message with the SNS envelope."""
+    """Return SNS's notification of an event (or any text), as the body of an SQS message with the SNS envelope."""
     body = {
         "Type": "Notification",
         "MessageId": str(uuid.uuid4()),
@@ -103,13 +103,13 @@ def notification(event: Event[Any] | str, *, topic: str = "topic", subject: str 
 def envelope_record(
     event: Event[Any] | str, *, topic: str = "topic", subject: str | None = None, receive_count: int = 1
 ) -> dict[str, Any]:
-    """One record from SQS whose body is SNS's notification: delivery with the SNS envelope."""
+    """Return an SQS record whose body is SNS's notification: delivery with the SNS envelope."""
     body = msgspec.json.encode(notification(event, topic=topic, subject=subject)).decode()
     return sqs_record(body, receive_count=receive_count)
 
 
 def sns_record(event: Event[Any] | str, *, topic: str = "topic", subject: str | None = None) -> dict[str, Any]:
-    """One record as SNS hands it to a function directly."""
+    """Return a record as SNS passes it to a function directly."""
     sns = notification(event, topic=topic, subject=subject)
     sns["SigningCertUrl"] = sns.pop("SigningCertURL")
     sns["UnsubscribeUrl"] = sns.pop("UnsubscribeURL")
@@ -122,7 +122,7 @@ def sns_record(event: Event[Any] | str, *, topic: str = "topic", subject: str | 
 
 
 def failed_invocation(record: Mapping[str, Any], condition: str = "RetriesExhausted") -> dict[str, Any]:
-    """What Lambda sends to the on-failure destination of a function that SNS invoked with this record."""
+    """Return what Lambda sends to the on-failure destination of a function that SNS invoked with this record."""
     function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{LambdaContext.function_name}:live"
     context = {"requestId": str(uuid.uuid4()), "functionArn": function, "condition": condition}
     message = {
@@ -132,7 +132,7 @@ def failed_invocation(record: Mapping[str, Any], condition: str = "RetriesExhaus
         "requestPayload": {"Records": [record]},
     }
     if condition == "ZeroReservedConcurrency":
-        return message  # nothing was invoked, so nothing answered
+        return message  # the function was not invoked, so there is no response
     return {
         **message,
         "responseContext": {"statusCode": 200, "executedVersion": "1", "functionError": "Unhandled"},
@@ -144,5 +144,5 @@ def failed_invocation(record: Mapping[str, Any], condition: str = "RetriesExhaus
 
 
 def lambda_event(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Records as the event that Lambda calls a handler with."""
+    """Return the event with which Lambda calls a handler for these records."""
     return {"Records": list(records)}

@@ -11,7 +11,7 @@ import pytest
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event
 from fanout.identity import new_id
-from fanout.log_handler import FanoutHandler
+from fanout.integrations.log_handler import FanoutHandler
 from tests.integration.application_logs.conftest import THRESHOLD, WINDOW, Alerting
 from tests.waiting import until
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout.event import encode
 from fanout.identity import new_id
 from tests.integration.application import ROOT, Application

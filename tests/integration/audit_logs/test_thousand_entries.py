@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fanout.contracts.audit_logs import AuditRecorded
-from fanout.effects import to_item
+from fanout.dynamodb import to_item
 from fanout.event import Event, encode
 from fanout.identity import new_id
 from tests.integration.application import ROOT, Application

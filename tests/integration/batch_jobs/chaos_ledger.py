@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout_cli.demo.definition import Event
 from tests.chaos import ledger
 from usecases.batch_jobs.demo import GOOD, REJECTED

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fanout.contracts.batch_jobs import JobRequested, Kind, Parameters
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout.event import Event
 from tests.integration.application import Application
 from tests.waiting import until

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fanout.contracts.order_workflow import Line, OrderPlaced
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout.event import Event
 from fanout_cli.stack.deploy import engine_runtime
 from local_engine import mailbox

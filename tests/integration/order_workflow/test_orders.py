@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fanout.contracts.order_workflow import OrderPlaced
-from fanout.effects import to_item
+from fanout.dynamodb import to_item
 from fanout.event import Event, encode
 from tests.integration.faults.crash_injection import held_back, struck, wait_for_strike
 from tests.waiting import until

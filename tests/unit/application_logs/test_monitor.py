@@ -146,7 +146,7 @@ def test_an_alert_that_could_not_be_published_comes_with_the_redelivery(
     events = [entry() for _ in range(3)]
     alert_topic.delete()
     assert deliver(monitor, *events) == ["0", "1", "2"]
-    assert all(receipt["reason"].startswith("alert: not published (NotFound") for receipt in lines("receipt"))
+    assert all(receipt["reason"].startswith("not published: NotFound") for receipt in lines("receipt"))
     alert_topic.create()
     claim_expires()
     assert deliver(monitor, *events, receive_count=2) == []

@@ -12,7 +12,7 @@ import pytest
 from audit_logs import chain as module
 from audit_logs import settings
 from fanout import aws
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout.event import encode
 from fanout.testing import REGION
 from fanout_cli.audit.stores import AwsStores

@@ -14,7 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from batch_jobs.handlers import finish_job, plan_job, process_chunk, start_job
 from fanout import contracts
 from fanout.contracts.batch_jobs import Column, JobRequested, Kind, Parameters
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout.event import Event, decode, decode_data, encode
 from fanout.testing import REGION, LambdaContext, lambda_event
 from tests.unit.conftest import Queues

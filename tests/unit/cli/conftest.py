@@ -10,7 +10,7 @@ import boto3
 import msgspec
 import pytest
 
-from fanout.observability import Receipt, Received, ReceivedRecord
+from fanout.receipts import Receipt, Received, ReceivedRecord
 from fanout.testing import REGION
 from fanout_cli import main
 from fanout_cli.dead_letters import queue as dead_letter_queue

@@ -144,6 +144,11 @@ def test_a_rejected_letter_says_so_and_why() -> None:
     assert letter.is_about("x")
 
 
+def test_the_code_of_a_rejection_is_a_field_and_groups_the_letters() -> None:
+    letter = read(message("{broken", outcome="rejected", code="conflict", reason="conflict: with an earlier one"))
+    assert (letter.code, letter.cause_class) == ("conflict", "conflict")
+
+
 def test_a_letter_given_up_after_the_last_attempt_was_not_rejected() -> None:
     assert read(message(EVENT, outcome="dead-lettered", attempts="10")).outcome == "dead-lettered"
 
@@ -185,8 +190,9 @@ def test_every_letter_says_who_put_it_there_and_why(letter: dict[str, Any], orig
 
 
 def test_a_publishers_attributes_are_not_taken_for_the_runtimes() -> None:
-    letter = read(message(EVENT, MOVED, outcome="rejected", reason="forged: by a publisher", attempts="99"))
-    assert (letter.origin, letter.outcome, letter.reason, letter.attempts) == (Origin.SQS, "dead-lettered", None, None)
+    letter = read(message(EVENT, MOVED, outcome="rejected", code="forged", reason="forged: by a publisher"))
+    assert (letter.origin, letter.outcome, letter.reason, letter.code) == (Origin.SQS, "dead-lettered", None, None)
+    assert letter.attempts is None
 
 
 def test_a_publishers_attributes_are_not_taken_for_the_runtimes_where_sns_could_not_deliver() -> None:

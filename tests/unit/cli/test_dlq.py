@@ -54,7 +54,8 @@ def rejected(
     application: Application, body: str, reason: str = "invalid-event: no", ago: float = 0, to: str = A
 ) -> None:
     at = (datetime.now(UTC) - timedelta(seconds=ago)).isoformat()
-    application.dead_letter(to, body, outcome="rejected", reason=reason, attempts="1", rejected_at=at)
+    code = reason.partition(":")[0]
+    application.dead_letter(to, body, outcome="rejected", code=code, reason=reason, attempts="1", rejected_at=at)
 
 
 def lines(result: Result) -> list[dict[str, Any]]:
@@ -80,6 +81,7 @@ def test_letters_are_listed_by_subscriber_and_reason_with_the_age_of_the_oldest(
     assert result.exit_code == 0
     found = [(each["subscriber"], each["reason"], each["letters"]) for each in lines(result)]
     assert found == [(A, "invalid-event", 2), (A, "unknown-type", 1), (B, "function failed", 1)]
+    assert [each["code"] for each in lines(result)] == ["invalid-event", "unknown-type", None]
     assert 7190 < lines(result)[0]["age_seconds"] < 7260
     table = run("dlq", "list", "--subscriber", A).out
     assert "invalid-event" in table
@@ -93,7 +95,7 @@ def test_each_letter_is_listed_with_its_ids(deployed: Application, run: Run) -> 
     rejected(deployed, event("older"), ago=60)
     found = lines(run("dlq", "list", "--each", "--json"))
     assert [each["event_id"] for each in found] == ["older", "younger"]
-    assert found[0]["reason"] == "invalid-event: no"
+    assert (found[0]["code"], found[0]["reason"]) == ("invalid-event", "invalid-event: no")
     assert found[0]["type"] == "t.v1"
     assert "younger" in run("dlq", "list", "--each").out
 

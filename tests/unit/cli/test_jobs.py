@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from fanout.effects import to_item
+from fanout.dynamodb import to_item
 from fanout.testing import REGION
 from fanout_cli.commands import jobs as command
 from fanout_cli.errors import UserError

@@ -144,7 +144,7 @@ def test_a_number_that_its_contract_refuses_is_not_rounded_into_one_that_it_acce
 
 
 def test_half_of_a_surrogate_pair_is_refused_by_entry() -> None:
-    with pytest.raises(UserError, match="entry 1: a text holds half of a surrogate pair"):
+    with pytest.raises(UserError, match="entry 1: a text has a lone surrogate"):
         prepare(documents(event(text="\ud83d")), "team_events")
 
 

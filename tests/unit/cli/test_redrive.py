@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.delivery import Carried, read
+from fanout.delivery import RedeliveryState, read
 from fanout.event import Event, decode
 from fanout.testing import REGION, failed_invocation, notification, sns_record
 from fanout_cli.dead_letters import dead_letter, filters, redrive
@@ -94,10 +94,10 @@ def as_lambda_would(message: dict[str, Any], queue: str = "inbox") -> Any:
 
 
 def test_a_raw_letter_comes_to_the_inbox_as_it_was_with_attempts_that_begin_anew(letters: Letters) -> None:
-    carried = Carried(attempts=7, message_id="as-first-published")
+    carried = RedeliveryState(attempts=7, message_id="as-first-published")
     body = event()
     letters.put(
-        body, outcome="dead-lettered", reason="gave up after 10 attempts: x", subscriber="s", attempts="10",
+        body, outcome="dead-lettered", reason="gave up after 10 attempts: x", code="c", subscriber="s", attempts="10",
         event_id="e", event_type="t", rejected_at="2026-11-22T12:00:00Z", fanout=msgspec.json.encode(carried).decode(),
     )  # fmt: skip
     assert letters.redrive().count("redriven") == 1
@@ -128,7 +128,7 @@ def test_a_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_attrib
     entry = redrive.as_first_seen(moved, dead_letter.read(moved), fifo=False)
     assert entry is not None
     assert set(entry["MessageAttributes"]) == {"outcome", "blob", "fanout"}
-    carried = msgspec.json.decode(entry["MessageAttributes"]["fanout"]["StringValue"], type=Carried)
+    carried = msgspec.json.decode(entry["MessageAttributes"]["fanout"]["StringValue"], type=RedeliveryState)
     assert carried.message_id == moved["MessageId"] == sent["MessageId"]
     assert carried.attempts == 0
     assert carried.timestamp is not None

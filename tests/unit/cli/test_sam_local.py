@@ -67,6 +67,7 @@ def container(context: InvokeContext, path: str) -> dict[str, str]:
     return {**config.env_vars.resolve(), **endpoint}
 
 
+@pytest.mark.slow
 def test_sam_cli_gives_every_function_its_own_deployed_variables_and_the_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +104,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Account:
     return made
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_line_with_a_payload_that_can_be_typed_as_it_is(run: Any, account: Account) -> None:
     result: Result = run("env", "--sam-local")
     assert (result.exit_code, result.err) == (0, "")

@@ -31,7 +31,7 @@ class Account:
         if subscriber:
             variables |= {
                 "FANOUT_SUBSCRIBER": subscriber,
-                "FANOUT_INBOX_URL": f"https://sqs.eu-north-1.amazonaws.com/123456789012/inbox-{name}",
+                "FANOUT_QUEUE_URL": f"https://sqs.eu-north-1.amazonaws.com/123456789012/inbox-{name}",
                 "FANOUT_DEAD_LETTER_URL": f"https://sqs.eu-north-1.amazonaws.com/123456789012/dead-{name}",
             }
         self.functions[name] = {"FunctionName": name, "Environment": {"Variables": variables}}

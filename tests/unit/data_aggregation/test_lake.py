@@ -170,7 +170,7 @@ class TestClaimChecks:
         boto3.client("s3", region_name=REGION).create_bucket(Bucket="claims")
         monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "claims")
         whole = decode_data(decode(json.dumps(event("store.sale.v1", SALE))), data_aggregation.StoreSale)
-        stub: dict[str, Any] = json.loads(encode(ClaimChecks("claims", "data_aggregation").park(whole)))
+        stub: dict[str, Any] = json.loads(encode(ClaimChecks("claims", "data_aggregation").store(whole)))
         return stub
 
     def test_it_is_fetched(self, lake: ModuleType, parked: dict[str, Any]) -> None:

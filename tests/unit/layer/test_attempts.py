@@ -1,4 +1,4 @@
-"""A FIFO queue's messages: only attempts count, however often a message is received while it waits."""
+"""A FIFO queue's messages: only attempts count, not the receives of a waiting message."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import boto3
 import pytest
 
+from fanout.batch import Batch
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event
-from fanout.failures import Retry
-from fanout.subscriber import Subscriber, subscriber
+from fanout.handler import Subscriber, subscriber
+from fanout.outcomes import Retry
 from fanout.testing import REGION, LambdaContext, lambda_event, sqs_record
 
 from ..conftest import Queues, spy
@@ -35,7 +36,7 @@ def event(text: str) -> Event[TeamMessagePosted]:
 
 
 class Group:
-    """Messages of one group of a FIFO queue, delivered together again and again as SQS does."""
+    """Messages of one group of a FIFO queue, delivered together repeatedly, as SQS does."""
 
     def __init__(self, *texts: str) -> None:
         self.waiting = [(event(text), f"message-{number}") for number, text in enumerate(texts)]
@@ -45,7 +46,7 @@ class Group:
 
     @property
     def handler(self) -> Subscriber:
-        """Fails for the texts that are down."""
+        """Fails for the texts in `down`."""
 
         @subscriber(TeamMessagePosted)
         def handler(event: Event[TeamMessagePosted]) -> None:
@@ -56,21 +57,19 @@ class Group:
         return handler
 
     def deliver(self) -> None:
-        """Deliver what is left, in order; what is not reported as failed is gone."""
+        """Deliver the remaining messages in order; those not reported as failed are deleted."""
         self.receives += 1
         records = [
             sqs_record(event, group="g", message_id=identifier, receive_count=self.receives)
             for event, identifier in self.waiting
         ]
-        # The message that is hidden is none of moto's: what is done about it is not what is tested here.
+        # moto does not know these messages; changes of visibility are not tested here.
         response = self.handler(lambda_event(records), LambdaContext())
         failed = {each["itemIdentifier"] for each in (response or {"batchItemFailures": []})["batchItemFailures"]}
         self.waiting = [(event, identifier) for event, identifier in self.waiting if identifier in failed]
 
 
-def test_who_waits_for_another_is_not_counted_and_has_all_its_attempts(
-    table: str, queues: Queues, lines: Lines
-) -> None:
+def test_a_message_that_waits_behind_another_keeps_all_its_attempts(table: str, queues: Queues, lines: Lines) -> None:
     group = Group("first", "second", "third")
     group.down = {"first"}
     for _ in range(MAX - 2):
@@ -89,7 +88,9 @@ def test_who_waits_for_another_is_not_counted_and_has_all_its_attempts(
     assert [line["outcome"] for line in lines("receipt")].count("processed") == 3
 
 
-def test_who_fails_at_every_attempt_is_given_up_and_the_next_has_its_turn(table: str, queues: Queues) -> None:
+def test_a_message_that_fails_every_attempt_is_dead_lettered_and_the_next_is_handled(
+    table: str, queues: Queues
+) -> None:
     group = Group("first", "second")
     group.down = {"first"}
     for _ in range(MAX):
@@ -100,13 +101,13 @@ def test_who_fails_at_every_attempt_is_given_up_and_the_next_has_its_turn(table:
     assert group.waiting == []
 
 
-def test_an_event_that_goes_well_at_once_costs_no_request(table: str) -> None:
+def test_an_event_that_succeeds_at_once_needs_no_request(table: str) -> None:
     updates, deletions = spy("dynamodb", "UpdateItem"), spy("dynamodb", "DeleteItem")
     Group("first", "second").deliver()
     assert (updates, deletions) == ([], [])
 
 
-def test_no_count_outlives_its_message(table: str) -> None:
+def test_a_count_is_deleted_with_its_message(table: str) -> None:
     group = Group("first", "second")
     group.down = {"first"}
     group.deliver()
@@ -119,13 +120,13 @@ def test_no_count_outlives_its_message(table: str) -> None:
     assert dynamodb.scan(TableName=table)["Items"] == []
 
 
-def test_a_message_that_ends_its_function_each_time_is_given_up_untried(
+def test_a_message_that_kills_its_function_each_time_is_dead_lettered_untried(
     table: str, queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = Group("first")
     group.receives = 1
     with monkeypatch.context() as killed:
-        killed.setattr(Subscriber, "handle", _killed)
+        killed.setattr(Batch, "_handle", _killed)
         for _ in range(MAX - 1):
             with pytest.raises(SystemExit):
                 group.deliver()
@@ -140,7 +141,7 @@ def _killed(*_: Any) -> None:
     raise SystemExit
 
 
-def test_without_a_table_that_answers_nothing_is_given_up(
+def test_without_a_reachable_table_nothing_is_dead_lettered(
     table: str, queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FANOUT_ATTEMPTS_TABLE", "no-such-table")

@@ -1,4 +1,4 @@
-"""The runtime for functions of a batch: one answer for all of it, and still a fate of its own for every record."""
+"""Batch subscribers: one call for the batch, and an outcome for each record."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, encode
-from fanout.failures import Discard, Reject, Retry
-from fanout.subscriber import Answer, Outcome, Subscriber, batch_subscriber
+from fanout.handler import Subscriber, batch_subscriber
+from fanout.outcomes import Answer, Discard, Outcome, Reject, Retry
 from fanout.testing import LambdaContext, lambda_event, sns_record, sqs_record
 
 from ..conftest import Queues
@@ -26,7 +26,7 @@ def event(text: str = "hi", **attributes: Any) -> Message:
 
 
 def queued(queues: Queues, *events: Message) -> list[dict[str, Any]]:
-    """Records of messages that really stand in the inbox, so that their visibility can be changed."""
+    """Records of messages that are in the queue, so that their visibility can be changed."""
     return [queues.put(encode(each).decode()) for each in events]
 
 
@@ -49,7 +49,7 @@ def collecting(into: list[list[Message]]) -> Subscriber:
     return handler
 
 
-def test_the_handler_gets_all_good_events_at_once_and_poison_goes_aside(queues: Queues, lines: Lines) -> None:
+def test_the_handler_gets_all_valid_events_at_once_and_poison_is_dead_lettered(queues: Queues, lines: Lines) -> None:
     calls: list[list[Message]] = []
     first, second = event("one"), event("two")
     records = [sqs_record(first), sqs_record("{broken"), sqs_record(second), sqs_record("hello")]
@@ -83,7 +83,7 @@ def test_copies_of_one_event_share_its_failure(queues: Queues) -> None:
     assert run(handler, *records) == [record["messageId"] for record in records]
 
 
-def test_what_the_handler_raises_holds_for_every_event_and_for_no_poison(queues: Queues, lines: Lines) -> None:
+def test_an_exception_of_the_handler_applies_to_every_valid_event(queues: Queues, lines: Lines) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> None:
         raise ConnectionError("ada@example.com")
@@ -95,13 +95,13 @@ def test_what_the_handler_raises_holds_for_every_event_and_for_no_poison(queues:
     assert seen[0][1] == "ConnectionError"
 
 
-def test_every_event_may_get_an_answer_of_its_own(queues: Queues, lines: Lines) -> None:
+def test_a_batch_handler_may_answer_each_event(queues: Queues, lines: Lines) -> None:
     answers: list[Answer] = [
         Outcome.PROCESSED,
         Outcome.DUPLICATE,
         Retry("busy", after=60),
-        Reject("bad"),
-        Discard("no"),
+        Reject("bad", "in itself"),
+        Discard("no", "thanks"),
     ]
 
     @batch_subscriber(TeamMessagePosted)
@@ -114,12 +114,12 @@ def test_every_event_may_get_an_answer_of_its_own(queues: Queues, lines: Lines) 
         ("processed", None),
         ("duplicate", None),
         ("retrying", "busy"),
-        ("rejected", "bad"),
-        ("discarded", "no"),
+        ("rejected", "bad: in itself"),
+        ("discarded", "no: thanks"),
     ]
 
 
-def test_answers_that_do_not_match_the_events_lose_nothing(queues: Queues, lines: Lines) -> None:
+def test_a_wrong_number_of_answers_loses_no_event(queues: Queues, lines: Lines) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> Sequence[Answer]:
         return [Outcome.PROCESSED]
@@ -129,7 +129,7 @@ def test_answers_that_do_not_match_the_events_lose_nothing(queues: Queues, lines
     assert outcomes(lines) == [("retrying", "TypeError")] * 2
 
 
-def test_an_event_that_fails_its_batch_without_a_word_ends_up_failing_alone(queues: Queues, lines: Lines) -> None:
+def test_an_event_that_fails_its_whole_batch_finally_fails_alone(queues: Queues, lines: Lines) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> None:
         if any(each.data.text == "guilty" for each in events):
@@ -141,7 +141,7 @@ def test_an_event_that_fails_its_batch_without_a_word_ends_up_failing_alone(queu
         assert run(handler, *records.values()) == [records[text]["messageId"] for text in failing]
 
 
-def test_the_last_attempt_of_a_batch_member_makes_a_dead_letter_of_that_one_only(
+def test_the_final_attempt_of_a_batch_member_dead_letters_only_that_one(
     queues: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @batch_subscriber(TeamMessagePosted)
@@ -153,7 +153,7 @@ def test_the_last_attempt_of_a_batch_member_makes_a_dead_letter_of_that_one_only
     assert [letter["outcome"] for letter in queues.dead()] == ["dead-lettered"]
 
 
-def test_the_deadline_interrupts_a_batch_and_all_of_it_comes_again(queues: Queues, lines: Lines) -> None:
+def test_the_deadline_interrupts_a_batch_and_all_of_it_is_retried(queues: Queues, lines: Lines) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> None:
         time.sleep(20)
@@ -173,7 +173,7 @@ def test_a_direct_delivery_is_a_batch_of_one(queues: Queues) -> None:
     assert calls == [[sent]]
 
 
-def test_events_of_a_fifo_queue_come_one_by_one_in_order(queues: Queues) -> None:
+def test_events_of_a_fifo_queue_are_handled_one_by_one_in_order(queues: Queues) -> None:
     calls: list[list[Message]] = []
     events = [event(str(number)) for number in range(3)]
     run(collecting(calls), *[sqs_record(each, group="g") for each in events])
@@ -185,12 +185,16 @@ WORDS = ["fine", "retry", "reject", "poison"]
 
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12), st.integers(1, 4))
-def test_whatever_a_batch_holds_exactly_the_retried_records_come_again(
+def test_of_any_batch_exactly_the_retried_records_are_reported(
     queues: Queues, lines: Lines, words: list[str], attempt: int
 ) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> list[Answer]:
-        meaning: dict[str, Answer] = {"fine": Outcome.PROCESSED, "retry": Retry(after=1), "reject": Reject("no")}
+        meaning: dict[str, Answer] = {
+            "fine": Outcome.PROCESSED,
+            "retry": Retry(after=1),
+            "reject": Reject("no", "thanks"),
+        }
         return [meaning[each.data.text] for each in events]
 
     records = [sqs_record("{" if word == "poison" else event(word), receive_count=attempt) for word in words]

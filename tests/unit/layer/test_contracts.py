@@ -1,4 +1,4 @@
-"""Numbers in data: what JSON Schema calls an integer is one, in any notation, and nothing else becomes one."""
+"""Numbers in data: exactly the integers of JSON Schema are integers, in any notation."""
 
 from typing import Annotated, Any, Literal
 
@@ -51,7 +51,7 @@ def decoded(data: str) -> Numbers:
         ("1." + "0" * 10_000, 1),
     ],
 )
-def test_an_integer_is_one_in_any_notation(text: str, number: int) -> None:
+def test_an_integer_is_accepted_in_any_notation(text: str, number: int) -> None:
     assert decoded(f'{{"whole":{text}}}').whole == number
 
 
@@ -60,7 +60,7 @@ def test_any_integer_in_decimal_notation_is_read_exactly(number: int) -> None:
     assert decoded(f'{{"whole":{number}.0}}').whole == number
 
 
-def test_integers_in_any_notation_are_found_wherever_a_contract_has_one() -> None:
+def test_integers_in_any_notation_are_accepted_in_every_contract() -> None:
     data = (
         '{"whole":1.0,"maybe":2.0,"either":3.0,"step":2.0,"items":[{"count":4.0},{"count":5e0}],'
         '"by_name":{"a":6.0},"by_number":{"7":8.0},"share":0.5}'
@@ -95,13 +95,13 @@ def test_integers_in_any_notation_are_found_wherever_a_contract_has_one() -> Non
         ('{"items":[{"count":1.0,"more":1}]}', "more"),
     ],
 )
-def test_what_is_not_an_integer_or_breaks_its_limits_is_refused_with_the_field(data: str, where: str) -> None:
+def test_a_number_that_is_not_an_integer_or_out_of_range_is_refused_naming_the_field(data: str, where: str) -> None:
     with pytest.raises(msgspec.ValidationError) as refusal:
         decoded(data)
     assert where in str(refusal.value)
 
 
-def test_a_fraction_beside_an_integer_in_another_notation_stays_as_it_is() -> None:
+def test_a_fraction_beside_an_integer_in_another_notation_is_unchanged() -> None:
     found = decoded('{"whole":1.0,"share":2.0,"anything":{"a":[0.1,3.5,"4.0",true,null]}}')
     assert found.anything == {"a": [0.1, 3.5, "4.0", True, None]}
     assert type(found.share) is float

@@ -1,4 +1,4 @@
-"""The envelope: what we write others can read, what others write we read or refuse with a reason."""
+"""The envelope: events are encoded as CloudEvents, and any body is decoded or refused with a reason."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fanout import contracts
 from fanout.contracts.application_logs import LogEntry
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.event import DEEPEST, Event, InvalidEvent, decode, decode_data, encode
+from fanout.event import MAX_DEPTH, Event, InvalidEvent, decode, decode_data, encode
 from fanout.identity import derived_id, identity, made_at, new_id
 
 texts = st.text(min_size=1, max_size=50)
@@ -30,14 +30,16 @@ instants = st.datetimes(
 
 
 @given(data=messages, source=texts, id=texts, time=instants)
-def test_an_event_survives_the_wire(data: TeamMessagePosted, source: str, id: str, time: datetime) -> None:
+def test_encoding_and_decoding_an_event_is_lossless(
+    data: TeamMessagePosted, source: str, id: str, time: datetime
+) -> None:
     sent = Event.new(data, source=source, id=id, time=time)
     received = decode_data(decode(encode(sent).decode()), TeamMessagePosted)
     assert received == sent
     assert received.identity == sent.identity
 
 
-def test_what_we_write_is_cloudevents_1_0_json() -> None:
+def test_an_encoded_event_is_cloudevents_1_0_json() -> None:
     event = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="1")
     document = json.loads(encode(event))
     assert document["specversion"] == "1.0"
@@ -71,7 +73,7 @@ GOOD = {"specversion": "1.0", "id": "1", "source": "s", "type": "team.message.po
         ("\ud800", ""),
     ],
 )
-def test_a_body_that_is_no_event_is_refused_with_the_field_named(body: str, problem: str) -> None:
+def test_a_body_that_is_not_an_event_is_refused_naming_the_field(body: str, problem: str) -> None:
     with pytest.raises(InvalidEvent) as refused:
         decode(body)
     assert problem in str(refused.value)
@@ -136,7 +138,7 @@ def test_a_media_type_other_than_json_is_refused(media_type: object) -> None:
         (None, "$.data"),
     ],
 )
-def test_data_that_breaks_its_contract_is_refused_with_the_field_named(data: object, problem: str) -> None:
+def test_data_that_violates_its_contract_is_refused_naming_the_field(data: object, problem: str) -> None:
     event = decode(json.dumps({**GOOD, "data": data}))
     with pytest.raises(InvalidEvent) as refused:
         decode_data(event, TeamMessagePosted)
@@ -144,7 +146,7 @@ def test_data_that_breaks_its_contract_is_refused_with_the_field_named(data: obj
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_whatever_make_decoding_fail_otherwise_than_by_refusal(body: bytes) -> None:
+def test_decoding_any_bytes_returns_an_event_or_raises_invalid_event(body: bytes) -> None:
     with contextlib.suppress(InvalidEvent):
         decode(body)
 
@@ -154,7 +156,7 @@ def test_unknown_attributes_and_fields_are_accepted_so_that_producers_may_add_so
     assert decode_data(decode(json.dumps(body)), TeamMessagePosted).data.text == "hi"
 
 
-def test_new_ids_are_version_7_uuids_in_the_order_of_their_making() -> None:
+def test_new_ids_are_version_7_uuids_in_order_of_creation() -> None:
     before = datetime.now(UTC).timestamp()
     ids = [new_id() for _ in range(100)]
     assert len(set(ids)) == 100
@@ -178,13 +180,11 @@ def test_different_causes_give_different_derived_ids(causes: list[tuple[str, str
 @example(("a#b", "c"), ("a", "b#c"))
 @example(("a#b", "c"), ("a%23b", "c"))
 @given(st.tuples(texts, texts), st.tuples(texts, texts))
-def test_two_events_have_one_identity_only_if_source_and_id_are_the_same(
-    a: tuple[str, str], b: tuple[str, str]
-) -> None:
+def test_two_events_have_one_identity_only_if_source_and_id_are_equal(a: tuple[str, str], b: tuple[str, str]) -> None:
     assert (identity(*a) == identity(*b)) == (a == b)
 
 
-def test_an_identity_fits_a_key_however_long_source_and_id_are() -> None:
+def test_an_identity_fits_a_key_for_any_length_of_source_and_id() -> None:
     assert len(identity("é" * 512, "ü" * 256).encode()) <= 512
 
 
@@ -221,20 +221,20 @@ def test_a_contract_that_names_a_field_it_does_not_have_is_refused_at_import() -
             here: str
 
 
-def test_data_of_no_contract_makes_no_event() -> None:
-    with pytest.raises(TypeError, match="no contract"):
+def test_data_without_a_contract_is_refused() -> None:
+    with pytest.raises(TypeError, match="not a contract"):
         Event.new({"text": "hi"}, source="urn:test")
 
 
 @pytest.mark.parametrize("shape", ["[%s]", '{"a":%s}'])
 def test_data_of_any_form_may_be_nested_a_hundred_levels_deep_and_no_deeper(shape: str) -> None:
     def nested(levels: int) -> str:
-        value = '"[[[{\\"[["'  # brackets in a text are none
+        value = '"[[[{\\"[["'  # brackets in a text do not count
         for _ in range(levels - 2):
             value = shape % value
         data = f'{{"service":"s","level":"INFO","message":"m","context":{{"x":{value}}}}}'
         return f'{{"specversion":"1.0","id":"1","source":"s","type":"log.entry.v1","data":{data}}}'
 
-    assert decode_data(decode(nested(DEEPEST)), LogEntry).data.message == "m"
+    assert decode_data(decode(nested(MAX_DEPTH)), LogEntry).data.message == "m"
     with pytest.raises(InvalidEvent, match="nested deeper than 100 levels"):
-        decode_data(decode(nested(DEEPEST + 1)), LogEntry)
+        decode_data(decode(nested(MAX_DEPTH + 1)), LogEntry)

@@ -1,4 +1,4 @@
-"""Calls to services outside AWS, against a real server: what is called, and what each answer or its absence means."""
+"""Calls to services outside AWS, against a real server: the request, and the meaning of each response or failure."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fanout.http import Answer, NoAnswerError, NotSentError, UnsafeUrlError, post_json
+from fanout.integrations.http import Answer, NoAnswerError, NotSentError, UnsafeUrlError, post_json
 from tests.sink import Reply, Sink, reset_before_the_first_byte, sink
 
 
@@ -41,26 +41,26 @@ def test_the_document_arrives_as_json_with_the_headers_given(server: Sink) -> No
         ("Fri, 01 Jan 2027 00:00:00 +99999999999999", None),
     ],
 )
-def test_the_wait_that_a_receiver_asks_for_is_read(server: Sink, value: str, seconds: float | None) -> None:
+def test_retry_after_is_read(server: Sink, value: str, seconds: float | None) -> None:
     server.replies = [Reply(429, {"Retry-After": value.encode().decode("latin-1")})]
     assert post(server.url).retry_after == seconds
 
 
-def test_the_wait_may_be_a_date(server: Sink) -> None:
+def test_retry_after_may_be_a_date(server: Sink) -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     server.replies = [Reply(503, {"Retry-After": later}), Reply(503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})]
     assert 50 < (post(server.url).retry_after or 0) <= 60
     assert post(server.url).retry_after == 0
 
 
-def test_a_redirect_is_an_answer_and_is_not_followed(server: Sink) -> None:
+def test_a_redirect_is_not_followed(server: Sink) -> None:
     with sink() as other:
         server.replies = [Reply(307, {"Location": f"{other.url}/stolen"})]
         assert post(server.url).status == 307
         assert other.calls == []
 
 
-def test_no_more_of_an_answer_is_read_than_a_person_would_read(server: Sink) -> None:
+def test_only_the_beginning_of_a_response_is_read(server: Sink) -> None:
     server.replies = [Reply(400, body=b"bad\nrequest " + b"x" * 200_000)]
     answer = post(server.url)
     assert len(answer.body) == 65_536
@@ -93,7 +93,7 @@ def test_an_unsafe_url_is_not_called_and_not_quoted(url: str) -> None:
     assert not url or url not in str(raised.value)
 
 
-def test_this_machine_is_called_only_where_that_is_allowed(server: Sink) -> None:
+def test_loopback_is_called_only_if_allowed(server: Sink) -> None:
     with pytest.raises(UnsafeUrlError, match="https"):
         post_json(server.url, {})
     assert server.calls == []
@@ -115,20 +115,20 @@ def test_a_receiver_without_a_valid_certificate_was_sent_nothing(server: Sink) -
     assert server.calls == []
 
 
-def test_a_receiver_that_does_not_answer_in_time_leaves_the_outcome_open(server: Sink) -> None:
+def test_a_receiver_that_times_out_leaves_the_outcome_unknown(server: Sink) -> None:
     server.replies = [Reply(200, hang=threading.Event())]
     with pytest.raises(NoAnswerError):
         post(server.url)
     server.release()
 
 
-def test_a_receiver_that_hangs_up_leaves_the_outcome_open(server: Sink) -> None:
+def test_a_receiver_that_closes_the_connection_leaves_the_outcome_unknown(server: Sink) -> None:
     server.replies = [Reply(0)]
     with pytest.raises(NoAnswerError):
         post(server.url)
 
 
-def test_a_response_whose_body_breaks_off_says_what_its_status_says(server: Sink) -> None:
+def test_a_response_whose_body_breaks_off_counts_by_its_status(server: Sink) -> None:
     server.replies = [Reply(429, {"Transfer-Encoding": "chunked", "Retry-After": "7"}, b"5\r\nhel")]
     assert post(server.url) == Answer(status=429, retry_after=7.0)
 

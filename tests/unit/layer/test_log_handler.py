@@ -1,4 +1,4 @@
-"""The logging handler under attack: whatever the topic does, nobody waits and every entry is accounted for."""
+"""The logging handler: for any fault of the topic, no thread waits and every entry is accounted for."""
 
 import json
 import logging
@@ -23,10 +23,10 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from fanout import log_handler
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event, decode, decode_data
-from fanout.log_handler import FanoutHandler, Loss
+from fanout.integrations import log_handler
+from fanout.integrations.log_handler import FanoutHandler, Loss
 from fanout.testing import REGION
 
 ROOT = Path(__file__).parents[3]
@@ -34,13 +34,13 @@ ARN = f"arn:aws:sns:{REGION}:123456789012:ApplicationLogs"
 
 
 class Topic:
-    """An SNS client whose topic keeps what it gets, and can be told how to misbehave."""
+    """An SNS client that keeps what is published, with configurable faults."""
 
     def __init__(self) -> None:
         self.bodies: list[str] = []
         self.requests = 0
         self.behave: Callable[[list[dict[str, str]]], set[str]] = lambda entries: set()
-        """Returns the ids of the entries that the topic shall refuse for now, or raises."""
+        """Returns the ids of the entries that the topic refuses for now, or raises."""
 
     def publish_batch(self, TopicArn: str, PublishBatchRequestEntries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
         entries = PublishBatchRequestEntries
@@ -57,7 +57,7 @@ class Topic:
 
     @property
     def entries(self) -> list[Event[LogEntry]]:
-        """What has arrived, by the time it was logged."""
+        """The published entries, by time of logging."""
         return [decode_data(decode(body), LogEntry) for body in self.bodies]
 
     @property
@@ -75,12 +75,12 @@ Make = Callable[..., tuple[logging.Logger, FanoutHandler]]
 
 @pytest.fixture
 def make(topic: Topic) -> Iterator[Make]:
-    """Make a logger of its own with a handler to `topic`."""
+    """Make a separate logger with a handler to `topic`."""
     made: list[tuple[logging.Logger, FanoutHandler]] = []
 
     def build(**options: Any) -> tuple[logging.Logger, FanoutHandler]:
         handler = FanoutHandler(ARN, service="checkout", **{"client": lambda: topic, "patience": 2, **options})
-        # In no registry: what other tests do to the loggers of this process does not reach it.
+        # Not registered, so other tests' changes to the loggers of this process do not affect it.
         logger = logging.Logger(f"test.{len(made)}", logging.DEBUG)
         logger.addHandler(handler)
         made.append((logger, handler))
@@ -112,7 +112,7 @@ def assert_accounted_for(handler: FanoutHandler, logged: int) -> None:
 
 
 def doing(action: Callable[[], Any]) -> Callable[[Any], set[str]]:
-    """A topic that does something before it takes everything."""
+    """A topic that calls a function, then accepts everything."""
 
     def behave(_: Any) -> set[str]:
         action()
@@ -164,7 +164,7 @@ def test_20000_lines_from_several_threads_arrive_once_each(make: Make, topic: To
     assert topic.requests < 3_000, "entries go out in batches"
 
 
-def test_a_topic_that_hangs_holds_nobody_up_and_the_drops_are_counted_and_reported(make: Make, topic: Topic) -> None:
+def test_a_hanging_topic_does_not_block_and_the_drops_are_counted_and_reported(make: Make, topic: Topic) -> None:
     answer = threading.Event()
 
     topic.behave = doing(answer.wait)
@@ -200,7 +200,7 @@ def test_the_buffer_is_bounded_in_bytes_too(make: Make, topic: Topic) -> None:
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_what_the_topic_refuses_for_good_is_counted_as_failed_and_reported(make: Make, topic: Topic) -> None:
+def test_an_entry_that_is_always_refused_counts_as_failed_and_is_reported(make: Make, topic: Topic) -> None:
     topic.behave = fail
     losses: list[Loss] = []
     logger, handler = make(on_loss=losses.append)
@@ -246,7 +246,7 @@ def test_entries_that_are_throttled_one_by_one_are_sent_again_alone(make: Make, 
     assert_accounted_for(handler, 300)
 
 
-def test_a_slow_topic_gets_everything_in_its_own_time(make: Make, topic: Topic) -> None:
+def test_a_slow_topic_gets_every_entry(make: Make, topic: Topic) -> None:
     topic.behave = doing(lambda: time.sleep(0.02))
     logger, handler = make()
     for number in range(1_000):
@@ -255,13 +255,13 @@ def test_a_slow_topic_gets_everything_in_its_own_time(make: Make, topic: Topic) 
     assert len(topic.bodies) == 1_000
 
 
-def test_a_single_entry_goes_out_by_its_age(make: Make, topic: Topic) -> None:
+def test_a_single_entry_is_sent_after_max_age(make: Make, topic: Topic) -> None:
     logger, _ = make(max_age=0.05)
     logger.info("alone")
     eventually(lambda: topic.messages == ["alone"])
 
 
-def test_large_entries_go_out_in_batches_that_sns_takes(make: Make, topic: Topic) -> None:
+def test_large_entries_are_sent_in_batches_that_sns_accepts(make: Make, topic: Topic) -> None:
     logger, handler = make()
     for size in (1_000, 100_000, 200_000, 400_000, 260_000, 10):
         logger.info("x" * size)
@@ -337,7 +337,7 @@ def pickled(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def formatted(record: logging.LogRecord) -> logging.LogRecord:
-    """The record as a bridge leaves it that formats the exception and drops it."""
+    """The record from a bridge that formats the exception and drops it."""
     logging.Formatter().format(record)
     record.exc_info = None
     return record
@@ -413,7 +413,7 @@ def test_a_record_without_an_exception_has_none(make: Make, topic: Topic) -> Non
 
 
 class Inaudible:
-    """A value whose text cannot be had."""
+    """A value that cannot be converted to text."""
 
     def __str__(self) -> str:
         raise RuntimeError
@@ -501,8 +501,8 @@ def test_by_default_a_loss_is_reported_on_standard_error(make: Make, capsys: pyt
     )
 
 
-def test_what_is_no_topic_is_refused_at_once() -> None:
-    with pytest.raises(ValueError, match="'ApplicationLogs' is no ARN of an SNS topic"):
+def test_an_arn_of_another_service_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="'ApplicationLogs' is not the ARN of an SNS topic"):
         FanoutHandler("ApplicationLogs", service="checkout")
 
 
@@ -556,13 +556,13 @@ def test_a_child_of_multiprocessing_flushes_when_it_ends(make: Make, tmp_path: P
     assert messages_in(path) == ["child"]
 
 
-def test_a_program_that_just_ends_loses_nothing(tmp_path: Path) -> None:
+def test_a_program_that_ends_without_flushing_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "topic"
     script = f"""
 import logging, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from fanout.log_handler import FanoutHandler
+from fanout.integrations.log_handler import FanoutHandler
 
 class File:
     def publish_batch(self, TopicArn, PublishBatchRequestEntries):

@@ -1,4 +1,4 @@
-"""Mail: which addresses it can go to, and what a broken connection to SES means, from a real server.
+"""Mail: valid addresses, and the meaning of a broken connection to SES, from a real server.
 
 What SES's responses mean is tested where mail is sent (user_registration).
 """
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
-from fanout.failures import Retry
-from fanout.mail import Mail, MalformedAddressError, canonical, deliverable, send
+from fanout.integrations.mail import Mail, MalformedAddressError, canonical, deliverable, send
+from fanout.outcomes import Retry
 from tests.sink import Reply, Sink, reset_before_the_first_byte, sink
 
 TAKEN = Reply(200, body=b'{"MessageId": "m-1"}')
@@ -31,9 +31,7 @@ def recipients(server: Sink) -> list[str]:
     return [call.document["Destination"]["ToAddresses"][0] for call in server.calls]
 
 
-def test_a_mail_after_a_pause_takes_no_connection_that_was_closed_while_idle(
-    endpoint: Callable[[str], None], server: Sink
-) -> None:
+def test_a_mail_after_a_pause_uses_a_new_connection(endpoint: Callable[[str], None], server: Sink) -> None:
     endpoint(server.url)
     server.keeps_alive = True
     server.replies = [TAKEN, TAKEN]
@@ -41,7 +39,7 @@ def test_a_mail_after_a_pause_takes_no_connection_that_was_closed_while_idle(
     assert recipients(server) == ["ada@example.org", "bob@example.org"]
 
 
-def test_a_request_that_ses_read_and_did_not_answer_leaves_the_outcome_open(
+def test_a_request_that_ses_read_without_a_response_leaves_the_outcome_unknown(
     endpoint: Callable[[str], None], server: Sink
 ) -> None:
     endpoint(server.url)
@@ -94,7 +92,7 @@ def test_a_mail_that_gets_no_connection_is_sent_later(endpoint: Callable[[str], 
         ("a" * 64 + "@example.org", "a" * 64 + "@example.org"),
     ],
 )
-def test_an_address_becomes_what_ses_takes(typed: str, taken: str) -> None:
+def test_an_address_is_converted_to_what_ses_accepts(typed: str, taken: str) -> None:
     assert deliverable(typed) == taken
 
 
@@ -126,7 +124,7 @@ def test_an_address_becomes_what_ses_takes(typed: str, taken: str) -> None:
         "a@" + "b.b" * 84 + ".example",
     ],
 )
-def test_an_address_that_mail_cannot_go_to_is_refused_without_being_quoted(typed: str) -> None:
+def test_an_invalid_address_is_refused_without_being_quoted(typed: str) -> None:
     with pytest.raises(MalformedAddressError) as raised:
         deliverable(typed)
     assert str(raised.value)
@@ -152,7 +150,7 @@ def test_an_address_that_mail_cannot_go_to_is_refused_without_being_quoted(typed
     ],
     ids=ascii,
 )
-def test_white_space_and_invisible_characters_around_an_address_are_left_out(around: str) -> None:
+def test_white_space_and_invisible_characters_around_an_address_are_removed(around: str) -> None:
     assert deliverable(f"{around}{around}ada@example.org{around}") == "ada@example.org"
 
 
@@ -187,8 +185,8 @@ def test_white_space_and_invisible_characters_inside_an_address_are_refused_by_n
     [
         ("exam\ue000ple.org", "U+E000"),  # private use
         ("exam\U000f0000ple.org", "U+F0000"),
-        ("exam\uffffple.org", "U+FFFF"),  # never a character
-        ("exam\ufe0fple.org", "U+FE0F"),  # a variation selector, which UTS 46 would leave out
+        ("exam\uffffple.org", "U+FFFF"),  # a noncharacter
+        ("exam\ufe0fple.org", "U+FE0F"),  # a variation selector, which UTS 46 would remove
         ("exam\u200dple.org", "U+200D"),  # a joiner where it joins nothing
         ("☃.example", "U+2603"),
         ("℀.example", "U+002F"),  # a/c in one character
@@ -222,5 +220,5 @@ def test_all_ways_to_write_an_address_have_one_canonical_form(typed: str) -> Non
 
 
 @pytest.mark.parametrize(("typed", "form"), [("", ""), (" ADA\u200b", "ada"), ("ADA@", "ada@"), ("Ä@x.org", "ä@x.org")])
-def test_an_address_that_mail_cannot_go_to_has_a_canonical_form_too(typed: str, form: str) -> None:
+def test_an_invalid_address_has_a_canonical_form_too(typed: str, form: str) -> None:
     assert canonical(typed) == form

@@ -1,11 +1,11 @@
-"""Mail by locale: which words are taken, and that nothing a person typed becomes more than text."""
+"""Mail by locale: the choice of the template, and the escaping of user input."""
 
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from fanout.mail_templates import MailTemplates, filled
+from fanout.integrations.mail_templates import MailTemplates, filled
 
 
 class Words(msgspec.Struct):
@@ -27,7 +27,7 @@ def test_the_nearest_locale_is_taken(templates: MailTemplates[Words], tag: str, 
     assert templates.words(tag)[0] == locale
 
 
-def test_paragraphs_and_lines_stand_in_text_and_html_and_are_never_markup(templates: MailTemplates[Words]) -> None:
+def test_paragraphs_and_lines_are_in_text_and_html_and_are_escaped(templates: MailTemplates[Words]) -> None:
     locale, words = templates.words("de")
     mail = templates.mail(locale, "A & B", [filled(words.greeting, {"name": "<b>$x</b>"}), ["1 < 2", "3"], "Bye"])
     assert mail.text == "Guten Tag <b>$x</b>\n\n1 < 2\n3\n\nBye\n"

@@ -1,4 +1,4 @@
-"""Money as people write it."""
+"""Money as text."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A payment provider: what its answers mean, from a real server; and the sandbox."""
+"""Payment providers: the meaning of responses, from a real server; and the sandbox."""
 
 import json
 import traceback
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from fanout.failures import Retry
-from fanout.http import UnsafeUrlError
-from fanout.payments import Accepted, HttpProvider, Refused, SandboxProvider
+from fanout.integrations.http import UnsafeUrlError
+from fanout.integrations.payments import Accepted, HttpProvider, Refused, SandboxProvider
+from fanout.outcomes import Retry
 from fanout.testing import REGION
 from tests.sink import Reply, Sink, sink
 
@@ -32,9 +32,9 @@ def provider(cloud: None, server: Sink) -> HttpProvider:
     return HttpProvider(secret("access", access), on_loopback=True)
 
 
-def test_it_asks_under_the_key_it_is_given(provider: HttpProvider, server: Sink) -> None:
+def test_a_request_has_the_given_idempotency_key(provider: HttpProvider, server: Sink) -> None:
     server.replies = [Reply(201, body=b'{"id": "c_1"}')]
-    assert provider.ask("captures", "key-1", BODY) == Accepted("c_1")
+    assert provider.request("captures", "key-1", BODY) == Accepted("c_1")
     [call] = server.calls
     assert (call.path, call.document) == ("/v1/captures", BODY)
     assert (call.headers["authorization"], call.headers["idempotency-key"]) == ("Bearer k-1", "key-1")
@@ -43,7 +43,7 @@ def test_it_asks_under_the_key_it_is_given(provider: HttpProvider, server: Sink)
 def test_a_connection_that_was_closed_while_idle_is_not_used_again(provider: HttpProvider, server: Sink) -> None:
     server.keeps_alive = True
     server.replies = [Reply(201, body=b'{"id": "c_1"}'), Reply(201, body=b'{"id": "c_2"}')]
-    assert [provider.ask("captures", key, BODY) for key in ("key-1", "key-2")] == [Accepted("c_1"), Accepted("c_2")]
+    assert [provider.request("captures", key, BODY) for key in ("key-1", "key-2")] == [Accepted("c_1"), Accepted("c_2")]
     assert [call.headers["idempotency-key"] for call in server.calls] == ["key-1", "key-2"]
 
 
@@ -54,34 +54,34 @@ def test_a_connection_that_was_closed_while_idle_is_not_used_again(provider: Htt
         (Reply(422, body=b"<html>"), Refused(422)),
     ],
 )
-def test_what_will_never_be_done_is_refused(
+def test_a_response_about_the_payment_is_a_refusal(
     provider: HttpProvider, server: Sink, reply: Reply, refused: Refused
 ) -> None:
     server.replies = [reply]
-    assert provider.ask("captures", "key", BODY) == refused
+    assert provider.request("captures", "key", BODY) == refused
 
 
 @pytest.mark.parametrize("status", [0, 302, 401, 408, 409, 425, 429, 500, 503])
-def test_what_says_nothing_about_the_payment_is_tried_again(provider: HttpProvider, server: Sink, status: int) -> None:
+def test_a_response_that_is_not_about_the_payment_is_retried(provider: HttpProvider, server: Sink, status: int) -> None:
     server.replies = [Reply(status)]
     with pytest.raises(Retry, match="payment: "):
-        provider.ask("captures", "key", BODY)
+        provider.request("captures", "key", BODY)
 
 
-def test_a_new_key_is_read_once_the_old_one_is_refused(provider: HttpProvider, server: Sink) -> None:
+def test_a_new_api_key_is_read_after_the_old_one_is_refused(provider: HttpProvider, server: Sink) -> None:
     server.replies = [Reply(401), Reply(200, body=b'{"id": "c_1"}')]
     with pytest.raises(Retry):
-        provider.ask("captures", "key", BODY)
+        provider.request("captures", "key", BODY)
     access = json.dumps({"url": f"{server.url}/v1/", "api_key": "k-2"})
     boto3.client("secretsmanager", region_name=REGION).put_secret_value(SecretId="access", SecretString=access)
-    assert provider.ask("captures", "key", BODY) == Accepted("c_1")
+    assert provider.request("captures", "key", BODY) == Accepted("c_1")
     assert server.calls[1].headers["authorization"] == "Bearer k-2"
 
 
-def test_plain_http_is_refused_anywhere_but_on_the_local_stage(cloud: None, server: Sink) -> None:
+def test_plain_http_is_refused_except_on_the_local_stage(cloud: None, server: Sink) -> None:
     access = json.dumps({"url": server.url, "api_key": "k-1"})
     with pytest.raises(UnsafeUrlError):
-        HttpProvider(secret("plain", access)).ask("captures", "key", BODY)
+        HttpProvider(secret("plain", access)).request("captures", "key", BODY)
     assert server.calls == []
 
 
@@ -95,23 +95,23 @@ def test_plain_http_is_refused_anywhere_but_on_the_local_stage(cloud: None, serv
 )
 def test_a_secret_of_another_form_is_named_without_being_quoted(cloud: None, text: str) -> None:
     with pytest.raises(RuntimeError, match="PAYMENT_PROVIDER_SECRET_ARN") as raised:
-        HttpProvider(secret("other", text)).ask("captures", "key", BODY)
+        HttpProvider(secret("other", text)).request("captures", "key", BODY)
     assert "top-secret" not in "".join(traceback.format_exception(raised.value))
 
 
-def test_a_line_break_after_the_key_is_left_out(cloud: None, server: Sink) -> None:
+def test_a_line_break_after_the_api_key_is_removed(cloud: None, server: Sink) -> None:
     server.replies = [Reply(200, body=b'{"id": "c_1"}')]
     access = json.dumps({"url": server.url, "api_key": "k-1\n"})
-    assert HttpProvider(secret("copied", access), on_loopback=True).ask("captures", "key", BODY) == Accepted("c_1")
+    assert HttpProvider(secret("copied", access), on_loopback=True).request("captures", "key", BODY) == Accepted("c_1")
     assert server.calls[0].headers["authorization"] == "Bearer k-1"
 
 
-def test_the_sandbox_decides_by_the_amount_and_always_gives_back() -> None:
+def test_the_sandbox_decides_by_the_amount_and_accepts_every_refund() -> None:
     sandbox = SandboxProvider()
-    words = [sandbox.ask("captures", "k", {"amount": amount}) for amount in (101, 102, 103)]
+    words = [sandbox.request("captures", "k", {"amount": amount}) for amount in (101, 102, 103)]
     assert words == [Refused(402, word) for word in ("card_declined", "insufficient_funds", "expired_card")]
     with pytest.raises(Retry):
-        sandbox.ask("captures", "k", {"amount": 109})
-    assert sandbox.ask("captures", "k", {"amount": 100}) == sandbox.ask("captures", "k", {"amount": 100})
+        sandbox.request("captures", "k", {"amount": 109})
+    assert sandbox.request("captures", "k", {"amount": 100}) == sandbox.request("captures", "k", {"amount": 100})
     for amount in (101, 109):
-        assert isinstance(sandbox.ask("refunds", "k", {"amount": amount}), Accepted)
+        assert isinstance(sandbox.request("refunds", "k", {"amount": amount}), Accepted)

@@ -22,8 +22,18 @@ from fanout.contracts.data_aggregation import SaleLine, StoreSale
 from fanout.contracts.database_changes import RowChanged
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.event import Event, decode, decode_data, encode
-from fanout.failures import Reject
-from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Presentation, Publisher, PublishError, _Entry, message_group, split
+from fanout.outcomes import Reject, Retry
+from fanout.publisher import (
+    MAX_BYTES,
+    MAX_ENTRIES,
+    Presentation,
+    Publisher,
+    PublishError,
+    _Entry,
+    message_group,
+    publish,
+    split,
+)
 from fanout.testing import REGION
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:topic"
@@ -97,7 +107,7 @@ def test_only_the_failed_entries_are_sent_again() -> None:
     assert len(published) == 5
 
 
-def test_an_entry_that_sns_says_nothing_about_is_sent_again_and_then_raised() -> None:
+def test_an_entry_that_the_response_does_not_mention_is_sent_again_and_then_raised() -> None:
     class Forgetful(Sns):
         def publish_batch(self, **request: Any) -> dict[str, Any]:
             answer = super().publish_batch(**request)
@@ -106,12 +116,12 @@ def test_an_entry_that_sns_says_nothing_about_is_sent_again_and_then_raised() ->
 
     sns = Forgetful()
     with pytest.raises(PublishError) as raised:
-        publisher(sns, attempts=3).publish([event(id="told"), event(id="untold")])
-    assert [entry.event_id for entry in raised.value.published] == ["told"]
+        publisher(sns, attempts=3).publish([event(id="answered"), event(id="unanswered")])
+    assert [entry.event_id for entry in raised.value.published] == ["answered"]
     assert [(entry.event_id, entry.code, entry.is_final) for entry in raised.value.failed] == [
-        ("untold", "NoAnswer", False)
+        ("unanswered", "NoAnswer", False)
     ]
-    assert [sns.ids(number) for number in range(3)] == [["told", "untold"], ["untold"], ["untold"]]
+    assert [sns.ids(number) for number in range(3)] == [["answered", "unanswered"], ["unanswered"], ["unanswered"]]
 
 
 def test_what_remains_unpublished_is_raised_entry_by_entry() -> None:
@@ -124,7 +134,7 @@ def test_what_remains_unpublished_is_raised_entry_by_entry() -> None:
     assert len(sns.requests) == 1 + 3, "a sender's fault is not tried again; another is, as often as allowed"
 
 
-def test_a_request_that_fails_as_a_whole_leaves_the_other_batches_their_chance() -> None:
+def test_a_failed_request_does_not_affect_the_other_batches() -> None:
     error = ClientError({"Error": {"Code": "AuthorizationError", "Message": "no"}}, "PublishBatch")
     with pytest.raises(PublishError) as raised:
         publisher(Sns(error)).publish([event(id=str(n)) for n in range(15)])
@@ -169,23 +179,25 @@ def test_on_a_fifo_topic_the_same_event_has_the_same_deduplication_id() -> None:
 
 
 @pytest.fixture
-def parked(cloud: None) -> ClaimChecks:
+def claim_checks(cloud: None) -> ClaimChecks:
     boto3.client("s3", region_name=REGION).create_bucket(Bucket="claims")
     return ClaimChecks("claims", "team_events")
 
 
-def test_a_large_event_travels_as_a_stub_that_filters_can_read_and_comes_back_whole(parked: ClaimChecks) -> None:
+def test_a_large_event_is_published_as_a_stub_with_its_filter_fields_and_retrieved_whole(
+    claim_checks: ClaimChecks,
+) -> None:
     sns = Sns()
     large = Event.new(TeamMessagePosted(text="x" * MAX_BYTES, author="Ada", audience=("team_a",)), source="urn:test")
-    publisher(sns, claim_checks=parked).publish([large])
+    publisher(sns, claim_checks=claim_checks).publish([large])
     stub = decode(sns.requests[0][0]["Message"])
     assert json.loads(bytes(stub.data)) == {"audience": ["team_a"]}
-    assert decode_data(parked.redeem(stub), TeamMessagePosted) == large
+    assert decode_data(claim_checks.retrieve(stub), TeamMessagePosted) == large
 
 
-def test_a_claim_check_that_leads_nowhere_or_to_something_else_is_rejected(parked: ClaimChecks) -> None:
+def test_a_claim_check_of_nothing_or_of_another_event_is_rejected(claim_checks: ClaimChecks) -> None:
     s3 = boto3.client("s3", region_name=REGION)
-    stub = parked.park(event())
+    stub = claim_checks.store(event())
     raw = decode(
         json.dumps(
             {
@@ -211,16 +223,16 @@ def test_a_claim_check_that_leads_nowhere_or_to_something_else_is_rejected(parke
         )
     )
     with pytest.raises(Reject, match="claim-check-mismatch"):
-        parked.redeem(forged)
+        claim_checks.retrieve(forged)
     s3.put_object(Bucket="claims", Key=f"team_events/{stub.claimcheck}", Body=b"altered")
     with pytest.raises(Reject, match="claim-check-altered"):
-        parked.redeem(raw)
+        claim_checks.retrieve(raw)
     s3.delete_object(Bucket="claims", Key=f"team_events/{stub.claimcheck}")
     with pytest.raises(Reject, match="claim-check-missing"):
-        parked.redeem(raw)
+        claim_checks.retrieve(raw)
 
 
-def test_an_event_that_cannot_be_parked_fails_alone(cloud: None) -> None:
+def test_an_event_that_cannot_be_stored_fails_alone(cloud: None) -> None:
     with pytest.raises(PublishError) as raised:
         publisher(Sns(), claim_checks=ClaimChecks("no-such-bucket", "team_events")).publish(
             [event(), event("x" * MAX_BYTES, id="large")]
@@ -232,7 +244,7 @@ def presented(subject: str = "Hello", email: str = "A mail") -> Presentation:
     return Presentation(subject=subject, texts={"email": email, "sms": "short"}, attributes={"severity": "HIGH"})
 
 
-def test_people_get_a_text_of_their_own_and_everybody_else_the_event() -> None:
+def test_email_and_sms_get_texts_and_all_others_the_event() -> None:
     sns, sent = Sns(), event()
     publisher(sns, present=lambda _: presented()).publish([sent])
     [[entry]] = sns.requests
@@ -244,7 +256,7 @@ def test_people_get_a_text_of_their_own_and_everybody_else_the_event() -> None:
 
 
 @given(st.text())
-def test_any_text_makes_a_subject_that_sns_takes(text: str) -> None:
+def test_any_text_becomes_a_subject_that_sns_accepts(text: str) -> None:
     line = presented(subject=text).line
     assert len(line) < 100
     assert not any(ord(character) < 32 or ord(character) == 127 for character in line)
@@ -252,7 +264,7 @@ def test_any_text_makes_a_subject_that_sns_takes(text: str) -> None:
         assert line == text
 
 
-def test_what_people_get_counts_towards_the_size_and_a_mail_that_is_too_large_is_refused() -> None:
+def test_the_texts_count_towards_the_size_and_a_mail_that_is_too_large_is_refused() -> None:
     sns = Sns()
     with pytest.raises(PublishError) as raised:
         publisher(sns, present=lambda _: presented(email="x" * MAX_BYTES)).publish([event()])
@@ -260,14 +272,14 @@ def test_what_people_get_counts_towards_the_size_and_a_mail_that_is_too_large_is
     assert sns.requests == []
 
 
-def test_sns_takes_what_people_get(cloud: None) -> None:
+def test_sns_accepts_the_texts(cloud: None) -> None:
     client = boto3.client("sns", region_name=REGION)
     topic = client.create_topic(Name="alerts")["TopicArn"]
     Publisher(topic, present=lambda _: presented("a\nb" * 99)).publish([event()])
 
 
 @pytest.mark.parametrize("code", ["KMSThrottling", "KMSAccessDenied", "Throttled", "AuthorizationError", "NotFound"])
-def test_what_a_right_a_key_or_time_can_mend_is_no_refusal_of_the_event(code: str) -> None:
+def test_a_failure_that_permissions_keys_or_time_can_fix_is_not_final(code: str) -> None:
     sns = Sns({0: True}, {0: True}, {0: True}, {0: True}, {0: True})
     sns.code = code
     with pytest.raises(PublishError) as raised:
@@ -276,7 +288,7 @@ def test_what_a_right_a_key_or_time_can_mend_is_no_refusal_of_the_event(code: st
     assert len(sns.requests) > 1, "it is tried again"
 
 
-def test_a_failure_tells_whether_the_event_itself_is_refused() -> None:
+def test_a_failure_says_whether_it_is_final() -> None:
     sns = Sns({0: True, 1: False}, {0: False}, {0: False}, {0: False})
     with pytest.raises(PublishError) as raised:
         publisher(sns).publish([event(id="refused"), event(id="throttled"), event("x" * MAX_BYTES, id="large")])
@@ -294,7 +306,7 @@ def test_on_a_fifo_topic_nothing_overtakes_an_event_that_could_not_even_be_sent(
     assert {failure.event_id: failure.code for failure in raised.value.failed} == {"2": "TooLarge", "3": "GroupBlocked"}
 
 
-def test_a_group_of_a_structure_is_the_same_whatever_order_its_fields_come_in() -> None:
+def test_the_group_of_a_structure_is_the_same_for_any_order_of_its_fields() -> None:
     def changed(key: dict[str, dict[str, str]]) -> Event[RowChanged]:
         data = RowChanged(table="orders", key=key, operation="delete", version="0" * 40)
         return Event.new(data, source="urn:test")
@@ -305,22 +317,22 @@ def test_a_group_of_a_structure_is_the_same_whatever_order_its_fields_come_in() 
     assert len(message_group(changed({"pk": {"S": "a" * 500}}))) <= 128
 
 
-def test_more_than_a_claim_check_takes_is_neither_parked_nor_read(
-    parked: ClaimChecks, monkeypatch: pytest.MonkeyPatch
+def test_an_event_above_the_limit_of_claim_checks_is_neither_stored_nor_read(
+    claim_checks: ClaimChecks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = event("x" * MAX_BYTES, id="large")
-    stub = decode(encode(parked.park(large)))
-    monkeypatch.setattr("fanout.claim_check.LARGEST", MAX_BYTES)
+    stub = decode(encode(claim_checks.store(large)))
+    monkeypatch.setattr("fanout.claim_check.MAX_BYTES", MAX_BYTES)
     with pytest.raises(Reject, match="claim-check-too-large"):
-        parked.redeem(stub)
+        claim_checks.retrieve(stub)
     with pytest.raises(PublishError) as raised:
-        publisher(Sns(), claim_checks=parked).publish([event(id="small"), large])
+        publisher(Sns(), claim_checks=claim_checks).publish([event(id="small"), large])
     [failure] = raised.value.failed
     assert (failure.event_id, failure.code, failure.is_final) == ("large", "TooLarge", True)
 
 
 @pytest.mark.parametrize("topic", [TOPIC, f"{TOPIC}.fifo"])
-def test_an_event_that_is_no_json_fails_alone(topic: str) -> None:
+def test_an_event_that_cannot_be_encoded_fails_alone(topic: str) -> None:
     sns = Sns()
     with pytest.raises(PublishError) as raised:
         publisher(sns, topic=topic).publish([event(id="1"), event("\ud800", id="2"), event(id="3")])
@@ -334,22 +346,22 @@ def test_an_event_that_is_no_json_fails_alone(topic: str) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("\ud800", "a text holds half of a surrogate pair"),
+        ("\ud800", "a text has a lone surrogate"),
         (Path("/tmp"), f"Encoding objects of type {type(Path()).__name__} is unsupported"),  # noqa: S108
         ({None: "secret"}, "Only dicts with str-like or number-like keys are supported"),
     ],
     ids=["half a surrogate pair", "a path", "None as a key"],
 )
-def test_what_json_cannot_hold_is_named_without_its_value(value: Any, reason: str) -> None:
+def test_a_value_that_json_cannot_represent_is_reported_without_quoting_it(value: Any, reason: str) -> None:
     with pytest.raises(PublishError) as raised:
         publisher(Sns()).publish([audited(v=value)])
     assert raised.value.failed[0].message == f"not JSON: {reason}"
 
 
-def test_a_stub_that_is_still_too_large_fails_alone_and_for_good(parked: ClaimChecks) -> None:
+def test_a_stub_that_is_still_too_large_fails_alone_and_finally(claim_checks: ClaimChecks) -> None:
     large = Event.new(TeamMessagePosted(text="x", author="Ada"), source="urn:test", id="large", subject="x" * MAX_BYTES)
     with pytest.raises(PublishError) as raised:
-        publisher(Sns(), claim_checks=parked).publish([event(id="small"), large])
+        publisher(Sns(), claim_checks=claim_checks).publish([event(id="small"), large])
     [failure] = raised.value.failed
     assert (failure.event_id, failure.code, failure.is_final) == ("large", "TooLarge", True)
 
@@ -478,13 +490,22 @@ def test_what_is_refused_before_publishing_blocks_its_group_on_a_fifo_topic() ->
         *("encoded data", "another media type", "a type that this process does not know", "a claim check's stub"),
     ],
 )
-def test_what_subscribers_accept_is_published_as_it_is(accepted: Event[Any]) -> None:
+def test_an_event_that_subscribers_accept_is_published_unchanged(accepted: Event[Any]) -> None:
     sns = Sns()
     publisher(sns).publish([accepted])
     assert sns.requests[0][0]["Message"] == encode(accepted).decode()
 
 
-def test_an_event_too_large_for_its_topic_is_refused_before_it_is_parked(parked: ClaimChecks) -> None:
+def test_an_event_too_large_for_its_topic_is_refused_before_it_is_stored(claim_checks: ClaimChecks) -> None:
     with pytest.raises(PublishError, match="InvalidEvent"):
-        publisher(Sns(), claim_checks=parked).publish([audited(text="x" * MAX_BYTES, v=math.nan)])
+        publisher(Sns(), claim_checks=claim_checks).publish([audited(text="x" * MAX_BYTES, v=math.nan)])
     assert "Contents" not in boto3.client("s3", region_name=REGION).list_objects_v2(Bucket="claims")
+
+
+def test_a_handler_that_cannot_publish_is_retried_and_the_reason_lists_each_code_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fanout.aws.client", lambda _: Sns({0: True}))
+    with pytest.raises(Retry, match=r"^not published: InternalError, TooLarge$"):
+        publish(TOPIC, [event(), event(text="x" * MAX_BYTES)])
+    publish(TOPIC, [])

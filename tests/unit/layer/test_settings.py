@@ -1,4 +1,4 @@
-"""Settings: what is wrong in the environment is named."""
+"""Settings: errors name the environment variable."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""The runtime: what a handler returns or raises, and what becomes of the event and its neighbours."""
+"""The runtime: the outcome of an event for what its handler returns or raises."""
 
 import json
 import time
@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from fanout import aws, inbox
+from fanout import aws, queue
 from fanout.claim_check import ClaimChecks
 from fanout.contracts import contract
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.delivery import Notification
 from fanout.event import Event, encode
-from fanout.failures import Discard, Reject, Retry
-from fanout.subscriber import Outcome, Subscriber, subscriber
+from fanout.handler import Subscriber, subscriber
+from fanout.outcomes import Discard, Outcome, Reject, Retry
 from fanout.testing import (
     LambdaContext,
     envelope_record,
@@ -42,16 +42,16 @@ def event(text: str = "hi", **attributes: Any) -> Event[TeamMessagePosted]:
 
 @subscriber(TeamMessagePosted)
 def obey(event: Event[TeamMessagePosted]) -> Outcome | None:
-    """Does what the text says."""
+    """Act as the text says."""
     match event.data.text.split():
         case ["retry", seconds]:
-            raise Retry("told to", after=float(seconds))
+            raise Retry("as asked", after=float(seconds))
         case ["retry"]:
             raise Retry
         case ["reject"]:
-            raise Reject("told to")
+            raise Reject("as-asked", "by a test")
         case ["discard"]:
-            raise Discard("told to")
+            raise Discard("as-asked", "by a test")
         case ["fail"]:
             raise ValueError("ada@example.com")
         case ["throttled"]:
@@ -80,7 +80,7 @@ def outcomes(lines: Lines) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize("form", [sqs_record, envelope_record, sns_record])
-def test_an_event_is_understood_whichever_way_it_comes(
+def test_an_event_is_parsed_from_every_way_of_delivery(
     form: Callable[..., dict[str, Any]], queues: Queues, lines: Lines
 ) -> None:
     seen: list[Event[TeamMessagePosted]] = []
@@ -91,7 +91,7 @@ def test_an_event_is_understood_whichever_way_it_comes(
     assert [receipt["event_id"] for receipt in lines("receipt")] == [sent.id]
 
 
-def test_every_word_of_a_handler_has_its_consequence(queues: Queues, lines: Lines) -> None:
+def test_every_answer_of_a_handler_has_its_outcome(queues: Queues, lines: Lines) -> None:
     texts = ["fine", "duplicate", "discard", "reject", "retry 60", "fail"]
     records = [queues.put(encode(event(text)).decode()) for text in texts]
     failed = run(obey, *records)
@@ -99,15 +99,15 @@ def test_every_word_of_a_handler_has_its_consequence(queues: Queues, lines: Line
     assert outcomes(lines) == [
         ("processed", None),
         ("duplicate", None),
-        ("discarded", "told to"),
-        ("rejected", "told to"),
-        ("retrying", "told to"),
+        ("discarded", "as-asked: by a test"),
+        ("rejected", "as-asked: by a test"),
+        ("retrying", "as asked"),
         ("retrying", "ValueError"),
     ]
-    assert [letter["reason"] for letter in queues.dead()] == ["told to"]
+    assert [letter["reason"] for letter in queues.dead()] == ["as-asked: by a test"]
 
 
-def test_a_dead_letter_says_who_why_what_and_holds_the_body_as_it_came(queues: Queues) -> None:
+def test_a_dead_letter_has_subscriber_reason_event_and_the_original_body(queues: Queues) -> None:
     sent = event("reject")
     record = sqs_record(sent, receive_count=3)
     run(obey, record)
@@ -119,7 +119,8 @@ def test_a_dead_letter_says_who_why_what_and_holds_the_body_as_it_came(queues: Q
     assert set(published) == {"timestamp"}
     assert letter == {
         "outcome": "rejected",
-        "reason": "told to",
+        "reason": "as-asked: by a test",
+        "code": "as-asked",
         "subscriber": "team_events/team_a",
         "event_id": sent.id,
         "event_type": "team.message.posted.v1",
@@ -138,13 +139,16 @@ def test_a_dead_letter_says_who_why_what_and_holds_the_body_as_it_came(queues: Q
         (encode(event()).decode().replace("posted.v1", "posted.v9"), "unknown-type"),
     ],
 )
-def test_poison_is_rejected_and_harms_no_neighbour(body: str, reason: str, queues: Queues, lines: Lines) -> None:
+def test_poison_is_rejected_and_does_not_affect_its_neighbours(
+    body: str, reason: str, queues: Queues, lines: Lines
+) -> None:
     failed = run(obey, sqs_record(event()), sqs_record(body), sqs_record(event()))
     assert failed == []
     assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "rejected", "processed"]
     [letter] = queues.dead()
     assert letter["body"] == body
     assert letter["reason"].startswith(reason)
+    assert letter["code"] == reason.partition(":")[0]
 
 
 def test_an_event_of_a_known_type_that_is_not_handled_is_discarded(queues: Queues, lines: Lines) -> None:
@@ -156,7 +160,7 @@ def test_an_event_of_a_known_type_that_is_not_handled_is_discarded(queues: Queue
     assert outcomes(lines) == [("discarded", "not-handled: this subscriber does not handle other.thing.v1")]
 
 
-def test_an_error_of_aws_that_a_library_wraps_in_its_own_is_named(queues: Queues, lines: Lines) -> None:
+def test_an_aws_error_that_a_library_wraps_is_named(queues: Queues, lines: Lines) -> None:
     run(obey, queues.put(encode(event("wrapped")).decode()))
     assert outcomes(lines) == [("retrying", "LookupError (AccessDeniedException)")]
 
@@ -171,7 +175,7 @@ def test_personal_data_in_an_exception_stays_out_of_log_and_dead_letter(
     assert "ada@example.com" not in queues.dead()[0]["reason"]
 
 
-def test_a_retry_hides_its_message_for_as_long_as_asked(queues: Queues) -> None:
+def test_a_retry_makes_its_message_invisible_for_the_given_time(queues: Queues) -> None:
     record = queues.put(encode(event("retry 60")).decode())
     aws.client("sqs").change_message_visibility(
         QueueUrl=queues.inbox, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=3600
@@ -181,22 +185,20 @@ def test_a_retry_hides_its_message_for_as_long_as_asked(queues: Queues) -> None:
     assert [call["VisibilityTimeout"] for call in calls] == [60]
 
 
-def test_backing_off_over_all_attempts_lasts_two_hours_or_more() -> None:
+def test_backoff_over_all_attempts_lasts_two_hours_or_more() -> None:
     for _ in range(50):
-        assert sum(inbox.backoff(attempt, 15) for attempt in range(1, 10)) >= 7200
-    assert max(inbox.backoff(attempt, 15) for attempt in range(1, 1000)) <= 3600 * 1.25
+        assert sum(queue.backoff(attempt, 15) for attempt in range(1, 10)) >= 7200
+    assert max(queue.backoff(attempt, 15) for attempt in range(1, 1000)) <= 3600 * 1.25
 
 
-def test_after_the_last_attempt_comes_a_dead_letter_with_the_last_reason(queues: Queues, lines: Lines) -> None:
+def test_the_final_attempt_is_dead_lettered_with_its_reason(queues: Queues, lines: Lines) -> None:
     assert run(obey, sqs_record(event("fail"), receive_count=10)) == []
     assert outcomes(lines) == [("dead-lettered", "gave up after 10 attempts: ValueError")]
     [letter] = queues.dead()
     assert (letter["outcome"], letter["attempts"]) == ("dead-lettered", "10")
 
 
-def test_a_direct_delivery_that_must_be_retried_goes_through_the_inbox_and_keeps_count(
-    queues: Queues, lines: Lines
-) -> None:
+def test_a_direct_delivery_is_retried_through_the_queue_and_keeps_its_count(queues: Queues, lines: Lines) -> None:
     record = sns_record(event("fail"))
     assert obey(lambda_event([record]), LambdaContext()) is None
     assert queues.inbox_counts() == (0, 1), "one message, delayed by the back-off"
@@ -213,7 +215,7 @@ def test_a_direct_delivery_that_must_be_retried_goes_through_the_inbox_and_keeps
     assert first["published_at"] == second["published_at"]
 
 
-def test_a_direct_delivery_that_is_rejected_becomes_a_dead_letter_in_the_form_of_the_envelope(queues: Queues) -> None:
+def test_a_rejected_direct_delivery_becomes_a_dead_letter_with_the_sns_envelope(queues: Queues) -> None:
     record = sns_record("no event")
     obey(lambda_event([record]), LambdaContext())
     [letter] = queues.dead()
@@ -227,9 +229,7 @@ def test_a_direct_delivery_that_is_rejected_becomes_a_dead_letter_in_the_form_of
 
 
 @pytest.mark.parametrize("text", ["ok", "retry"])
-def test_lambdas_record_of_a_failed_invocation_in_the_inbox_is_the_event_it_is_about(
-    text: str, queues: Queues, lines: Lines
-) -> None:
+def test_a_failed_invocation_in_the_queue_is_read_as_its_event(text: str, queues: Queues, lines: Lines) -> None:
     sent = event(text)
     record = sns_record(sent, subject="about it")
     run(obey, sqs_record(json.dumps(failed_invocation(record, condition="ZeroReservedConcurrency"))))
@@ -251,24 +251,22 @@ def test_lambdas_record_of_a_failed_invocation_in_the_inbox_is_the_event_it_is_a
     ],
     ids=str,
 )
-def test_a_failed_invocation_that_sns_did_not_make_is_poison_like_any_other(
-    payload: Any, queues: Queues, lines: Lines
-) -> None:
+def test_a_failed_invocation_that_sns_did_not_make_is_poison(payload: Any, queues: Queues, lines: Lines) -> None:
     body = {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": payload}
     assert run(obey, sqs_record(json.dumps(body)), sqs_record(event("ok"))) == []
     assert [outcome for outcome, _ in outcomes(lines)] == ["rejected", "processed"]
 
 
-def test_a_direct_delivery_that_cannot_reach_its_inbox_is_left_to_lambda(
+def test_a_direct_delivery_that_cannot_reach_its_queue_is_left_to_lambda(
     queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FANOUT_INBOX_URL", f"{queues.inbox}-gone")
+    monkeypatch.setenv("FANOUT_QUEUE_URL", f"{queues.inbox}-gone")
     handler = subscriber(TeamMessagePosted)(obey.__wrapped__)  # type: ignore[attr-defined]
     with pytest.raises(ClientError):
         handler(lambda_event([sns_record(event("fail"))]), LambdaContext())
 
 
-def test_a_reject_that_cannot_reach_the_dead_letter_queue_leaves_the_message_where_it_is(
+def test_a_rejection_that_cannot_reach_the_dead_letter_queue_leaves_the_message_in_its_queue(
     queues: Queues, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
     monkeypatch.setenv("FANOUT_DEAD_LETTER_URL", f"{queues.dead_letters}-gone")
@@ -278,7 +276,7 @@ def test_a_reject_that_cannot_reach_the_dead_letter_queue_leaves_the_message_whe
     assert [outcome for outcome, _ in outcomes(lines)] == ["retrying"]
 
 
-def test_a_slow_record_is_interrupted_before_the_deadline_and_its_neighbours_are_handed_back(
+def test_a_slow_record_is_interrupted_before_the_deadline_and_its_neighbours_are_released(
     queues: Queues, lines: Lines
 ) -> None:
     texts = ["fine", "sleep 30", "fine", "fine"]
@@ -291,9 +289,7 @@ def test_a_slow_record_is_interrupted_before_the_deadline_and_its_neighbours_are
     assert queues.inbox_counts()[0] == 2, "the two that were not attempted are in the queue again, as new messages"
 
 
-def test_a_message_handed_back_unattempted_thirty_times_never_becomes_a_dead_letter(
-    queues: Queues, lines: Lines
-) -> None:
+def test_a_message_released_thirty_times_without_an_attempt_is_not_dead_lettered(queues: Queues, lines: Lines) -> None:
     slow = sqs_record(event("sleep 30"))
     victim = queues.put(encode(event("fail")).decode())
     for _ in range(30):
@@ -306,19 +302,19 @@ def test_a_message_handed_back_unattempted_thirty_times_never_becomes_a_dead_let
     assert queues.dead() == []
 
 
-def test_a_retry_later_than_sqs_can_delay_comes_no_earlier(queues: Queues, lines: Lines) -> None:
+def test_a_retry_beyond_sqss_maximum_delay_is_not_delivered_earlier(queues: Queues, lines: Lines) -> None:
     sent = spy("sqs", "SendMessage")
     obey(lambda_event([sns_record(event("retry 7200"))]), LambdaContext())
     carried = sent[0]["MessageAttributes"]["fanout"]["StringValue"]
     assert sent[0]["DelaySeconds"] == 900
     early = sqs_record(sent[0]["MessageBody"], attributes={"fanout": carried})
-    assert run(obey, early) == [], "handed back: acknowledged here and sent anew"
+    assert run(obey, early) == [], "released: acknowledged here and sent anew"
     assert sent[1]["DelaySeconds"] == 900
     assert json.loads(sent[1]["MessageAttributes"]["fanout"]["StringValue"])["attempts"] == 1
     assert len(lines("receipt")) == 1, "nothing has become of it yet"
 
 
-def test_in_a_fifo_queue_a_failure_holds_up_its_own_group_only(queues: Queues, lines: Lines) -> None:
+def test_in_a_fifo_queue_a_failure_blocks_only_its_own_group(queues: Queues, lines: Lines) -> None:
     records = [
         sqs_record(event(text), group=group)
         for text, group in [
@@ -347,9 +343,7 @@ def test_in_a_fifo_queue_a_failure_holds_up_its_own_group_only(queues: Queues, l
         st.sampled_from(["fine", "duplicate", "discard", "reject", "retry 5", "fail"]), min_size=1, max_size=10
     )
 )
-def test_a_partial_response_names_exactly_the_records_to_come_again(
-    texts: list[str], queues: Queues, lines: Lines
-) -> None:
+def test_a_partial_response_lists_exactly_the_records_to_retry(texts: list[str], queues: Queues, lines: Lines) -> None:
     records = [sqs_record(event(text)) for text in texts]
     expected = [record["messageId"] for record, text in zip(records, texts, strict=True) if text in {"retry 5", "fail"}]
     lines("receipt")
@@ -387,7 +381,7 @@ def test_a_receipt_carries_the_filterable_fields_and_no_other_data(queues: Queue
     assert receipt["subscriber"] == "team_events/team_a"
 
 
-def test_a_batch_leaves_one_line_of_metrics(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_batch_writes_one_line_of_metrics(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
     run(obey, sqs_record(event()), sqs_record(event()), sqs_record(event("reject")))
     [metrics] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert metrics["processed"] == [2.0]
@@ -404,10 +398,10 @@ def test_an_event_without_a_time_has_that_of_its_publishing(queues: Queues) -> N
     assert seen[0].occurred_at.isoformat(timespec="milliseconds").replace("+00:00", "Z") == record["Sns"]["Timestamp"]
 
 
-def test_translate_decides_first_and_may_refuse(queues: Queues, lines: Lines) -> None:
+def test_translate_is_called_first_and_may_discard(queues: Queues, lines: Lines) -> None:
     def translate(notification: Notification) -> Event[Any] | None:
         if notification.text == "no":
-            raise Discard("not for events")
+            raise Discard("no-event", "not for events")
         return event("fine") if notification.text == "yes" else None
 
     handler = subscriber(TeamMessagePosted, translate=translate)(obey.__wrapped__)  # type: ignore[attr-defined]
@@ -415,14 +409,14 @@ def test_translate_decides_first_and_may_refuse(queues: Queues, lines: Lines) ->
     assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "discarded", "rejected"]
 
 
-def test_a_claim_check_is_redeemed_before_the_handler_sees_the_event(
+def test_a_claim_check_is_retrieved_before_the_handler_sees_the_event(
     queues: Queues, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="claims")
     seen: list[Event[TeamMessagePosted]] = []
     handler = subscriber(TeamMessagePosted)(seen.append)
     whole = event("a very long text")
-    stub = ClaimChecks("claims", "team_events").park(whole)
+    stub = ClaimChecks("claims", "team_events").store(whole)
     run(handler, sqs_record(stub))
     assert outcomes(lines)[0][0] == "rejected", "no bucket is configured"
     monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "claims")
@@ -445,7 +439,7 @@ def test_a_claim_check_is_redeemed_before_the_handler_sees_the_event(
         "[]",
     ],
 )
-def test_an_attribute_that_a_publisher_forged_harms_nobody(queues: Queues, lines: Lines, forged: str) -> None:
+def test_an_attribute_that_a_publisher_forged_is_ignored(queues: Queues, lines: Lines, forged: str) -> None:
     attributes = {"fanout": forged}
     assert run(obey, sqs_record(event("fine"), attributes=attributes), sqs_record(event("fine"))) == []
     assert outcomes(lines) == [("processed", None), ("processed", None)]
@@ -461,9 +455,7 @@ def test_an_attribute_that_a_publisher_forged_harms_nobody(queues: Queues, lines
         {"TopicArn": "x" * 100_000},
     ],
 )
-def test_a_body_that_a_publisher_made_look_like_snss_envelope_is_rejected_and_harms_nobody(
-    queues: Queues, lines: Lines, forged: dict[str, str]
-) -> None:
+def test_a_forged_sns_envelope_is_rejected(queues: Queues, lines: Lines, forged: dict[str, str]) -> None:
     body = json.dumps({**notification(event()), **forged})
     assert run(obey, sqs_record(body), sqs_record(event("fine"))) == []
     [rejected, fine] = lines("receipt")
@@ -474,7 +466,7 @@ def test_a_body_that_a_publisher_made_look_like_snss_envelope_is_rejected_and_ha
 @pytest.mark.parametrize(
     "missing", [{"ApproximateReceiveCount": None}, {"ApproximateReceiveCount": "many"}, {"SentTimestamp": None}]
 )
-def test_a_record_that_is_not_as_aws_makes_them_is_given_back_and_its_neighbours_are_handled(
+def test_a_malformed_record_is_reported_as_failed_and_its_neighbours_are_handled(
     queues: Queues, lines: Lines, missing: dict[str, Any]
 ) -> None:
     odd = sqs_record(event())
@@ -486,7 +478,7 @@ def test_a_record_that_is_not_as_aws_makes_them_is_given_back_and_its_neighbours
 
 def test_a_reason_of_a_megabyte_is_cut_for_the_log(queues: Queues, lines: Lines) -> None:
     def complain(_: Event[TeamMessagePosted]) -> None:
-        raise Reject("A" * 1_000_000)
+        raise Reject("long", "A" * 1_000_000)
 
     run(subscriber(TeamMessagePosted)(complain), sqs_record(event()))
     [(outcome, reason)] = outcomes(lines)
@@ -494,9 +486,9 @@ def test_a_reason_of_a_megabyte_is_cut_for_the_log(queues: Queues, lines: Lines)
     assert len(reason or "") == 1_000
 
 
-def test_a_megabyte_where_a_word_is_expected_is_quoted_nowhere(queues: Queues, lines: Lines) -> None:
+def test_an_invalid_value_of_a_megabyte_is_never_quoted(queues: Queues, lines: Lines) -> None:
     run(obey, sqs_record(json.dumps({"specversion": "A" * 1_000_000})))
-    said_of_it = "invalid-event: no CloudEvents 1.0 event: Invalid enum value - at `$.specversion`"
+    said_of_it = "invalid-event: not a CloudEvents 1.0 event: Invalid enum value - at `$.specversion`"
     assert outcomes(lines) == [("rejected", said_of_it)]
 
 
@@ -509,7 +501,7 @@ def test_a_megabyte_where_a_word_is_expected_is_quoted_nowhere(queues: Queues, l
         ({"data": TeamMessagePosted(text="\ud800", author="Ada")}, "surrogates not allowed"),
     ],
 )
-def test_what_is_made_of_a_foreign_message_is_held_to_envelope_and_contract(
+def test_an_event_made_from_a_foreign_message_must_satisfy_envelope_and_contract(
     queues: Queues, lines: Lines, made: dict[str, Any], problem: str
 ) -> None:
     whole = {"id": "1", "source": "urn:test", "data": TeamMessagePosted(text="hi", author="Ada"), **made}
@@ -522,13 +514,18 @@ def test_what_is_made_of_a_foreign_message_is_held_to_envelope_and_contract(
     assert problem in reason
 
 
-def test_an_event_without_a_time_that_was_parked_has_that_of_its_publishing(
+def test_a_stored_event_without_a_time_has_that_of_its_publishing(
     queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="claims")
     monkeypatch.setenv("FANOUT_CLAIM_CHECK_BUCKET", "claims")
     seen: list[Event[TeamMessagePosted]] = []
-    stub = ClaimChecks("claims", "team_events").park(msgspec.structs.replace(event(), time=None))
+    stub = ClaimChecks("claims", "team_events").store(msgspec.structs.replace(event(), time=None))
     record = sqs_record(stub)
     run(subscriber(TeamMessagePosted)(seen.append), record)
     assert seen[0].occurred_at.timestamp() * 1000 == float(record["attributes"]["SentTimestamp"])
+
+
+def test_the_code_of_a_rejection_and_of_a_discard_is_a_field_of_the_receipt(lines: Lines, queues: Queues) -> None:
+    run(obey, *(sqs_record(event(text)) for text in ("fine", "reject", "discard", "retry")))
+    assert [receipt["code"] for receipt in lines("receipt")] == [None, "as-asked", "as-asked", None]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fanout import aws
-from fanout.effects import to_item
+from fanout.dynamodb import to_item
 from fanout.event import encode
 from order_processing.handlers import payment
 from tests.payment_provider import Provider

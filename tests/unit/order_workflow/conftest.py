@@ -24,7 +24,7 @@ from fanout.contracts.order_workflow import (
     StockReserved,
     StockUnavailable,
 )
-from fanout.effects import from_item, to_item
+from fanout.dynamodb import from_item, to_item
 from fanout.event import Event, decode, decode_data, encode
 from fanout.testing import REGION, LambdaContext, lambda_event
 from order_workflow.handlers import deadlines, inventory, notification, payment, workflow

@@ -104,6 +104,7 @@ def test_another_order_under_the_same_id_is_rejected(account: Account) -> None:
     assert account.in_stock("MUG") == (7, 2)
 
 
+@pytest.mark.slow  # moto copies every table in every transaction
 def test_an_order_of_more_articles_than_a_transaction_takes_is_set_aside_whole(account: Account) -> None:
     account.stock(**{f"S{number}": 1 for number in range(MOST_LINES)})
     account.deliver("inventory", placed(lines=lines(MOST_LINES)))
@@ -113,6 +114,7 @@ def test_an_order_of_more_articles_than_a_transaction_takes_is_set_aside_whole(a
     assert {account.in_stock(f"S{number}") for number in range(MOST_LINES)} == {(1, 0)}
 
 
+@pytest.mark.slow  # moto copies every table in every transaction
 def test_such_an_order_that_lacks_its_last_article_keeps_nothing(account: Account) -> None:
     account.stock(**{f"S{number}": 1 for number in range(MOST_LINES - 1)})
     account.deliver("inventory", placed(lines=lines(MOST_LINES)))

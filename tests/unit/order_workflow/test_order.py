@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fanout.event import Event
-from fanout.failures import Reject
+from fanout.outcomes import Reject
 from order_workflow.domain.order import Order
 
 from .conftest import authorized, declined, placed, reserved, unavailable

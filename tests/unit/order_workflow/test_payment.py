@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from fanout.contracts.order_workflow import Line
-from fanout.http import post_json
+from fanout.integrations.http import post_json
 from fanout.testing import REGION
 from order_workflow import settings
 from tests.payment_provider import Provider

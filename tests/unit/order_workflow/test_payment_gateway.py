@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from fanout.failures import Reject, Retry
+from fanout.outcomes import Reject, Retry
 from fanout.testing import REGION
 from order_workflow.domain.payment import Charge
 from order_workflow.payment_gateway import PaymentGateway, payment_gateway
@@ -67,7 +67,7 @@ def test_a_4xx_answer_is_a_decline(
 
 
 @pytest.mark.parametrize("status", [401, 408, 409, 425, 429, 302, 500, 502, 503, 504])
-def test_what_says_nothing_about_the_payment_is_tried_again(
+def test_a_response_that_is_not_about_the_payment_is_retried(
     provider: PaymentGateway, charge: Charge, server: Sink, status: int
 ) -> None:
     server.replies = [Reply(status), Reply(status)]

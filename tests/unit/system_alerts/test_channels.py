@@ -52,7 +52,7 @@ def test_the_wait_goes_into_the_queue_as_it_was_asked_for(
 ) -> None:
     made = channel(name)
     waits: list[float] = []
-    monkeypatch.setattr("fanout.inbox.Inbox.retry", lambda _self, _delivery, seconds: waits.append(seconds))
+    monkeypatch.setattr("fanout.queue.Queue.retry", lambda _self, _delivery, seconds: waits.append(seconds))
     receiver.replies = [Reply(429, {"Retry-After": "77"}), Reply(503, {"Retry-After": "5"}), Reply(500)]
     made.deliver(notification(), notification(), notification())
     assert waits[:2] == [77.0, 5.0]
@@ -200,7 +200,7 @@ def test_a_chat_message_that_may_have_been_posted_is_never_posted_again_by_itsel
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fanout import http  # noqa: PLC0415
+    from fanout.integrations import http  # noqa: PLC0415
 
     real = http.post_json
     monkeypatch.setattr(http, "post_json", lambda *given, **options: real(*given, **{**options, "timeout": 0.2}))

@@ -162,7 +162,7 @@ def test_a_notification_that_cannot_be_published_is_published_by_the_next_attemp
     listener.break_down()
     deliver(dispatch, event)
     [receipt] = lines("receipt")
-    assert (receipt["outcome"], receipt["reason"]) == ("retrying", "not-told: NotFound")
+    assert (receipt["outcome"], receipt["reason"]) == ("retrying", "not published: NotFound")
     listener.repair()
     clock.advance(20)
     deliver(dispatch, event, event)
@@ -318,7 +318,7 @@ def test_the_word_that_a_window_is_over_is_sent_by_others_if_who_began_it_was_ki
     dispatch: ModuleType, queues: Queues, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as killing:
-        killing.setattr("system_alerts.windows.send_later", lambda *_: (_ for _ in ()).throw(SystemExit))
+        killing.setattr("system_alerts.windows.send_delayed", lambda *_: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             deliver(dispatch, raised())
     deliver(dispatch, raised(at=1))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fanout import aws
 from fanout.contracts.user_interactions import PostLiked, PostUnliked
-from fanout.effects import ConditionFailedError
+from fanout.dynamodb import ConditionFailedError
 from fanout.event import Event, encode
 from tests.interactions import NOW, comment, expected_likes, expected_scores, like, unlike
 from user_interactions import counters

@@ -110,7 +110,7 @@ def test_a_comment_delivered_again_is_stored_and_counted_once_and_not_brought_ba
     comments: ModuleType, posts: ModuleType, totals: Totals, items: Items, lines: Lines
 ) -> None:
     from fanout import aws  # noqa: PLC0415 - its client belongs to this test's account
-    from fanout.effects import to_item  # noqa: PLC0415
+    from fanout.dynamodb import to_item  # noqa: PLC0415
 
     event = comment()
     deliver(comments, event, event)

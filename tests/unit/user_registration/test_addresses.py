@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fanout.mail import MalformedAddressError, deliverable
+from fanout.integrations.mail import MalformedAddressError, deliverable
 from fanout.testing import REGION
 from user_registration import addresses
 

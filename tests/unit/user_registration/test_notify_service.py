@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-from fanout import effects, mail
+from fanout import idempotency
 from fanout.deadline import DeadlineReached
-from fanout.effects import to_item
+from fanout.dynamodb import to_item
 from fanout.event import Event, encode
+from fanout.integrations import mail
 from fanout.testing import LambdaContext, lambda_event, sns_record, sqs_record
 from user_registration.handlers import notify_service
 
@@ -44,7 +45,7 @@ def outcomes(lines: Lines) -> list[str]:
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     now = time.time()
-    monkeypatch.setattr(effects.time, "time", lambda: now + seconds)
+    monkeypatch.setattr(idempotency.time, "time", lambda: now + seconds)
 
 
 def test_a_registration_gets_a_mail_in_text_and_html_and_a_record_of_it(
@@ -124,16 +125,16 @@ def test_a_function_killed_after_recording_the_mail_has_done_its_work(
     notify: ModuleType, ses: Ses, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = registration()
-    finish = effects._Once.set
+    finish = idempotency._OnceRecord.save
 
     def killed_after(self: Any, *arguments: Any) -> None:
         finish(self, *arguments)
         raise SystemExit
 
-    monkeypatch.setattr(effects._Once, "set", killed_after)
+    monkeypatch.setattr(idempotency._OnceRecord, "save", killed_after)
     with pytest.raises(SystemExit):
         deliver(notify, sns_record(event))
-    monkeypatch.setattr(effects._Once, "set", finish)
+    monkeypatch.setattr(idempotency._OnceRecord, "save", finish)
     deliver(notify, sns_record(event))
     assert ses.outbox == ["ada@example.org"]
     assert (outcomes(lines), account.dead()) == (["duplicate"], [])
@@ -149,7 +150,7 @@ def test_a_person_who_found_that_no_mail_went_out_can_have_it_sent(
     ses.works_again()
     [record] = items("mail")
     key = to_item({"pk": record["pk"], "sk": record["sk"]})
-    effects.aws.client("dynamodb").delete_item(TableName="mail", Key=key)
+    idempotency.aws.client("dynamodb").delete_item(TableName="mail", Key=key)
     deliver(notify, sqs_record(event))
     assert ses.outbox == ["ada@example.org"]
 
@@ -172,11 +173,11 @@ def test_while_nobody_can_tell_whether_the_address_is_suppressed_the_mail_waits(
 ) -> None:
     event = registration()
     arn = os.environ["EMAIL_HASH_KEY_SECRET_ARN"]
-    effects.aws.client("secretsmanager").delete_secret(SecretId=arn, RecoveryWindowInDays=7)
+    idempotency.aws.client("secretsmanager").delete_secret(SecretId=arn, RecoveryWindowInDays=7)
     deliver(notify, sns_record(event))
     assert outcomes(lines) == ["retrying"]
     assert (ses.requests, account.inbox_counts()) == ([], (0, 1))
-    effects.aws.client("secretsmanager").restore_secret(SecretId=arn)
+    idempotency.aws.client("secretsmanager").restore_secret(SecretId=arn)
     deliver(notify, sqs_record(event))
     assert ses.outbox == ["ada@example.org"]
     assert outcomes(lines) == ["processed"]

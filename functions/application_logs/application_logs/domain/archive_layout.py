@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+from fanout import Event
 from fanout.contracts.application_logs import LogEntry
-from fanout.event import Event, encode
+from fanout.event import encode
 
 
 def prefix(service: str) -> str:

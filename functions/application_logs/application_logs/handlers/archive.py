@@ -4,10 +4,8 @@ from functools import cache
 
 from application_logs.domain import archive_layout
 from application_logs.settings import ArchiveSettings
-from fanout import aws, settings
+from fanout import Event, aws, batch_subscriber, settings
 from fanout.contracts.application_logs import LogEntry
-from fanout.event import Event
-from fanout.subscriber import batch_subscriber
 
 
 @cache

@@ -5,12 +5,10 @@ from functools import cache
 from application_logs import alerts, error_counts
 from application_logs.error_counts import Window
 from application_logs.settings import MonitorSettings
-from fanout import settings
+from fanout import Discard, Event, Retry, batch_subscriber, settings
 from fanout.contracts.application_logs import LogEntry
-from fanout.event import Event
-from fanout.failures import Discard, Retry
 from fanout.observability import describe, log_failure
-from fanout.subscriber import Answer, batch_subscriber
+from fanout.outcomes import Answer
 
 
 @cache
@@ -27,7 +25,7 @@ def handler(events: list[Event[LogEntry]]) -> list[Answer]:
         if error_counts.is_counted(event):
             windows.setdefault(Window.of(event, _settings().alert_window_seconds), []).append(event)
         else:
-            answers[event.identity] = Discard("below-warning: only warnings and errors are counted")
+            answers[event.identity] = Discard("below-warning", "only warnings and errors are counted")
     for window, entries in windows.items():
         answers |= _handle(window, entries)
     return [answers[event.identity] for event in events]

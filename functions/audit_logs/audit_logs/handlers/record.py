@@ -2,9 +2,8 @@
 
 from audit_logs import chain
 from audit_logs.documents import as_sent
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.audit_logs import AuditRecorded
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 
 
 @subscriber(AuditRecorded, translate=as_sent)

@@ -18,7 +18,7 @@ from batch_jobs.domain.errors import JobProblemError
 from batch_jobs.domain.job import Job
 from batch_jobs.domain.rejects import HEADER, as_csv
 from batch_jobs.domain.totals import Line, Totals
-from fanout.effects import ConditionFailedError
+from fanout.dynamodb import ConditionFailedError
 from fanout.observability import logger
 
 

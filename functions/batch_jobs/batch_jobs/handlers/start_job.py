@@ -4,12 +4,8 @@ import msgspec
 
 from batch_jobs import job_failure, jobs, outcome_publisher, settings
 from batch_jobs.domain.job import Job
-from fanout import aws
+from fanout import Event, Outcome, aws, subscriber
 from fanout.contracts.batch_jobs import JobRequested
-from fanout.event import Event
-from fanout.failures import Retry
-from fanout.publisher import PublishError
-from fanout.subscriber import Outcome, subscriber
 
 
 @subscriber(JobRequested)
@@ -21,10 +17,7 @@ def handler(event: Event[JobRequested]) -> Outcome:
     if not is_new:
         job = _current_job(job)
     if job.is_over:
-        try:
-            outcome_publisher.publish_outcome(job)
-        except PublishError as error:
-            raise Retry("not published") from error
+        outcome_publisher.publish_outcome(job)
     return Outcome.PROCESSED if is_new else Outcome.DUPLICATE
 
 

@@ -2,9 +2,9 @@
 
 from data_aggregation import aggregates, settings
 from data_aggregation.domain.observation import Observation
+from fanout import Event, batch_subscriber
 from fanout.contracts.data_aggregation import MobileSession
-from fanout.event import Event
-from fanout.subscriber import Answer, batch_subscriber
+from fanout.outcomes import Answer
 
 
 def observe(session: MobileSession) -> Observation:

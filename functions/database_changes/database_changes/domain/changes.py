@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from fanout import Event
 from fanout.contracts.database_changes import RowChanged, table_arn
-from fanout.event import Event
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -1,9 +1,8 @@
 """Keeps a second DynamoDB table equal to the primary one."""
 
 from database_changes import dynamodb_replica
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.database_changes import RowChanged
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 
 
 @subscriber(RowChanged)

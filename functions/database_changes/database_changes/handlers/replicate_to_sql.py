@@ -1,9 +1,8 @@
 """Keeps the rows of the primary table in PostgreSQL."""
 
 from database_changes import sql_replica
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.database_changes import RowChanged
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 
 
 @subscriber(RowChanged)

@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fanout import mail
+from fanout import Event, Outcome, Reject, at_most_once, subscriber
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.effects import at_most_once
-from fanout.event import Event
-from fanout.failures import Reject
-from fanout.mail import MalformedAddressError, deliverable
-from fanout.subscriber import Outcome, subscriber
+from fanout.integrations import mail
+from fanout.integrations.mail import MalformedAddressError, deliverable
 from order_processing import order_mail, settings
 
 
@@ -21,7 +18,7 @@ def handler(event: Event[OrderSubmitted]) -> Outcome:
     try:
         recipient = deliverable(order.customer.email)
     except MalformedAddressError as error:
-        raise Reject(f"malformed-address: {error}") from None
+        raise Reject("malformed-address", str(error)) from None
     sender = settings.notification()
     written = order_mail.render(order)
 

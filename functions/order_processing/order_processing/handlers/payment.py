@@ -2,10 +2,9 @@
 
 from functools import cache
 
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.event import Event
-from fanout.payments import HttpProvider, Provider, SandboxProvider
-from fanout.subscriber import Outcome, subscriber
+from fanout.integrations.payments import HttpProvider, Provider, SandboxProvider
 from order_processing import captures, settings
 
 
@@ -15,7 +14,7 @@ def handler(event: Event[OrderSubmitted]) -> Outcome:
     capture = captures.begin(event, _provider().name)
     if capture.is_settled:
         return Outcome.DUPLICATE
-    answer = _provider().ask("captures", capture.key, capture.request())
+    answer = _provider().request("captures", capture.key, capture.request())
     return Outcome.PROCESSED if captures.settle(capture, answer) else Outcome.DUPLICATE
 
 

@@ -1,9 +1,7 @@
 """Picks a service for each parcel and writes the order's label, with a tracking number per parcel."""
 
+from fanout import Event, Outcome, Reject, subscriber
 from fanout.contracts.order_processing import OrderSubmitted
-from fanout.event import Event
-from fanout.failures import Reject
-from fanout.subscriber import Outcome, subscriber
 from order_processing import labels, settings
 from order_processing.domain import tariffs
 
@@ -17,5 +15,5 @@ def handler(event: Event[OrderSubmitted]) -> Outcome:
         try:
             services.append(tariffs.service_for(parcel.weight_grams, order.shipping_address.country, origin))
         except tariffs.NoServiceError as error:
-            raise Reject(f"no-service: parcel {number} weighs {error}") from None
+            raise Reject("no-service", f"parcel {number} weighs {error}") from None
     return labels.make(event, services)

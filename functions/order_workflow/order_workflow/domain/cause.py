@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fanout.event import Event
+from fanout import Event
 
 Cause = Event[dict[str, Any]]
 """An event without its data."""

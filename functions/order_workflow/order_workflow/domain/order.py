@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fanout import Event, Reject
 from fanout.contracts.order_workflow import (
     CancellationReason,
     OrderCancelled,
@@ -27,8 +28,6 @@ from fanout.contracts.order_workflow import (
     StockReserved,
     StockUnavailable,
 )
-from fanout.event import Event
-from fanout.failures import Reject
 
 WORKFLOW = "order_workflow/workflow"
 """The subscriber that decides, whichever function runs: source and id of the decision follow from it."""
@@ -65,10 +64,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         known, fact = getattr(self, name), event if name == "placed" else event.data
         if known is not None:
             if (known.data if name == "placed" else known) != event.data:
-                raise Reject(f"conflict: {event.type} differs from an earlier event about the same order")
+                raise Reject("conflict", f"{event.type} differs from an earlier event about the same order")
             return self
         if _OPPOSITES.get(name) and getattr(self, _OPPOSITES[name]) is not None:
-            raise Reject(f"conflict: {event.type} contradicts an earlier outcome of the same order")
+            raise Reject("conflict", f"{event.type} contradicts an earlier outcome of the same order")
         updated = msgspec.structs.replace(self, **{name: fact})
         if name == "placed":
             updated = msgspec.structs.replace(updated, deadline=now + patience)

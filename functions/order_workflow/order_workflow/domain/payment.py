@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fanout import identity
+from fanout import Event, Reject, identity
 from fanout.contracts.order_workflow import (
     OrderCancelled,
     OrderPlaced,
@@ -21,8 +21,6 @@ from fanout.contracts.order_workflow import (
     PaymentDeclined,
     PaymentRefunded,
 )
-from fanout.event import Event
-from fanout.failures import Reject
 from order_workflow.domain.cause import Cause, cause
 
 
@@ -75,7 +73,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             order_id=order.order_id, customer_id=order.customer_id, amount=order.total, currency=order.currency
         )
         if self.charge is not None and self.charge != charge:
-            raise Reject("conflict: an earlier order under the same id had another total or customer")
+            raise Reject("conflict", "an earlier order under the same id had another total or customer")
         if self.state != "new":
             return self
         return msgspec.structs.replace(

@@ -2,10 +2,8 @@
 
 from typing import Any
 
+from fanout import Discard, Event, Outcome, subscriber
 from fanout.contracts.order_workflow import OrderCancelled, OrderPlaced
-from fanout.event import Event
-from fanout.failures import Discard
-from fanout.subscriber import Outcome, subscriber
 from order_workflow import event_publisher, reservation_store
 
 
@@ -18,6 +16,6 @@ def handler(event: Event[Any]) -> Outcome:
     reservation, is_new = reservation_store.reserve(event)
     outcome = reservation.outcome()
     if outcome is None:
-        raise Discard("cancelled: the order was cancelled before stock was reserved")
+        raise Discard("cancelled", "the order was cancelled before stock was reserved")
     event_publisher.publish([outcome])
     return Outcome.PROCESSED if is_new else Outcome.DUPLICATE

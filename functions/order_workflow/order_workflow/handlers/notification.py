@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fanout import mail
+from fanout import Discard, Event, Outcome, Reject, at_most_once, subscriber
 from fanout.contracts.order_workflow import OrderCancelled, OrderConfirmed
-from fanout.effects import at_most_once
-from fanout.event import Event
-from fanout.failures import Discard, Reject
-from fanout.mail import MalformedAddressError, deliverable
-from fanout.subscriber import Outcome, subscriber
+from fanout.integrations import mail
+from fanout.integrations.mail import MalformedAddressError, deliverable
 from order_workflow import order_mail, settings
 
 
@@ -19,11 +16,11 @@ def handler(event: Event[OrderConfirmed | OrderCancelled]) -> Outcome:
     """Send the mail and record it."""
     order = event.data
     if order.email is None:
-        raise Discard("no-address: the order has no e-mail address")
+        raise Discard("no-address", "the order has no e-mail address")
     try:
         recipient = deliverable(order.email)
     except MalformedAddressError as error:
-        raise Reject(f"malformed-address: {error}") from None
+        raise Reject("malformed-address", str(error)) from None
 
     sender = settings.notification()
     written = order_mail.render(order)

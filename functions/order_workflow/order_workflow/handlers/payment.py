@@ -3,11 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from fanout import Discard, Event, Outcome, Reject, subscriber
 from fanout.contracts.order_workflow import OrderCancelled, OrderPlaced
-from fanout.event import Event
-from fanout.failures import Discard, Reject
-from fanout.payments import KEY_LIFETIME
-from fanout.subscriber import Outcome, subscriber
+from fanout.integrations.payments import KEY_LIFETIME
 from order_workflow import event_publisher
 from order_workflow.domain.payment import Charge, Payment
 from order_workflow.payment_gateway import configured_provider, payment_gateway
@@ -24,7 +22,9 @@ def _authorize(event: Event[OrderPlaced]) -> Outcome:
     name = configured_provider()
     payment, _ = records().update(event.data.order_id, lambda found: found.begin(event, name, datetime.now(UTC)))
     if payment.state == "void" or (payment.state == "authorizing" and payment.cancelled):
-        raise Discard("cancelled: the order was cancelled before it was paid")  # the cancellation completes the refund
+        raise Discard(
+            "cancelled", "the order was cancelled before it was paid"
+        )  # the cancellation completes the refund
     outcome = Outcome.DUPLICATE
     if payment.state == "authorizing":
         payment = _settle(payment)
@@ -65,5 +65,5 @@ def _charge_in_time(payment: Payment) -> Charge:
     if payment.charge is None or payment.begun_at is None:
         raise AssertionError("a payment that was begun has a charge")
     if datetime.now(UTC) - payment.begun_at > KEY_LIFETIME:
-        raise Reject("outcome-unknown: the request was sent more than a day ago; check its outcome with the provider")
+        raise Reject("outcome-unknown", "the request was sent more than a day ago; check its outcome with the provider")
     return payment.charge

@@ -1,5 +1,6 @@
 """Owns each order's state, and publishes exactly one of `order.confirmed.v1` and `order.cancelled.v1`."""
 
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.order_workflow import (
     OrderPlaced,
     PaymentAuthorized,
@@ -8,8 +9,6 @@ from fanout.contracts.order_workflow import (
     StockReserved,
     StockUnavailable,
 )
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 from order_workflow import order_store
 from order_workflow.domain.order import Fact
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from fanout import Event
 from fanout.contracts.system_alerts import SEVERITIES, AlertRaised, AlertResolved, Severity
-from fanout.event import Event
 from system_alerts.domain.message_format import rfc3339
 
 WAITING = "waiting"

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from fanout import Event
 from fanout.contracts.system_alerts import LONGEST_LINE, AlertNotification, Severity
-from fanout.event import Event
 from fanout.publisher import Presentation
 from system_alerts.domain.text_length import Cost, cut, cut_to_sms, measure
 

@@ -7,10 +7,8 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 import re
 from urllib.parse import urlsplit
 
+from fanout import Event, Outcome, at_most_once, subscriber
 from fanout.contracts.system_alerts import AlertNotification
-from fanout.effects import at_most_once
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 from system_alerts import settings, webhooks
 from system_alerts.domain import message_format
 from system_alerts.domain.text_length import cut, measure, utf16

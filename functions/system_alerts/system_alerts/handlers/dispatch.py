@@ -6,9 +6,8 @@ application on the operator's topic.
 
 from typing import Any
 
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.system_alerts import AlertRaised, AlertResolved, AlertWindowEnded
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 from system_alerts import alert_store, notifier, storm_summary, windows
 from system_alerts.cloudwatch_alarms import from_cloudwatch
 

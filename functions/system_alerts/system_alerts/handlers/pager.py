@@ -10,12 +10,10 @@ https://developer.pagerduty.com/docs/send-alert-event
 
 from typing import Any
 
-from fanout import aws
+from fanout import Discard, Event, Outcome, Retry, aws, put_once, subscriber
 from fanout.contracts.system_alerts import AlertNotification, Severity
-from fanout.effects import from_item, marker_expiry, put_once, to_item
-from fanout.event import Event
-from fanout.failures import Discard, Retry
-from fanout.subscriber import Outcome, subscriber
+from fanout.dynamodb import from_item, to_item
+from fanout.idempotency import record_expiry
 from system_alerts import settings, webhooks
 from system_alerts.webhooks import Webhook
 
@@ -27,7 +25,7 @@ def handler(event: Event[AlertNotification]) -> Outcome:
     """Send the notification, unless it has been sent, or would open what is over."""
     alert = event.data
     if alert.kind == "summary" and not alert.held_back:
-        raise Discard("no-incident: every alert in the summary has an incident of its own")
+        raise Discard("no-incident", "every alert in the summary has an incident of its own")
     webhook = webhooks.configured()
     if not webhook.routing_key:
         raise Retry("misconfigured: the webhook's secret holds no routing_key")
@@ -38,13 +36,13 @@ def handler(event: Event[AlertNotification]) -> Outcome:
         _send(webhook, event, "resolve")
     else:
         if _is_over(alert.incident):
-            raise Discard("over: the incident was resolved before this notification arrived")
+            raise Discard("over", "the incident was resolved before this notification arrived")
         _send(webhook, event, "trigger")
         if _is_over(alert.incident):  # resolved while the trigger was sent
             _send(webhook, event, "resolve")
     return put_once(
         settings.channel().channel_table,
-        {"pk": f"sent#{event.identity}", "sk": "pager", "kind": alert.kind, "expires_at": marker_expiry()},
+        {"pk": f"sent#{event.identity}", "sk": "pager", "kind": alert.kind, "expires_at": record_expiry()},
     )
 
 
@@ -90,6 +88,6 @@ def _close(event: Event[AlertNotification]) -> None:
             "pk": f"incident#{event.data.incident}",
             "sk": "pager",
             "resolved": event.identity,
-            "expires_at": marker_expiry(),
+            "expires_at": record_expiry(),
         },
     )

@@ -1,8 +1,7 @@
 """Everyone's feed gets every message, at once: SNS invokes this function directly."""
 
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.team_events import TeamMessagePosted
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 from team_events import feeds
 from team_events.plain_text import from_plain_text
 

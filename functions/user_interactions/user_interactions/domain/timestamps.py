@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from fanout import Reject
 from fanout.contracts.user_interactions import PostCommented, PostLiked, PostShared, PostUnliked
-from fanout.failures import Reject
 
 Interaction = PostLiked | PostUnliked | PostShared | PostCommented
 
@@ -20,9 +20,9 @@ def time_of(interaction: Interaction) -> datetime:
     """
     time = interaction.occurred_at
     if time > datetime.now(UTC) + _SKEW:
-        raise Reject("from-the-future: occurred_at is yet to come; redrive it when it has, or correct the clock")
+        raise Reject("from-the-future", "occurred_at is yet to come; redrive it when it has, or correct the clock")
     if time < _EARLIEST:
-        raise Reject("before-1970: occurred_at is no time that a clock shows")
+        raise Reject("before-1970", "occurred_at is no time that a clock shows")
     return time.astimezone(UTC)
 
 

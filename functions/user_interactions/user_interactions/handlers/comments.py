@@ -1,8 +1,7 @@
 """Comments on posts. SNS invokes this function directly."""
 
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.user_interactions import PostCommented
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 from user_interactions import comment_store, word_list
 from user_interactions.domain import blocked_words
 

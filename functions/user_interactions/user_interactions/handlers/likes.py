@@ -1,8 +1,7 @@
 """Likes of posts. SNS invokes this function directly."""
 
+from fanout import Event, Outcome, subscriber
 from fanout.contracts.user_interactions import PostLiked, PostUnliked
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 from user_interactions import like_states
 
 

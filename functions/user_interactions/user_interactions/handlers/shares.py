@@ -1,9 +1,7 @@
 """Shares of posts, counted in total and per channel. SNS invokes this function directly."""
 
+from fanout import Event, Outcome, subscriber, transact_once
 from fanout.contracts.user_interactions import PostShared
-from fanout.effects import transact_once
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
 from user_interactions import settings
 from user_interactions.counters import Changes
 from user_interactions.domain.timestamps import time_of

@@ -12,10 +12,9 @@ from typing import Annotated
 
 import msgspec
 
+from fanout import Discard, Event, Reject
 from fanout.contracts.user_registration import FeedbackKind, MailFeedback
 from fanout.delivery import Notification
-from fanout.event import Event
-from fanout.failures import Discard, Reject
 
 SOURCE = "urn:aws:ses"
 
@@ -63,24 +62,24 @@ def from_ses(notification: Notification) -> Event[MailFeedback] | None:
     """
     text = notification.text.lstrip()
     if text.startswith(_TEST_MESSAGE):
-        raise Discard("not-feedback: SES tried the topic out")
+        raise Discard("not-feedback", "SES tried the topic out")
     if not text.startswith("{") or not ('"eventType"' in text or '"notificationType"' in text):
         return None
     try:
         found = _decoder.decode(text)
     except (ValueError, RecursionError) as error:
-        raise Reject(f"invalid-event: no feedback of SES: {error}") from None
+        raise Reject("invalid-event", f"no feedback of SES: {error}") from None
     match found.event_type or found.notification_type:
         case "Bounce" if found.bounce:
             return _from_bounce(found.bounce)
         case "Complaint" if found.complaint:
             return _from_complaint(found.complaint)
         case "Bounce" | "Complaint":
-            raise Reject("invalid-event: no feedback of SES: it does not say what happened")
+            raise Reject("invalid-event", "no feedback of SES: it does not say what happened")
         case "":
             return None  # an event of ours whose data has such a field
         case other:
-            raise Discard(f"not-feedback: SES reports {other[:40]!r}")
+            raise Discard("not-feedback", f"SES reports {other[:40]!r}")
 
 
 def _from_bounce(bounce: _Bounce) -> Event[MailFeedback]:
@@ -100,7 +99,7 @@ def _event(
 ) -> Event[MailFeedback]:
     addresses = tuple(_bare(recipient.address) for recipient in recipients)
     if not addresses:
-        raise Reject("invalid-event: no feedback of SES: it names no recipient")
+        raise Reject("invalid-event", "no feedback of SES: it names no recipient")
     data = MailFeedback(kind=kind, addresses=addresses, detail=_UNSAFE.sub("_", detail)[:64])
     return Event.new(data, source=SOURCE, id=feedback_id, time=time)
 

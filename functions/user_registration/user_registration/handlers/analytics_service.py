@@ -1,9 +1,8 @@
 """Records each user for analysis and counts registrations per day, plan and locale."""
 
+from fanout import Event, Outcome, subscriber, transact_once
 from fanout.contracts.user_registration import UserRegistered
-from fanout.effects import ConditionFailedError, to_item, transact_once
-from fanout.event import Event
-from fanout.subscriber import Outcome, subscriber
+from fanout.dynamodb import ConditionFailedError, to_item
 from user_registration import settings
 from user_registration.addresses import keyed_hash
 from user_registration.domain.registration_counts import counts_key

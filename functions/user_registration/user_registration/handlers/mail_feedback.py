@@ -1,9 +1,7 @@
 """Suppresses mail to addresses after bounces and complaints."""
 
+from fanout import Discard, Event, Outcome, subscriber
 from fanout.contracts.user_registration import MailFeedback
-from fanout.event import Event
-from fanout.failures import Discard
-from fanout.subscriber import Outcome, subscriber
 from user_registration import suppression
 from user_registration.domain.ses_feedback import from_ses
 
@@ -12,7 +10,7 @@ from user_registration.domain.ses_feedback import from_ses
 def handler(event: Event[MailFeedback]) -> Outcome:
     """Suppress the addresses, unless the bounce is transient or the reader marked the mail as not spam."""
     if event.data.kind == "transient_bounce":
-        raise Discard(f"transient-bounce: {event.data.detail or 'no detail'}; the next mail may arrive")
+        raise Discard("transient-bounce", f"{event.data.detail or 'no detail'}; the next mail may arrive")
     if event.data.kind == "not_spam":
-        raise Discard("not-spam: the reader says that the mail is wanted")
+        raise Discard("not-spam", "the reader says that the mail is wanted")
     return suppression.suppress(event)

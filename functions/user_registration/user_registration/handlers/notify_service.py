@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fanout import mail
+from fanout import Discard, Event, Outcome, Reject, at_most_once, subscriber
 from fanout.contracts.user_registration import UserRegistered
-from fanout.effects import at_most_once
-from fanout.event import Event
-from fanout.failures import Discard, Reject
-from fanout.mail import MalformedAddressError, deliverable
-from fanout.subscriber import Outcome, subscriber
+from fanout.integrations import mail
+from fanout.integrations.mail import MalformedAddressError, deliverable
 from user_registration import settings, suppression, welcome
 
 
@@ -24,11 +21,11 @@ def handler(event: Event[UserRegistered]) -> Outcome:
     try:
         recipient = deliverable(user.email)
     except MalformedAddressError as error:
-        raise Reject(f"malformed-address: {error}") from None
+        raise Reject("malformed-address", str(error)) from None
 
     def check() -> None:
         if suppression.is_suppressed(recipient):
-            raise Discard("suppressed: mail to this address has bounced or was complained about")
+            raise Discard("suppressed", "mail to this address has bounced or was complained about")
 
     def send() -> Mapping[str, Any]:
         message_id = mail.send(

@@ -1,7 +1,7 @@
 """Contracts: the typed schema of each event type, one module per use case, no I/O.
 
 A contract is a msgspec Struct under `@contract(...)`. A type name carries its version as a suffix (`order.placed.v1`);
-within a version fields may be added with a default, never removed, renamed or given another meaning.
+within a version fields may be added with a default, never removed, renamed or changed in meaning.
 """
 
 import importlib
@@ -21,20 +21,20 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
-    """What is agreed about one event type."""
+    """The properties of one event type."""
 
     type: str
     topic: str
-    """The topic such events are published to, by the name in its stack's output (`<Topic>Arn`)."""
+    """The topic of the event type, by the name in its stack's output (`<Topic>Arn`)."""
     filterable: tuple[str, ...] = ()
-    """The fields of `data` that subscriptions may filter on. They stay in a claim check's stub and stand in every
-    receipt, so none of them may hold personal data."""
+    """The fields of `data` that subscriptions may filter on. They are in a claim check's stub and in every receipt, so
+    none of them may hold personal data."""
     group: tuple[str, ...] = ()
-    """On a FIFO topic: the fields of `data` whose values together name the group within which order is kept."""
+    """On a FIFO topic: the fields of `data` whose values are the message group."""
     holds_anything: bool = False
-    """Whether some field takes any JSON value. `fanout.event.decode_data` judges how deep such values may go."""
+    """Whether a field accepts any JSON value. `fanout.event.decode_data` limits its nesting."""
     exact_numbers: bool = False
-    """Whether a number that no double holds is refused where any JSON value may stand, instead of rounded."""
+    """Whether a number that a double cannot represent is refused instead of rounded, in a field of any JSON value."""
 
 
 _by_class: dict[type, Contract] = {}
@@ -51,7 +51,7 @@ def contract(
     holds_anything: bool = False,
     exact_numbers: bool = False,
 ) -> Callable[[type[S]], type[S]]:
-    """Declare the decorated Struct to be the schema of events of this type. See `Contract` for the arguments.
+    """Declare the decorated Struct as the schema of events of this type. See `Contract` for the arguments.
 
     Raises ValueError at import if a type is declared twice or a named field does not exist.
     """
@@ -80,11 +80,11 @@ def contract(
 
 
 def contract_of(schema: type) -> Contract:
-    """Return what was declared about a schema; raises TypeError for a class that is no contract."""
+    """Return the contract of a schema; raises TypeError for a class without one."""
     try:
         return _by_class[schema]
     except KeyError:
-        raise TypeError(f"{schema.__name__} is no contract: decorate it with fanout.contracts.contract") from None
+        raise TypeError(f"{schema.__name__} is not a contract: decorate it with fanout.contracts.contract") from None
 
 
 def schema_of(event_type: str) -> type[Any] | None:
@@ -96,7 +96,7 @@ def decode(schema: type[T], data: bytes | msgspec.Raw) -> T:
     """Return encoded data as an instance of a contract; raises msgspec.ValidationError or msgspec.DecodeError.
 
     An integer may have a fraction of zeros or an exponent: 4998.0 and 4.998e3 are integers by JSON Schema
-    (https://json-schema.org/understanding-json-schema/reference/numeric#integer), and many encoders write them so.
+    (https://json-schema.org/understanding-json-schema/reference/numeric#integer), as many encoders write them.
     """
     strict = _decoders.get(schema)
     if strict is None:
@@ -109,7 +109,7 @@ def decode(schema: type[T], data: bytes | msgspec.Raw) -> T:
             raise
     else:
         return found
-    # Only now, because reading the data untyped first costs several times as much.
+    # Only after the error: reading the data untyped costs several times as much.
     read = _exact if contract_of(schema).exact_numbers else _double
     return msgspec.convert(msgspec.json.Decoder(float_hook=partial(_whole, read)).decode(data), schema, str_keys=True)
 
@@ -120,12 +120,12 @@ _INTEGER_EXPECTED = re.compile(r"Expected `[^`]*\bint\b[^`]*`, got `float`")
 def _double(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError("Number out of range")  # as msgspec says it
+        raise ValueError("Number out of range")  # msgspec's message
     return number
 
 
 def _exact(text: str) -> float:
-    """Return a number as a double. Raises ValueError if its shortest form, which RFC 8785 writes, is another number."""
+    """Return a number as a double. Raises ValueError if its shortest form (RFC 8785) is another number."""
     number = _double(text)
     try:
         if Decimal(repr(number)) == Decimal(text):
@@ -136,7 +136,7 @@ def _exact(text: str) -> float:
 
 
 def _whole(read: Callable[[str], float], text: str) -> int | float:
-    """Return a number as an int if it has no fraction, whatever its notation; as `read` returns it otherwise."""
+    """Return a number without a fraction as an int, in any notation; otherwise as `read` returns it."""
     number = read(text)
     if not number.is_integer():
         return number
@@ -149,7 +149,7 @@ def _whole(read: Callable[[str], float], text: str) -> int | float:
 
 
 def filterable_fields(event_type: str, data: Any) -> dict[str, Any]:
-    """Return what receipts and stubs show of an event's data: {field: value} of the contract's filterable fields."""
+    """Return the contract's filterable fields of an event's data, for receipts and stubs: {field: value}."""
     schema = _by_type.get(event_type)
     if schema is None:
         return {}

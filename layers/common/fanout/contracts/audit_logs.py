@@ -12,7 +12,7 @@ import msgspec
 
 from fanout.contracts import contract
 
-# "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
+# Not "$", which also matches before a final line break; this is the end of the text in Python and in JSON Schema.
 _END = r"(?![\s\S])"
 
 Tenant = Annotated[str, msgspec.Meta(pattern=f"^[a-z0-9][a-z0-9_-]{{0,63}}{_END}")]
@@ -25,7 +25,7 @@ LARGEST_INTEGER = 2**53 - 1
 form, belongs in a string. Of other numbers the contract's `exact_numbers` compares the text with the double."""
 
 
-# A field that nobody knows would be kept out of the trail, and nobody would notice: better refuse the event.
+# An unknown field would be missing in the trail without notice, so the event is refused.
 @contract(
     "audit.recorded.v1",
     topic="AuditLogs",
@@ -38,23 +38,23 @@ class AuditRecorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """An action that was taken, refused, or that failed."""
 
     tenant: Tenant
-    """Whose trail this belongs to: each tenant has a hash chain of its own."""
+    """The tenant; each has its own hash chain."""
     actor: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    """Who did it: a user, a role, a job. It stands in the trail, never in a log."""
+    """The user, role or job that did it. It is in the trail, never in a log."""
     action: Action
-    """What was done, a dotted name: user.role.changed."""
+    """The action, a dotted name: user.role.changed."""
     resource: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
-    """What it was done to: a URN, an ARN, a path."""
+    """The resource: a URN, an ARN, a path."""
     outcome: Literal["success", "denied", "failure"]
     source_ip: Annotated[str, msgspec.Meta(max_length=45)] | None = None
-    """Where the request came from, IPv4 or IPv6. None for what came from no network."""
+    """Where the request came from, IPv4 or IPv6. None if there was no network."""
     before: dict[str, Any] | None = None
-    """The resource before the action, as far as it concerns the action."""
+    """The part of the resource that the action concerns, before it."""
     after: dict[str, Any] | None = None
-    """The resource after it."""
+    """The same after the action."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no address, and what has no canonical form. The messages tell where, never what."""
+        """Refuse an invalid address, and values without a canonical form. The messages do not quote the value."""
         if self.source_ip is not None:
             _require_address(self.source_ip)
         for name in ("before", "after"):
@@ -77,7 +77,7 @@ def _require_canonical(state: Mapping[str, Any], name: str) -> None:
         for value in level:
             below.extend(value.values() if isinstance(value, Mapping) else value)
         for value in below:
-            # A bool is an int that is small enough.
+            # A bool is an int within the limit.
             if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
                 raise ValueError(f"{name} holds an integer beyond 2^53-1: send it as a string")
         level = [value for value in below if isinstance(value, Mapping | list)]

@@ -1,7 +1,7 @@
-"""batch_jobs: work on a whole file, asked for by one event and answered by another.
+"""batch_jobs: work on a whole file, requested by one event; another has its outcome.
 
-A request and its answer stand on two topics. Who listens to answers gets no requests, and an answer nobody listens to
-is no event that has lost its way: what became of a job stands in its record.
+Requests and outcomes are on two topics: a subscriber to outcomes gets no requests, and an outcome without a subscriber
+is not unrouted. The job's record also has its outcome.
 """
 
 from typing import Annotated, Literal
@@ -10,14 +10,13 @@ import msgspec
 
 from fanout.contracts import contract
 
-# "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
+# Not "$", which also matches before a final line break; this is the end of the text in Python and in JSON Schema.
 _END = r"(?![\s\S])"
 _REQUESTS = "BatchJobs"
 _OUTCOMES = "JobOutcomes"
 
 JobId = Annotated[str, msgspec.Meta(max_length=128, pattern=f"^[A-Za-z0-9][A-Za-z0-9._-]*{_END}")]
-"""The job's own key, also a part of the names of its files: whoever asks again, under whatever event id, asks for the
-same job."""
+"""The job's key, also a part of its files' names. Events with other ids and this key request the same job."""
 Kind = Literal["csv_import", "report"]
 S3Uri = Annotated[str, msgspec.Meta(max_length=1094, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S")]
 """s3://bucket/key; a bucket's name has 63 characters at most, a key 1,024."""
@@ -28,7 +27,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an import expects of one column."""
+    """The requirements for one column of an import."""
 
     name: ColumnName
     """As in the file's first row."""
@@ -43,25 +42,25 @@ Names = Annotated[tuple[ColumnName, ...], msgspec.Meta(max_length=20)]
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a job needs to know: `dataset` and `columns` for csv_import, `group_by` and `sum` for report."""
+    """The parameters of a job: `dataset` and `columns` for csv_import, `group_by` and `sum` for report."""
 
     dataset: Dataset | None = None
-    """csv_import: what the rows become, in place of what it was before."""
+    """csv_import: the dataset that the rows replace."""
     columns: Columns = ()
-    """csv_import: the columns that are imported. Others in the file are left out."""
+    """csv_import: the columns that are imported. Others in the file are ignored."""
     group_by: Names = ()
-    """report: the columns whose values make a line of the report."""
+    """report: the columns to group by."""
     sum: Names = ()
-    """report: the columns that are added up within each line."""
+    """report: the columns to sum within each group."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
     """A first line `sep=;` in the file overrides it."""
     tolerated_percent: Percent = 0
-    """How many of a hundred rows may be bad; with more of them the job fails whole."""
+    """The percentage of rows that may be rejected; with more the job fails."""
 
 
 @contract("job.requested.v1", topic=_REQUESTS, filterable=("kind",))
 class JobRequested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody wants a file to be worked on."""
+    """A job was requested."""
 
     job_id: JobId
     kind: Kind
@@ -96,17 +95,17 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     good: _Count
     """Rows that passed."""
     rejected: _Count
-    """Rows that did not, those included that a stray quote has made part of another row; `rejects` says why."""
+    """Rows that did not, including rows that a stray quote made part of another one; `rejects` says why."""
     rejects: S3Uri | None = None
-    """A CSV file with number and reason of every rejected row, rows lost in another one left out; None if none is."""
+    """A CSV file with number and reason of the rejected rows, except rows lost in another one. None: no such row."""
 
 
 @contract("job.completed.v1", topic=_OUTCOMES, filterable=("kind",))
 class JobCompleted(_Outcome, frozen=True, kw_only=True, omit_defaults=True):
-    """The job is done. Final, and never beside `job.failed.v1`."""
+    """The job is done. Final: there is no `job.failed.v1`."""
 
     dataset: Dataset | None = None
-    """csv_import: what the rows are now."""
+    """csv_import: the dataset that the rows now are."""
     result: S3Uri | None = None
     """report: the CSV file with the totals."""
 
@@ -131,8 +130,8 @@ FailureReason = Literal[
 
 @contract("job.failed.v1", topic=_OUTCOMES, filterable=("kind", "reason"))
 class JobFailed(_Outcome, frozen=True, kw_only=True, omit_defaults=True):
-    """The job has failed, and has changed nothing. Final, and never beside `job.completed.v1`."""
+    """The job has failed and changed nothing. Final: there is no `job.completed.v1`."""
 
     reason: FailureReason
     detail: Annotated[str, msgspec.Meta(max_length=500)] = ""
-    """The reason in words, for whoever asked for the job."""
+    """The reason in words."""

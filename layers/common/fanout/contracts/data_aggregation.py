@@ -1,7 +1,7 @@
-"""data_aggregation: what three sources tell of their customers, each in its own shape.
+"""data_aggregation: events of three sources about their customers, each with its own schema.
 
-Each shape says in its own way when it happened; `moment` is that instant, whatever the shape. An event belongs to the
-hour and the day of its moment, in UTC, however late it comes.
+The field with the time differs by schema; `moment` is that instant in each. An event belongs to the hour and the day of
+its moment in UTC, also if it arrives late.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,15 +11,15 @@ import msgspec
 
 from fanout.contracts import contract
 
-# "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
+# Not "$", which also matches before a final line break; this is the end of the text in Python and in JSON Schema.
 _END = r"(?![\s\S])"
 
 MOST_LINES = 200
-"""So that a sale fits a message and a record of the lake by far."""
+"""A sale of this size is far below the limits of a message and of a record of the lake."""
 YEARS = range(2000, 2100)
-"""What a clock may show. Whatever is set to another time cannot be told apart from one that is not set at all."""
+"""The valid times of a clock; any other time means that the clock is not set."""
 
-# What stands in the keys of aggregates is a short, plain word: `#` and `=` are what keys are made with.
+# Parts of the aggregates' keys are short, plain words: `#` and `=` are the separators of keys.
 Word = Annotated[str, msgspec.Meta(pattern=f"^[a-z0-9][a-z0-9._-]{{0,63}}{_END}")]
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
 Country = Annotated[str, msgspec.Meta(pattern=f"^[A-Z]{{2}}{_END}")]
@@ -34,9 +34,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _in_utc(name: str, moment: datetime) -> datetime:
-    # The year as given comes first: at both ends of what a datetime can hold, UTC lies outside of it.
+    # The given year is checked first: at both ends of the range of datetime, UTC is outside of it.
     if moment.year not in YEARS or moment.astimezone(UTC).year not in YEARS:
-        raise ValueError(f"{name} is no time that a clock shows: its year is not in {YEARS[0]}..{YEARS[-1]}")
+        raise ValueError(f"{name} is not a valid time: its year is not in {YEARS[0]}..{YEARS[-1]}")
     return moment.astimezone(UTC)
 
 
@@ -47,11 +47,11 @@ class WebPageview(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     site: Word
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
     visitor: Identifier
-    """A pseudonym that the site has given. It stands in the lake, never in a log."""
+    """A pseudonym, assigned by the site. It is in the lake, never in a log."""
     viewed_at: _Instant
-    """By the browser's clock, in whatever zone it is."""
+    """By the browser's clock, in any zone."""
     visible_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 0
-    """How long the page was in front of the visitor."""
+    """How long the visitor saw the page."""
     country: Country | None = None
 
     def __post_init__(self) -> None:
@@ -65,19 +65,19 @@ class WebPageview(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Geo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a device says that it is."""
+    """The place that a device reports."""
 
     country: Country | None = None
 
 
 @contract("mobile.session.v1", topic="DataAggregation", filterable=("app", "platform"))
 class MobileSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An app was opened, used and left. It belongs to the hour it began in."""
+    """An app was opened, used and closed. It counts in the hour in which it began."""
 
     app: Word
     platform: Literal["android", "ios"]
     device: Identifier
-    """A pseudonym that the app has given. It stands in the lake, never in a log."""
+    """A pseudonym, assigned by the app. It is in the lake, never in a log."""
     start_ms: _Milliseconds
     end_ms: _Milliseconds
     """Both are milliseconds since 1970."""
@@ -86,7 +86,7 @@ class MobileSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     geo: Geo | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a session that ends before it begins, or a day later: a clock was set in between."""
+        """Refuse a session that ends before it begins, or more than a day later: the clock was changed."""
         length = self.end_ms - self.start_ms
         if not 0 <= length <= 86_400_000:
             raise ValueError(f"end_ms lies {length} ms after start_ms, not within a day of it")
@@ -98,7 +98,7 @@ class MobileSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class SaleLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """So many of one article, at one price each."""
+    """A quantity of one article, at one unit price."""
 
     sku: Identifier
     quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -108,7 +108,7 @@ class SaleLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @contract("store.sale.v1", topic="DataAggregation", filterable=("store_id", "currency"))
 class StoreSale(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A customer has paid at a till. `total` and `item_count` are those of the lines, or the sale is refused."""
+    """A customer has paid at a till. `total` and `item_count` must be those of the lines."""
 
     store_id: Word
     till: Annotated[int, msgspec.Meta(ge=1, le=999)]
@@ -123,7 +123,7 @@ class StoreSale(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: Annotated[tuple[SaleLine, ...], msgspec.Meta(min_length=1, max_length=MOST_LINES)]
 
     def __post_init__(self) -> None:
-        """Refuse sums that are not those of the lines: one of the two is wrong, and nobody can know which."""
+        """Refuse sums that are not those of the lines: it is unknown which is wrong."""
         _in_utc("sold_at", self.sold_at)
         total = sum(line.quantity * line.unit_price for line in self.lines)
         if total != self.total:

@@ -12,15 +12,15 @@ import msgspec
 
 from fanout.contracts import contract
 
-# "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
+# Not "$", which also matches before a final line break; this is the end of the text in Python and in JSON Schema.
 _END = r"(?![\s\S])"
 
 VERSION_DIGITS = 40
-"""Sequence numbers of streams have 21 to 40 digits. With zeros in front they compare as texts as they do as numbers.
+"""Sequence numbers of streams have 21 to 40 digits. With leading zeros they compare as texts like as numbers.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html"""
 
 REPLICA = "replica:"
-"""What a DynamoDB replica's own attributes begin with. A row that has an attribute of such a name is not replicated."""
+"""The prefix of a DynamoDB replica's own attributes. A row that has such an attribute is not replicated."""
 
 Operation = Literal["insert", "update", "delete"]
 Value = Annotated[
@@ -44,18 +44,18 @@ _OPERATIONS: Mapping[str, Operation] = {"INSERT": "insert", "MODIFY": "update", 
     holds_anything=True,
 )
 class RowChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A row was changed. Whoever has the latest version of a row needs no other event about it."""
+    """A row was changed. The event with the latest version of a row is enough to replicate it."""
 
     table: Annotated[str, msgspec.Meta(pattern=f"^[a-zA-Z0-9_.-]{{3,255}}{_END}")]
     key: Key
     """The primary key: one attribute, or two."""
     operation: Operation
     version: Annotated[str, msgspec.Meta(pattern=f"^[0-9]{{{VERSION_DIGITS}}}{_END}")]
-    """Grows with every change of the row, deletions included: the stream's sequence number with zeros in front."""
+    """Increases with every change of the row, including deletions: the stream's sequence number with leading zeros."""
     before: Row | None = None
-    """The whole row as it was; None if there was none, or if the stream does not say."""
+    """The whole row before the change; None if there was none, or if the stream does not have it."""
     after: Row | None = None
-    """The whole row as it is; None after a deletion."""
+    """The whole row after the change; None for a deletion."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a change that contradicts itself."""
@@ -71,12 +71,12 @@ class RowChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def key_text(self) -> str:
-        """The key as one text, the same whatever order its attributes come in."""
+        """The key as one text, the same for any order of its attributes."""
         return key_text(self.key)
 
     @classmethod
     def from_stream(cls, record: Mapping[str, Any]) -> "RowChanged":
-        """Return what a record of a DynamoDB stream tells, in the shape that Lambda hands it over in.
+        """Return the change in a record of a DynamoDB stream, as Lambda passes it.
 
         Raises KeyError, ValueError or msgspec.ValidationError for what is none.
         https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
@@ -102,12 +102,12 @@ def table_arn(record: Mapping[str, Any]) -> str:
 
 
 def key_text(key: Mapping[str, Any]) -> str:
-    """Return a key as one text, the same whatever order its attributes come in."""
+    """Return a key as one text, the same for any order of its attributes."""
     return msgspec.json.encode(key, order="sorted").decode()
 
 
 def attribute_values(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row or a key as boto3 takes it: binary values, at any depth, as bytes instead of base64 text.
+    """Return a row or a key as boto3 accepts it: binary values, at any depth, as bytes instead of base64 text.
 
     Raises ValueError for content that DynamoDB's JSON does not allow.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html#Programming.LowLevelAPI.Binary

@@ -7,11 +7,11 @@ import msgspec
 from fanout.contracts import contract
 from fanout.locales import DEFAULT, Locale, canonical
 
-# "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
+# Not "$", which also matches before a final line break; this is the end of the text in Python and in JSON Schema.
 _END = r"(?![\s\S])"
 
 MOST_PARCELS = 50
-"""So that an order's label and all its tracking numbers fit one transaction."""
+"""An order's label and all its tracking numbers must fit one transaction."""
 
 OrderId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
 CustomerId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
@@ -23,13 +23,13 @@ _AddressLine = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who has ordered."""
+    """The customer of an order."""
 
     customer_id: CustomerId
     email: Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
-    """Where the order is acknowledged. Whether mail can reach it is for whoever sends mail to judge."""
+    """Where the acknowledgement is sent. The sender of mail decides whether mail can reach it."""
     locale: Locale = DEFAULT
-    """The customer's language, a BCP 47 tag: en, de-AT. Others become one, or `en`."""
+    """The customer's language, a BCP 47 tag: en, de-AT. Other notations are converted, else it is `en`."""
 
     def __post_init__(self) -> None:
         """Put the locale in canonical form."""
@@ -37,17 +37,17 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ShippingAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where the parcels go."""
+    """The address of the delivery."""
 
     recipient: _AddressLine
     street: Annotated[tuple[_AddressLine, ...], msgspec.Meta(min_length=1, max_length=3)]
-    """Street and number, and what else the carrier needs to find the door."""
+    """Street and number, and further lines for the carrier."""
     city: _AddressLine
     country: Country
     postal_code: Annotated[str, msgspec.Meta(max_length=20)] = ""
     """Some countries have none."""
     region: Annotated[str, msgspec.Meta(max_length=100)] = ""
-    """State or province, where addresses have one."""
+    """State or province, if addresses have one."""
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,32 +57,32 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """So many of one article, at one price each."""
+    """A quantity of one article, at one unit price."""
 
     sku: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=f"^[!-~]+{_END}")]
     quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
     unit_price: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
     """In the order's currency, minor units. An article may be a gift."""
     description: Annotated[str, msgspec.Meta(max_length=100)] = ""
-    """What the customer knows the article as."""
+    """The article's name for the customer."""
 
 
 @contract("order.submitted.v1", topic="OrderProcessing", filterable=("currency",))
 class OrderSubmitted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An order is complete and packed. `total` is the sum of the lines, or the order is refused."""
+    """An order is complete and packed. `total` must be the sum of the lines."""
 
     order_id: OrderId
-    """The order's own key: whoever tells of it again, under whatever event id, tells of the same order."""
+    """The order's own key: events with other ids and this key are about the same order."""
     customer: Customer
     shipping_address: ShippingAddress
     parcels: Annotated[tuple[Parcel, ...], msgspec.Meta(min_length=1, max_length=MOST_PARCELS)]
     lines: Annotated[tuple[Line, ...], msgspec.Meta(min_length=1, max_length=250)]
     total: Annotated[int, msgspec.Meta(ge=1, le=10**15)]
-    """The sum of the lines, tax and shipping being lines of their own."""
+    """The sum of the lines; tax and shipping are lines too."""
     currency: Currency
 
     def __post_init__(self) -> None:
-        """Refuse a total that is not that of the lines: one of the two is wrong, and nobody can know which."""
+        """Refuse a total that is not that of the lines: it is unknown which is wrong."""
         lines = sum(line.quantity * line.unit_price for line in self.lines)
         if lines != self.total:
             raise ValueError(f"total is {self.total}, its lines come to {lines}")

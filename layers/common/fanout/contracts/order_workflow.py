@@ -8,12 +8,12 @@ import msgspec
 from fanout.contracts import contract
 from fanout.locales import DEFAULT, Locale, canonical
 
-# "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
+# Not "$", which also matches before a final line break; this is the end of the text in Python and in JSON Schema.
 _END = r"(?![\s\S])"
 _TOPIC = "NewOrder"
 
 MOST_LINES = 250
-"""So that an order, twice its size in a table included, stays far below the limits of SNS and DynamoDB."""
+"""An order of this size is far below the limits of SNS and DynamoDB, also when a table stores it twice."""
 
 OrderId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
 CustomerId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
@@ -28,14 +28,14 @@ _Code = Annotated[str, msgspec.Meta(pattern=f"^[A-Za-z0-9_.-]{{1,64}}{_END}")]
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """So many of one article, at one price each."""
+    """A quantity of one article, at one unit price."""
 
     sku: Sku
     quantity: Quantity
     unit_price: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
     """In the order's currency, minor units. An article may be a gift."""
     description: Annotated[str, msgspec.Meta(max_length=100)] = ""
-    """What the customer knows the article as."""
+    """The article's name for the customer."""
 
 
 Lines = Annotated[tuple[Line, ...], msgspec.Meta(min_length=1, max_length=MOST_LINES)]
@@ -43,16 +43,16 @@ Lines = Annotated[tuple[Line, ...], msgspec.Meta(min_length=1, max_length=MOST_L
 
 class _Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     order_id: OrderId
-    """The order's own key: whoever tells of it again, under whatever event id, tells of the same order."""
+    """The order's own key: events with other ids and this key are about the same order."""
     customer_id: CustomerId
     currency: Currency
     lines: Lines
     total: Amount
-    """The sum of the lines, tax and shipping being lines of their own."""
+    """The sum of the lines; tax and shipping are lines too."""
     email: Email | None = None
-    """Where the customer wants to be told; None: nowhere."""
+    """The address for notifications; None if the customer wants none."""
     locale: Locale = DEFAULT
-    """The customer's language, a BCP 47 tag: en, de-AT. Others become one, or `en`."""
+    """The customer's language, a BCP 47 tag: en, de-AT. Other notations are converted, else it is `en`."""
 
     def __post_init__(self) -> None:
         """Put the locale in canonical form; refuse a total that is not the sum of the lines."""
@@ -62,7 +62,7 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(f"total is {self.total}, its lines come to {lines}")
 
     def quantities(self) -> dict[str, int]:
-        """Return how many of each article the lines ask for together, in the order of their first mention."""
+        """Return how many of each article the lines ask for together, in order of first appearance."""
         wanted: Counter[str] = Counter()
         for line in self.lines:
             wanted[line.sku] += line.quantity
@@ -71,7 +71,7 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @contract("order.placed.v1", topic=_TOPIC, filterable=("currency",))
 class OrderPlaced(_Order, frozen=True, kw_only=True, omit_defaults=True):
-    """A customer has placed an order. `total` is the sum of the lines, or the order is refused."""
+    """A customer has placed an order. `total` must be the sum of the lines."""
 
 
 class _Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,15 +79,15 @@ class _Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount: Amount
     currency: Currency
     provider: _Code
-    """Who answered: `sandbox` is not a payment, no money moves."""
+    """The payment provider: `sandbox` is not a payment, no money moves."""
 
 
 @contract("payment.authorized.v1", topic=_TOPIC, filterable=("provider",))
 class PaymentAuthorized(_Payment, frozen=True, kw_only=True, omit_defaults=True):
-    """The order's total is secured."""
+    """The order's total is authorized."""
 
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    """What the provider calls the payment."""
+    """The provider's id of the payment."""
 
 
 @contract("payment.declined.v1", topic=_TOPIC, filterable=("provider", "code"))
@@ -95,19 +95,19 @@ class PaymentDeclined(_Payment, frozen=True, kw_only=True, omit_defaults=True):
     """The order will not be paid."""
 
     code: _Code
-    """The provider's own word for it: card_declined, insufficient_funds."""
+    """The provider's code: card_declined, insufficient_funds."""
 
 
 @contract("payment.refunded.v1", topic=_TOPIC, filterable=("provider",))
 class PaymentRefunded(_Payment, frozen=True, kw_only=True, omit_defaults=True):
-    """What had been secured for a cancelled order has been given back, whole."""
+    """The whole payment of a cancelled order was refunded."""
 
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    """What the provider calls the refund."""
+    """The provider's id of the refund."""
 
 
 class Reserved(msgspec.Struct, frozen=True, kw_only=True):
-    """So many of one article."""
+    """A quantity of one article."""
 
     sku: Sku
     quantity: Quantity
@@ -115,7 +115,7 @@ class Reserved(msgspec.Struct, frozen=True, kw_only=True):
 
 @contract("stock.reserved.v1", topic=_TOPIC)
 class StockReserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Every line of the order is set aside."""
+    """Every line of the order is reserved."""
 
     order_id: OrderId
     items: Annotated[tuple[Reserved, ...], msgspec.Meta(min_length=1, max_length=MOST_LINES)]
@@ -123,20 +123,20 @@ class StockReserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 @contract("stock.unavailable.v1", topic=_TOPIC)
 class StockUnavailable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """There is not enough of at least one line, so nothing is set aside."""
+    """At least one line is out of stock, so nothing is reserved."""
 
     order_id: OrderId
     missing: Annotated[tuple[Sku, ...], msgspec.Meta(min_length=1, max_length=MOST_LINES)]
-    """The articles there was not enough of."""
+    """The articles that are out of stock."""
 
 
 CancellationReason = Literal["payment_declined", "stock_unavailable", "deadline_passed", "conflict"]
-"""`conflict`: two different orders came under one id."""
+"""`conflict`: two different orders have one id."""
 
 
 @contract("order.confirmed.v1", topic=_TOPIC, filterable=("currency", "payment_provider"))
 class OrderConfirmed(_Order, frozen=True, kw_only=True, omit_defaults=True):
-    """The order is paid and set aside: it will be carried out. Final, and never beside `order.cancelled.v1`."""
+    """The order is paid and reserved. Final: there is no `order.cancelled.v1`."""
 
     payment_provider: _Code
     """`sandbox` is not a payment, no money moved."""
@@ -144,6 +144,6 @@ class OrderConfirmed(_Order, frozen=True, kw_only=True, omit_defaults=True):
 
 @contract("order.cancelled.v1", topic=_TOPIC, filterable=("currency", "reason"))
 class OrderCancelled(_Order, frozen=True, kw_only=True, omit_defaults=True):
-    """The order will not be carried out. Final, and never beside `order.confirmed.v1`."""
+    """The order is cancelled. Final: there is no `order.confirmed.v1`."""
 
     reason: CancellationReason

@@ -1,4 +1,4 @@
-"""system_alerts: what somebody must know about, and when it is over; and the messages that tell people of it."""
+"""system_alerts: alerts, their resolution, and the notifications about them."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from fanout.contracts import contract
 
 Severity = Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"]
 SEVERITIES: tuple[Severity, ...] = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
-"""From the least to the worst."""
+"""From the least to the most severe."""
 
 LONGEST_FINGERPRINT = 256
 LONGEST_LINE = 200
@@ -22,11 +22,11 @@ _Url = Annotated[str, msgspec.Meta(pattern="^https?://", max_length=2000)]
 
 class _Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fingerprint: _Fingerprint
-    """What is wrong and where: the same for every alert about the same trouble, and for the word that it is over."""
+    """What is wrong and where: the same for every alert about one problem, and for its resolution."""
     service: _Line
     severity: Severity
     title: _Line
-    """One line, fit for the subject of a mail. It goes to many channels: nothing about a person."""
+    """One line, for the subject of a mail. It is sent to many channels: no personal data."""
     description: _Description = ""
     runbook_url: _Url | None = None
 
@@ -38,12 +38,12 @@ class AlertRaised(_Alert, frozen=True, kw_only=True, omit_defaults=True):
 
 @contract("alert.resolved.v1", topic="SystemAlerts", filterable=("severity", "service"))
 class AlertResolved(_Alert, frozen=True, kw_only=True, omit_defaults=True):
-    """What was wrong no longer is."""
+    """The problem is resolved."""
 
 
 @contract("alert.window.ended.v1", topic="SystemAlerts")
 class AlertWindowEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """A window of alerts is over. `dispatch` sends this to itself; nobody else needs to."""
+    """A window of alerts is over. `dispatch` sends this to itself."""
 
     window: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
@@ -53,15 +53,15 @@ Kind = Literal["opened", "repeated", "escalated", "resolved", "summary"]
 
 @contract("alert.notification.v1", topic="AlertNotifications", filterable=("kind", "severity", "service"))
 class AlertNotification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """News for people, in words: one message for each channel that it is for."""
+    """A notification with its text: one message for each channel."""
 
     kind: Kind
-    """repeated: it still goes on, a window after people last heard of it. escalated: it is worse than they know.
-    summary: what came in a storm of alerts."""
+    """repeated: the alert is still open, a window after the last notification. escalated: it is more severe now.
+    summary: the alerts of a storm."""
     severity: Severity
-    """The worst so far, of a summary the worst in it: who heard of the alert hears that it is over."""
+    """The most severe so far, in a summary the most severe in it: the channels of the alert also get its resolution."""
     incident: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-    """The same from an alert's opening to its resolution, and never again; of a summary, its own."""
+    """One id from an alert's opening to its resolution; a summary has its own."""
     subject: _Line
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
     service: _Line
@@ -69,6 +69,6 @@ class AlertNotification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """None for a summary."""
     runbook_url: _Url | None = None
     alerts: int = 1
-    """How many alerts it stands for."""
+    """The number of alerts in it."""
     held_back: int = 0
-    """Of a summary: how many of its alerts got no message of their own."""
+    """In a summary: the number of alerts without a notification of their own."""

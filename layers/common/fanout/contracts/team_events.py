@@ -1,4 +1,4 @@
-"""team_events: one message to every team, or to the teams it names."""
+"""team_events: a message to all teams, or to the teams it names."""
 
 from typing import Annotated, Literal
 
@@ -19,5 +19,5 @@ class TeamMessagePosted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """The teams it is for; empty means everyone."""
 
     def is_for(self, team: Team) -> bool:
-        """Tell whether the message is meant for this team."""
+        """Tell whether the message is for this team."""
         return not self.audience or team in self.audience

@@ -1,4 +1,4 @@
-"""user_interactions: what users do with posts: like, unlike, share, comment."""
+"""user_interactions: users like, unlike, share and comment on posts."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,7 +7,7 @@ import msgspec
 
 from fanout.contracts import contract
 
-# "$" would let a line break through at the end; this is the end of the text in Python and in JSON Schema alike.
+# Not "$", which also matches before a final line break; this is the end of the text in Python and in JSON Schema.
 _END = r"(?![\s\S])"
 
 PostId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=f"^[!-~]+{_END}")]
@@ -21,9 +21,9 @@ LONGEST_COMMENT = 2000
 class _Interaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     post_id: PostId
     user_id: UserId
-    """Stable and never given to anyone else. It stands in the store, never in a log."""
+    """Stable and never reused. It is stored, never logged."""
     occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
-    """When the user did it, by the producer's clock. It decides which of a user's likes and unlikes is the latest."""
+    """The time of the interaction by the producer's clock. It decides which like or unlike is the latest."""
 
 
 @contract("post.liked.v1", topic="UserInteractions", filterable=("post_id",))
@@ -38,10 +38,10 @@ class PostUnliked(_Interaction, frozen=True, kw_only=True, omit_defaults=True):
 
 @contract("post.shared.v1", topic="UserInteractions", filterable=("post_id", "channel"))
 class PostShared(_Interaction, frozen=True, kw_only=True, omit_defaults=True):
-    """A user has passed a post on. Every share counts, also a second one by the same user."""
+    """A user has shared a post. Every share counts, also a second one by the same user."""
 
     channel: Channel = "other"
-    """The way it went: link, mail, message, feed..."""
+    """The channel: link, mail, message, feed..."""
 
 
 @contract("post.commented.v1", topic="UserInteractions", filterable=("post_id",))
@@ -49,4 +49,4 @@ class PostCommented(_Interaction, frozen=True, kw_only=True, omit_defaults=True)
     """A user has commented on a post."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_COMMENT, pattern=r"\S")]
-    """As the user typed it: not to be trusted. Something but white space must be in it."""
+    """As typed by the user: untrusted. It must not be blank."""

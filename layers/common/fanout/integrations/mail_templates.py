@@ -1,6 +1,6 @@
-"""The words of a mail by locale, and the mail made of them: whatever a person typed stays text in it.
+"""Mail templates: the texts of a mail by locale, and the mail made from them. User input is always escaped.
 
-A folder holds `<locale>.json` for each locale, with the words (a struct that the use case defines), and `layout.html`
+A folder has `<locale>.json` for each locale, with the texts (a struct that the use case defines), and `layout.html`
 with $lang, $title and $body.
 """
 
@@ -14,16 +14,16 @@ from typing import Generic, TypeVar
 import msgspec
 
 from fanout import locales
-from fanout.mail import Mail
+from fanout.integrations.mail import Mail
 
 Words = TypeVar("Words")
 
 
 class MailTemplates(Generic[Words]):
-    """The locales in one folder."""
+    """The templates in one folder."""
 
     def __init__(self, folder: Path, words: type[Words]) -> None:
-        """folder: where the files are, named by canonical BCP 47 tags, en among them. words: what each file holds."""
+        """folder: where the files are, named by canonical BCP 47 tags with en. words: the type of a file's content."""
         self._folder = folder
         self._type = words
 
@@ -37,12 +37,12 @@ class MailTemplates(Generic[Words]):
         return Template((self._folder / "layout.html").read_text("utf-8"))
 
     def words(self, locale: str | None) -> tuple[str, Words]:
-        """Return the locale of the folder that serves this one best (`locales.lookup`, else English), and its words."""
+        """Return the best locale of the folder (`locales.lookup`, else English), and its texts."""
         found = locales.lookup(locale, self._words) or locales.DEFAULT
         return found, self._words[found]
 
     def mail(self, locale: str, subject: str, body: Sequence[str | Sequence[str]]) -> Mail:
-        """Return the mail. body: its paragraphs in plain text; a sequence among them is a list of lines."""
+        """Return the mail. body: paragraphs of plain text; a sequence among them becomes a list."""
         paragraphs = [each if isinstance(each, str) else "\n".join(each) for each in body]
         return Mail(
             locale=locale,
@@ -55,7 +55,7 @@ class MailTemplates(Generic[Words]):
 
 
 def filled(text: str, facts: Mapping[str, str]) -> str:
-    """Return the words with each $name replaced by its fact. Raises KeyError for a name that no fact has."""
+    """Return the text with each $name replaced by its fact. Raises KeyError for a name without a fact."""
     return Template(text).substitute(facts)
 
 

@@ -1,9 +1,8 @@
-"""Calls to services outside AWS: one POST of JSON, and an answer that says whether anything can have happened.
+"""Calls to services outside AWS: one POST of JSON, and exceptions that say whether it can have been carried out.
 
-Small and safe on purpose: https only, timeouts, no redirects (the secret in a URL goes to nobody but the host that was
-configured), no proxies, a new connection for each call (an idle one may be dead: docs/decisions/0019), and no more of
-an answer than a person would read. Nothing is retried here: the caller knows whether the receiver recognises a call
-that is made twice.
+Deliberately restricted: https only, timeouts, no redirects (a secret in a URL is sent to the configured host only), no
+proxies, a new connection for each call (an idle one may be closed: docs/decisions/0019), and only the beginning of the
+response. Nothing is retried here: the caller knows whether a repeated call is safe.
 """
 
 import http.client
@@ -19,12 +18,12 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 _CONNECT_SECONDS = 3.0
-_MOST_READ = 65_536
-_LONGEST_EXCERPT = 200
+_MAX_BODY = 65_536
+_MAX_EXCERPT = 200
 
 
 class UnsafeUrlError(ValueError):
-    """A URL that is not called. The message says what is wrong with it, and does not quote it: it may be a secret."""
+    """A URL that is not called. The message says what is wrong and does not quote the URL, which may be a secret."""
 
 
 class NotSentError(Exception):
@@ -36,11 +35,11 @@ class NoAnswerError(Exception):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the receiver said."""
+    """The receiver's response."""
 
     status: int
     retry_after: float | None = None
-    """Seconds to wait before the next call, if it asked for that."""
+    """Seconds to wait before the next call, if the receiver asks for that."""
     body: bytes = b""
     """The first 64 KiB."""
 
@@ -51,8 +50,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def excerpt(self) -> str:
-        """The beginning of the body on one line, to show to a person."""
-        text = self.body.decode("utf-8", "replace")[:_LONGEST_EXCERPT]
+        """The beginning of the body on one line, for messages."""
+        text = self.body.decode("utf-8", "replace")[:_MAX_EXCERPT]
         return "".join(character if character.isprintable() else " " for character in text).strip()
 
 
@@ -67,7 +66,7 @@ def post_json(
     """Send `document` as JSON over a connection of its own and return the response, whatever its status.
 
     timeout: seconds to wait for each part of the response; connecting gets three. allow_loopback: for the local stage,
-    plain http to this machine itself. Raises UnsafeUrlError; NotSentError if there is no connection (unknown host,
+    allow plain http to this machine. Raises UnsafeUrlError; NotSentError if there is no connection (unknown host,
     refused, TLS handshake failed), a header is invalid, or a write failed, for a receiver must consider a body that is
     shorter than its Content-Length incomplete (https://www.rfc-editor.org/rfc/rfc9112#section-6.3); NoAnswerError if no
     status came.
@@ -98,9 +97,9 @@ def post_json(
 
 
 def _beginning(answer: http.client.HTTPResponse) -> bytes:
-    """The beginning of the body; empty if it breaks off, for the status alone says what the receiver did."""
+    """Return the beginning of the body; empty if the connection breaks, because the status alone is the outcome."""
     try:
-        return answer.read(_MOST_READ)
+        return answer.read(_MAX_BODY)
     except (OSError, http.client.HTTPException):
         return b""
 
@@ -110,7 +109,7 @@ def _checked(url: str, *, allow_loopback: bool) -> SplitResult:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise UnsafeUrlError("it is no URL") from None
+        raise UnsafeUrlError("it is not a URL") from None
     if not url.isascii() or any(character.isspace() or not character.isprintable() for character in url):
         raise UnsafeUrlError("it holds characters that no URL has")
     if not host:
@@ -140,12 +139,12 @@ def _connection(parts: SplitResult) -> http.client.HTTPConnection:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Loading the authorities' certificates takes a while: once per process."""
+    """Return the context, created once per process: loading the certificates is slow."""
     return ssl.create_default_context()
 
 
 def _seconds(value: str | None) -> float | None:
-    """Retry-After, which is a number of seconds or a date (RFC 9110, 10.2.3); None for anything else."""
+    """Return the seconds of Retry-After, a number or a date (RFC 9110, 10.2.3); None for anything else."""
     if value is None:
         return None
     text = value.strip()

@@ -1,16 +1,16 @@
-"""A logging handler that publishes what a program logs as `log.entry.v1` events, and never holds the program up.
+"""A logging handler that publishes log records as `log.entry.v1` events and never blocks the program.
 
     handler = FanoutHandler("arn:aws:sns:eu-central-1:123456789012:ApplicationLogs", service="checkout")
     logging.getLogger().addHandler(handler)
 
 Entries wait in a bounded buffer; threads in the background publish them in batches. When the buffer is full, new
-entries are dropped and counted; what SNS would not take after several attempts counts as failed. Both are reported, by
-default on standard error, at most once in ten seconds; `handler.counters` has the whole account at any time. At exit
-`logging.shutdown` flushes and closes the handler. A process that is frozen or ends without it (Lambda, os._exit) calls
-`flush()` itself. A forked child starts with an empty buffer: what was waiting is the parent's to send.
+entries are dropped and counted; entries that SNS does not accept after several attempts count as failed. Both are
+reported, by default on standard error, at most once in ten seconds; `handler.counters` has the totals. At exit
+`logging.shutdown` flushes and closes the handler. A process that is frozen or ends without it (Lambda, os._exit) must
+call `flush()`. A forked child starts with an empty buffer: the parent sends what was waiting.
 
-A message, an exception and `extra` fields travel as they are: keep personal data out of them, or add a logging.Filter.
-Formatters are ignored: an entry has level, logger and message apart, and `logging.basicConfig` sets one unasked.
+Messages, exceptions and `extra` fields are published unchanged: keep personal data out, or add a logging.Filter.
+Formatters are ignored: an entry has separate fields, and `logging.basicConfig` always sets a formatter.
 """
 
 import contextlib
@@ -35,31 +35,31 @@ from fanout.event import YEARS, Event, encode
 from fanout.publisher import MAX_BYTES, MAX_ENTRIES, Publisher, PublishError
 
 _REPORT_SECONDS = 10.0
-# Seconds to wait between the rounds in which a batch is tried again; in each, botocore and the publisher retry too.
+# Seconds to wait before a batch is sent again; each time botocore and the publisher retry too.
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-# What every log record has; everything else on it came through `extra`.
+# The attributes of every log record; all others come from `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "trace_id", "otelTraceID"}
-_OURS = {"location", "exception", "stack"}
-_LONGEST_TRACEBACK = 16_000
+_RESERVED = {"location", "exception", "stack"}
+_MAX_TRACEBACK = 16_000
 
 _this_thread = threading.local()
-"""`sends` is set in the threads that publish. boto3 and urllib3 log while they do, and that must not be published."""
+"""`sends` is set in the threads that publish. The records of boto3 and urllib3 in these must not be published."""
 
 
 class Counters(msgspec.Struct, frozen=True):
-    """What became of everything logged so far in this process: accepted = sent + failed + pending."""
+    """The totals of this process: accepted = sent + failed + pending."""
 
     accepted: int
     sent: int
     failed: int
-    """Accepted, and given up: not taken by SNS time and again, or not sent when the handler was closed."""
+    """Accepted, and given up: not accepted by SNS after all attempts, or not sent when the handler was closed."""
     pending: int
     dropped: int
     """Not accepted: the buffer was full, or the handler closed."""
 
 
 class Loss(msgspec.Struct, frozen=True):
-    """What was lost since the last report."""
+    """The entries lost since the last report."""
 
     dropped: int
     failed: int
@@ -84,20 +84,20 @@ class FanoutHandler(logging.Handler):
         on_loss: Callable[[Loss], None] | None = None,
         client: Callable[[], Any] | None = None,
     ) -> None:
-        """Start nothing yet: threads and the SNS client come with the first record.
+        """Threads and the SNS client are created with the first record.
 
-        service: who logs. capacity, capacity_bytes: how much may wait. max_age: seconds after which a batch goes out
-        that is not full. senders: how many batches may be under way at once. patience: seconds without a single entry
-        sent after which `flush` (without a timeout) and `close` give up. on_loss: gets every report instead of
-        standard error, mostly in a background thread. client: makes an SNS client, once per process.
+        service: the program. capacity, capacity_bytes: the limits of the buffer. max_age: seconds after which a batch
+        is sent that is not full. senders: the number of concurrent batches. patience: seconds without a single entry
+        sent after which `flush` (without a timeout) and `close` give up. on_loss: called with every report instead of
+        standard error, mostly in a background thread. client: creates an SNS client, once per process.
 
-        Raises ValueError if topic_arn is no ARN of an SNS topic.
+        Raises ValueError if topic_arn is not the ARN of an SNS topic.
         """
         super().__init__(level)
         parts = topic_arn.split(":")
         if len(parts) != 6 or parts[2] != "sns":
             raise ValueError(
-                f"topic_arn {topic_arn!r} is no ARN of an SNS topic (arn:aws:sns:<region>:<account>:<name>)"
+                f"topic_arn {topic_arn!r} is not the ARN of an SNS topic (arn:aws:sns:<region>:<account>:<name>)"
             )
         self._topic_arn = topic_arn
         self._service = log_entry.service_name(service)
@@ -110,20 +110,20 @@ class FanoutHandler(logging.Handler):
         self._on_loss = on_loss or _report_on_stderr
         self._make_client = client or self._default_client
         self._closed = False
-        self._start_anew()
+        self._reset()
         _handlers.add(self)
 
-    def _start_anew(self) -> None:
-        """Begin with nothing: in a new handler, and in a forked child, whose parent sends what was waiting."""
-        # Guards all that follows. Reentrant, for a finalizer that logs may run in the midst of it.
+    def _reset(self) -> None:
+        """Reset the state: in a new handler, and in a forked child, whose parent sends what was waiting."""
+        # Guards all that follows. Reentrant, because a finalizer that logs may run while it is held.
         self._lock = threading.RLock()
         self._work = threading.Condition(self._lock)
-        """There is something to take, for the idle senders."""
+        """For idle senders: there is a batch."""
         self._progress = threading.Condition(self._lock)
-        """A batch is done or the handler closed, for those who flush, and for senders in a pause."""
+        """For `flush` and for waiting senders: a batch is done or the handler is closed."""
         self._buffer: deque[tuple[float, int, Event[LogEntry]]] = deque()
         self._bytes = 0
-        # Batches under way: the number of their first entry (all that is accepted is numbered), and their length.
+        # Batches in progress: the number of their first entry (accepted entries are numbered), and their length.
         self._under_way: dict[int, int] = {}
         self._accepted = self._sent = self._failed = self._dropped = 0
         self._unreported_dropped = self._unreported_failed = 0
@@ -131,24 +131,24 @@ class FanoutHandler(logging.Handler):
         self._reported_at = float("-inf")
         self._flushing = 0
         self._stalled: tuple[int, int] | None = None
-        """What was accepted and sent when patience last ran out: as long as that holds, waiting again is in vain."""
+        """Accepted and sent when patience last ran out: while these are unchanged, waiting again does not help."""
         self._threads: list[threading.Thread] = []
         self._publisher: Publisher | None = None
         self._publisher_lock = threading.Lock()
 
     @property
     def counters(self) -> Counters:
-        """The account up to now."""
+        """The totals up to now."""
         with self._lock:
             pending = len(self._buffer) + sum(self._under_way.values())
             return Counters(self._accepted, self._sent, self._failed, pending, self._dropped)
 
-    # -- the side of the program that logs
+    # -- called by the program that logs
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Take a record if the filters let it pass, without the lock that logging usually holds meanwhile.
+        """Emit a record if the filters let it pass, without logging's lock.
 
-        Nobody waits for anybody here; and `logging.shutdown` holds that lock while it flushes.
+        No thread waits for another here, and `logging.shutdown` holds that lock while it flushes.
         """
         if getattr(_this_thread, "sends", False):
             return False
@@ -158,7 +158,7 @@ class FanoutHandler(logging.Handler):
         return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Put the record into the buffer. Never waits for the network, never raises."""
+        """Add the record to the buffer. Never waits for the network, never raises."""
         try:
             event = self._event(record)
             size = len(encode(event))
@@ -181,9 +181,9 @@ class FanoutHandler(logging.Handler):
                     self._work.notify()
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]  # says more than logging's
-        """Wait until all that was accepted before is sent or failed. Returns whether that is so.
+        """Wait until all entries accepted before are sent or failed. Returns False if the time is up.
 
-        timeout: give up after so many seconds; without one, after `patience` seconds in which nothing was sent.
+        timeout: in seconds; without one, the limit is `patience` seconds in which nothing was sent.
         """
         if getattr(_this_thread, "sends", False):
             return False
@@ -196,7 +196,7 @@ class FanoutHandler(logging.Handler):
                 self._flushing -= 1
 
     def close(self) -> None:
-        """Flush, stop the threads, count what is left as failed, and report. Records that come later are dropped."""
+        """Flush, stop the threads, count what is left as failed, and report. Later records are dropped."""
         self.flush()
         with self._lock:
             self._closed = True
@@ -231,7 +231,7 @@ class FanoutHandler(logging.Handler):
     def _event(self, record: logging.LogRecord) -> Event[LogEntry]:
         """Return the record as an event. A record from a bridge or another process may lack any attribute."""
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        context: dict[str, Any] = {f"{name}_" if name in _OURS else name: value for name, value in extra.items()}
+        context: dict[str, Any] = {f"{name}_" if name in _RESERVED else name: value for name, value in extra.items()}
         known = {
             "location": _location(record),
             "process": getattr(record, "process", None),
@@ -251,7 +251,7 @@ class FanoutHandler(logging.Handler):
         return Event.new(entry, source=self._source, time=_created(record))
 
     def _is_running(self) -> bool:
-        """Start the threads if this process has none yet. False if it cannot have any; the record is then dropped."""
+        """Start the threads if this process has none yet. False if it cannot; the record is then dropped."""
         if self._threads:
             return True
         try:
@@ -259,7 +259,7 @@ class FanoutHandler(logging.Handler):
                 thread = threading.Thread(target=self._run, name=f"fanout-log-{number}", daemon=True)
                 thread.start()
                 self._threads.append(thread)
-        except RuntimeError as error:  # the interpreter is shutting down, or the system has no thread left
+        except RuntimeError as error:  # the interpreter is shutting down, or the system has no threads left
             if not self._threads:
                 self._lose(dropped=1, reason=f"no thread to send with: {error}")
                 return False
@@ -269,7 +269,7 @@ class FanoutHandler(logging.Handler):
             util.Finalize(None, self.flush, exitpriority=100)
         return True
 
-    # -- the side that sends
+    # -- the sending threads
 
     def _run(self) -> None:
         _this_thread.sends = True
@@ -283,9 +283,9 @@ class FanoutHandler(logging.Handler):
             self._report()
 
     def _take(self) -> tuple[int, list[Event[LogEntry]]] | None:
-        """Wait for a batch that is full, old or urgent, and take it: its first entry's number, and its entries.
+        """Wait for a batch that is full, old or to be flushed; return its first entry's number, and its entries.
 
-        An empty batch if a report is due, None when the handler is closed.
+        Returns an empty batch if a report is due, None when the handler is closed.
         """
         with self._lock:
             while not self._closed:
@@ -314,11 +314,11 @@ class FanoutHandler(logging.Handler):
         self._bytes -= weight
         self._under_way[number] = len(batch)
         if self._buffer:
-            self._work.notify()  # this thread is busy from now on: somebody else must look after the rest
+            self._work.notify()  # this thread is busy now: another one must handle the rest
         return number, batch
 
     def _send(self, number: int, batch: Sequence[Event[LogEntry]]) -> None:
-        """Publish a batch, then whatever part of it failed after a pause, until all is sent or given up."""
+        """Publish a batch, then its failed entries after a pause, until all are sent or given up."""
         waiting = batch
         for pause in (*_PAUSES, None):
             reason, left = self._publish(waiting)
@@ -340,26 +340,26 @@ class FanoutHandler(logging.Handler):
                     return
 
     def _publish(self, events: Sequence[Event[LogEntry]]) -> tuple[str, Sequence[Event[LogEntry]]]:
-        """Publish events; return those that failed, and why."""
+        """Publish events; return the reason and those that failed."""
         try:
             self._sns().publish(events)
         except PublishError as error:
             failed = {entry.event_id for entry in error.failed}
             first = error.failed[0]
             return f"{first.code}: {first.message}", [event for event in events if event.id in failed]
-        except Exception as error:  # no boto3, no credentials: reported and tried again like any other trouble
+        except Exception as error:  # no boto3, no credentials: reported and retried like any other failure
             return f"{type(error).__name__}: {error}", events
         return "", []
 
     def _sns(self) -> Publisher:
-        """The publisher that all threads share, on a client of this process's own: sockets do not survive a fork."""
+        """Return the publisher of all threads, with a client of this process: sockets do not survive a fork."""
         with self._publisher_lock:
             if self._publisher is None:
                 self._publisher = Publisher(self._topic_arn, client=self._make_client())
             return self._publisher
 
     def _default_client(self) -> Any:
-        import boto3  # noqa: PLC0415 - costs more than everything else, and belongs in the background
+        import boto3  # noqa: PLC0415 - slow, so in the background
         from botocore.config import Config  # noqa: PLC0415
 
         config = Config(
@@ -371,7 +371,7 @@ class FanoutHandler(logging.Handler):
         region = self._topic_arn.split(":")[3]
         return boto3.session.Session().client("sns", region_name=region, config=config)
 
-    # -- the account
+    # -- losses
 
     def _lose(self, *, reason: str, dropped: int = 0, failed: int = 0) -> None:
         with self._lock:
@@ -381,12 +381,12 @@ class FanoutHandler(logging.Handler):
             self._unreported_failed += failed
             self._reason = reason
             if self._threads and not self._closed:
-                self._work.notify()  # whoever is idle reports it
+                self._work.notify()  # an idle thread reports it
                 return
         self._report()
 
     def _report(self, *, at_once: bool = False) -> None:
-        """Report what was lost since the last report, unless that was a moment ago."""
+        """Report the losses since the last report, at most once in ten seconds."""
         with self._lock:
             is_due = at_once or time.monotonic() >= self._reported_at + _REPORT_SECONDS
             if not is_due or not (self._unreported_dropped or self._unreported_failed):
@@ -411,14 +411,14 @@ def _report_on_stderr(loss: Loss) -> None:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message, or what is known of it: a mistake in a log call does not lose the rest of the record."""
+    """Return the message, or what is known of it: a wrong log call does not lose the rest of the record."""
     message, arguments = getattr(record, "msg", None), getattr(record, "args", None)
     try:
         if isinstance(arguments, list):  # a tuple that has been through JSON
             return str(message) % tuple(arguments)
         return str(record.getMessage())
     except Exception as error:
-        formatted = getattr(record, "message", None)  # by the formatter of another handler, or the sender's
+        formatted = getattr(record, "message", None)  # from the formatter of another handler or process
         if isinstance(formatted, str):
             return formatted
         if not arguments:
@@ -455,8 +455,8 @@ def _location(record: logging.LogRecord) -> str | None:
 def _exception(record: logging.LogRecord) -> dict[str, str] | None:
     """Return the record's exception; None if it has none.
 
-    `exc_info` is logging's triple, an exception alone, True, or what another program made of one. `exc_text`
-    is the formatted traceback; it is all that is left of an exception that was pickled
+    `exc_info` is logging's triple, an exception alone, True, or another program's form of it. `exc_text`
+    is the formatted traceback; nothing else is left of an exception that was pickled
     (logging.handlers.SocketHandler) or formatted by a bridge.
     """
     given, text = getattr(record, "exc_info", None), _text(getattr(record, "exc_text", None))
@@ -483,8 +483,8 @@ def _exception(record: logging.LogRecord) -> dict[str, str] | None:
 
 def _both_ends(text: str) -> str:
     """Cut a long traceback in its middle: its end names the exception, which cutting the end would lose."""
-    missing = len(text) - _LONGEST_TRACEBACK
-    half = _LONGEST_TRACEBACK // 2
+    missing = len(text) - _MAX_TRACEBACK
+    half = _MAX_TRACEBACK // 2
     return text if missing <= 0 else f"{text[:half]}\n… [{missing} characters cut off] …\n{text[-half:]}"
 
 
@@ -507,7 +507,7 @@ _handlers: "weakref.WeakSet[FanoutHandler]" = weakref.WeakSet()
 
 def _after_fork() -> None:
     for handler in _handlers:
-        handler._start_anew()
+        handler._reset()
 
 
 os.register_at_fork(after_in_child=_after_fork)

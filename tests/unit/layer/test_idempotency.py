@@ -1,4 +1,4 @@
-"""Effects: once, although the event comes twice, at the same moment, or again after a crash."""
+"""Effects happen once: for duplicates, for concurrent deliveries, and after a crash."""
 
 import contextlib
 import time
@@ -8,21 +8,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from fanout import aws, effects
+from fanout import aws, idempotency
 from fanout.contracts.team_events import TeamMessagePosted
 from fanout.deadline import Deadline, DeadlineReached
-from fanout.effects import (
-    ConditionFailedError,
-    at_most_once,
-    put_once,
-    to_item,
-    transact,
-    transact_batch_once,
-    transact_once,
-)
+from fanout.dynamodb import ConditionFailedError, to_item, transact
 from fanout.event import Event
-from fanout.failures import Reject, Retry
-from fanout.subscriber import Outcome
+from fanout.idempotency import at_most_once, put_once, transact_batch_once, transact_once
+from fanout.outcomes import Outcome, Reject, Retry
 from fanout.testing import LambdaContext
 
 EVENT = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="1")
@@ -52,7 +44,7 @@ def hits(items: Items) -> int:
     return sum(int(item.get("hits", 0)) for item in items("effects"))
 
 
-def test_an_item_is_put_once_and_left_as_it_is(table: str, items: Items) -> None:
+def test_an_item_is_put_once_and_left_unchanged(table: str, items: Items) -> None:
     first = put_once(table, {"pk": "a", "sk": EVENT.identity, "text": "first"})
     second = put_once(table, {"pk": "a", "sk": EVENT.identity, "text": "second"})
     assert (first, second) == (Outcome.PROCESSED, Outcome.DUPLICATE)
@@ -94,14 +86,14 @@ def test_a_batch_is_one_transaction_in_which_each_event_counts_once(table: str, 
     assert hits(items) == 3
 
 
-def test_a_batch_whose_effect_is_refused_leaves_nothing_and_says_which_action_it_was(table: str, items: Items) -> None:
+def test_a_batch_whose_effect_is_refused_writes_nothing_and_names_the_action(table: str, items: Items) -> None:
     with pytest.raises(ConditionFailedError) as refused:
         transact_batch_once([EVENT, OTHER], table, lambda _: [add_one(table, "attribute_exists(opened)")])
     assert refused.value.failed == [0]
     assert items(table) == []
 
 
-def test_a_transaction_without_a_marker_writes_all_or_says_which_action_was_refused(table: str, items: Items) -> None:
+def test_a_transaction_without_a_record_writes_all_or_names_the_refused_action(table: str, items: Items) -> None:
     transact([add_one(table)])
     refused = add_one(table, "attribute_exists(opened)")
     refused["Update"]["Key"] = to_item({"pk": "another", "sk": "-"})
@@ -110,17 +102,17 @@ def test_a_transaction_without_a_marker_writes_all_or_says_which_action_was_refu
     assert (raised.value.failed, hits(items)) == ([1], 1)
 
 
-def test_a_condition_of_the_effect_that_fails_leaves_neither_effect_nor_marker(table: str, items: Items) -> None:
+def test_a_condition_of_the_effect_that_fails_leaves_neither_effect_nor_record(table: str, items: Items) -> None:
     with pytest.raises(ConditionFailedError) as raised:
         transact_once(EVENT, table, [add_one(table, "attribute_exists(opened)")])
     assert raised.value.failed == [0]
     assert items(table) == []
 
 
-def test_markers_outlive_the_archive(table: str, items: Items) -> None:
+def test_idempotency_records_outlive_the_archive(table: str, items: Items) -> None:
     transact_once(EVENT, table, [add_one(table)])
-    [marker] = [item for item in items(table) if "expires_at" in item]
-    assert int(marker["expires_at"]) > time.time() + 365 * 86_400
+    [record] = [item for item in items(table) if "expires_at" in item]
+    assert int(record["expires_at"]) > time.time() + 365 * 86_400
 
 
 class Mailer:
@@ -143,14 +135,14 @@ def once(table: str, mailer: Mailer, lease_seconds: float = 60) -> Outcome:
     return at_most_once(EVENT, table, mailer, lease_seconds=lease_seconds)
 
 
-def test_a_mail_goes_out_once(table: str, items: Items) -> None:
+def test_a_mail_is_sent_once(table: str, items: Items) -> None:
     mailer = Mailer()
     assert [once(table, mailer), once(table, mailer)] == [Outcome.PROCESSED, Outcome.DUPLICATE]
     assert mailer.sent == 1
     assert [(item["state"], item["details"]) for item in items(table)] == [("done", {"message_id": "m1"})]
 
 
-def test_what_certainly_did_not_go_out_may_be_tried_again(table: str) -> None:
+def test_what_was_certainly_not_sent_is_retried(table: str) -> None:
     mailer = Mailer(Retry("throttled"))
     with pytest.raises(Retry, match="throttled"):
         once(table, mailer)
@@ -163,7 +155,7 @@ def test_what_certainly_did_not_go_out_may_be_tried_again(table: str) -> None:
     "failure",
     [ReadTimeoutError(endpoint_url="x"), ClientError({"Error": {"Code": "InternalFailure"}}, "SendEmail"), OSError()],
 )
-def test_what_may_have_gone_out_is_never_sent_again(table: str, failure: Exception) -> None:
+def test_what_may_have_been_sent_is_never_sent_again(table: str, failure: Exception) -> None:
     mailer = Mailer(failure)
     with pytest.raises(Reject, match="outcome-unknown"):
         once(table, mailer)
@@ -173,7 +165,7 @@ def test_what_may_have_gone_out_is_never_sent_again(table: str, failure: Excepti
     assert mailer.sent == 1
 
 
-def test_a_second_delivery_waits_while_the_first_is_under_way(table: str) -> None:
+def test_a_second_delivery_waits_for_the_first(table: str) -> None:
     def send() -> dict[str, str]:
         with pytest.raises(Retry, match="under way") as raised:
             once(table, Mailer())
@@ -192,13 +184,15 @@ def test_an_attempt_that_was_killed_leaves_the_outcome_unknown(
     with pytest.raises(type(killed)):
         once(table, mailer)
     now = time.time()
-    monkeypatch.setattr(effects.time, "time", lambda: now + 61)
+    monkeypatch.setattr(idempotency.time, "time", lambda: now + 61)
     with pytest.raises(Reject, match="outcome-unknown"):
         once(table, Mailer())
     assert mailer.sent == 1
 
 
-def test_what_a_key_names_is_done_once_for_all_its_events_and_remembered_for_ever(table: str, items: Items) -> None:
+def test_an_effect_with_a_key_happens_once_for_all_its_events_and_its_record_never_expires(
+    table: str, items: Items
+) -> None:
     mailer = Mailer()
     results = [at_most_once(event, table, mailer, lease_seconds=60, key="registration#7") for event in (EVENT, OTHER)]
     assert results == [Outcome.PROCESSED, Outcome.DUPLICATE]
@@ -208,10 +202,10 @@ def test_what_a_key_names_is_done_once_for_all_its_events_and_remembered_for_eve
     assert "expires_at" not in record
 
 
-def test_an_intent_whose_answer_was_lost_on_the_way_is_recognised_as_our_own(
+def test_an_intent_whose_response_was_lost_is_recognised_as_our_own(
     table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """botocore repeats a call that got no answer: the second put meets the item that the first has left."""
+    """botocore repeats a call without a response: the second put finds the item of the first."""
     client = aws.client("dynamodb")
     put_item = client.put_item
 
@@ -226,10 +220,10 @@ def test_an_intent_whose_answer_was_lost_on_the_way_is_recognised_as_our_own(
 @pytest.mark.parametrize(
     ("mailer", "state"), [(Mailer(), "done"), (Mailer(Retry("throttled")), "released")], ids=["sent", "not sent"]
 )
-def test_how_an_attempt_ended_is_recorded_although_the_table_is_throttled_for_a_while(
+def test_the_end_of_an_attempt_is_recorded_despite_throttling(
     mailer: Mailer, state: str, table: str, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is not recorded would be `outcome-unknown`, and a person would have to find it out."""
+    """An outcome that is not recorded would be `outcome-unknown`."""
     client = aws.client("dynamodb")
     update, failures = client.update_item, [ClientError({"Error": {"Code": "ThrottlingException"}}, "UpdateItem")] * 3
 
@@ -239,13 +233,13 @@ def test_how_an_attempt_ended_is_recorded_although_the_table_is_throttled_for_a_
         return update(**parameters)
 
     monkeypatch.setattr(client, "update_item", throttled)
-    monkeypatch.setattr(effects.time, "sleep", lambda _: None)
+    monkeypatch.setattr(idempotency.time, "sleep", lambda _: None)
     with contextlib.suppress(Retry):
         once(table, mailer)
     assert [item["state"] for item in items(table)] == [state]
 
 
-def test_a_release_whose_answer_was_lost_does_not_undo_what_others_did_since(
+def test_a_release_whose_response_was_lost_does_not_undo_a_later_attempt(
     table: str, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first try releases the record, another delivery sends and records it, and then the first is tried again."""
@@ -260,21 +254,19 @@ def test_a_release_whose_answer_was_lost_does_not_undo_what_others_did_since(
         raise ConnectionClosedError(endpoint_url="x")
 
     monkeypatch.setattr(client, "update_item", answer_lost)
-    monkeypatch.setattr(effects.time, "sleep", lambda _: None)
+    monkeypatch.setattr(idempotency.time, "sleep", lambda _: None)
     with pytest.raises(Retry, match="throttled"):
         once(table, Mailer(Retry("throttled")))
     assert [item["state"] for item in items(table)] == ["done"]
     assert once(table, Mailer()) is Outcome.DUPLICATE
 
 
-def test_an_end_that_can_never_be_recorded_raises_what_dynamodb_says(
-    table: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_end_that_cannot_be_recorded_raises_dynamodbs_error(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def down(**_: Any) -> Any:
         raise ClientError({"Error": {"Code": "InternalServerError"}}, "UpdateItem")
 
     monkeypatch.setattr(aws.client("dynamodb"), "update_item", down)
-    monkeypatch.setattr(effects.time, "sleep", lambda _: None)
+    monkeypatch.setattr(idempotency.time, "sleep", lambda _: None)
     mailer = Mailer()
     with pytest.raises(ClientError, match="InternalServerError"):
         once(table, mailer)
@@ -291,9 +283,7 @@ def conflict(*codes: str) -> ClientError:
     )
 
 
-def test_a_transaction_that_meets_another_one_is_tried_again(
-    table: str, items: Items, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_conflicting_transaction_is_retried(table: str, items: Items, monkeypatch: pytest.MonkeyPatch) -> None:
     client = aws.client("dynamodb")
     write, failures = client.transact_write_items, [conflict("None", "TransactionConflict")] * 2
 
@@ -307,9 +297,7 @@ def test_a_transaction_that_meets_another_one_is_tried_again(
     assert (failures, hits(items)) == ([], 1)
 
 
-def test_a_transaction_that_never_gets_through_is_left_to_the_queue(
-    table: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_transaction_that_always_conflicts_is_left_to_the_queue(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     def busy(**parameters: Any) -> Any:
@@ -322,7 +310,7 @@ def test_a_transaction_that_never_gets_through_is_left_to_the_queue(
     assert len(calls) == 5
 
 
-def test_whatever_goes_wrong_before_it_is_done_lets_it_be_tried_again(table: str) -> None:
+def test_a_failure_before_the_effect_allows_a_retry(table: str) -> None:
     mailer, failures = Mailer(), [OSError("no connection")]
 
     def prepare() -> None:
@@ -339,7 +327,7 @@ def test_whatever_goes_wrong_before_it_is_done_lets_it_be_tried_again(table: str
     assert mailer.sent == 1
 
 
-def test_the_lease_is_what_is_left_of_the_invocation(table: str, items: Items) -> None:
+def test_the_lease_lasts_for_the_rest_of_the_invocation(table: str, items: Items) -> None:
     with Deadline(LambdaContext(timeout=20)).enforced():
         at_most_once(EVENT, table, Mailer())
     [record] = items(table)
