@@ -1093,12 +1093,19 @@ def test_credentials_that_expire_are_renewed(server: Sink, monkeypatch: pytest.M
     assert used == issued
 
 
-def test_a_call_imports_neither_botocore_nor_an_http_library(server: Sink) -> None:
+@pytest.mark.parametrize(
+    ("statement", "modules"),
+    [
+        (
+            "from fanout import aws; aws.client('dynamodb').put_item(TableName='t', Item={})",
+            {"boto3", "botocore", "http.client", "urllib3", "email", "pathlib"},
+        ),
+        ("from fanout import put_once; put_once('t', {'pk': 'a', 'sk': 1})", {"boto3", "botocore", "urllib3"}),
+    ],
+    ids=["call", "put_once"],
+)
+def test_a_call_does_not_import_what_is_expensive(server: Sink, statement: str, modules: set[str]) -> None:
     server.replies = [Reply(body=b"{}")]
-    script = (
-        "import sys; from fanout import aws; aws.client('dynamodb').put_item(TableName='t', Item={});"
-        "print(*sorted({'boto3', 'botocore', 'http.client', 'urllib3', 'email', 'pathlib'} & set(sys.modules)))"
-    )
     environment = {
         "AWS_ENDPOINT_URL": server.url,
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -1107,6 +1114,7 @@ def test_a_call_imports_neither_botocore_nor_an_http_library(server: Sink) -> No
         "AWS_CONFIG_FILE": "/dev/null",
         "PYTHONPATH": str(ROOT / "layers/common"),
     }
+    script = f"import sys; {statement}; print(*sorted({modules!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert (done.stdout, done.stderr) == ("\n", "")
 
