@@ -13,6 +13,8 @@ from fanout.contracts.database_changes import RowChanged
 if TYPE_CHECKING:
     from psycopg import Connection
 
+aws.prepare("secretsmanager")
+
 # json, not jsonb: it keeps what it is given, \u0000 included, which jsonb refuses.
 # Collation "C": versions are compared as the digits they are, whatever the database's language.
 _SCHEMA = """

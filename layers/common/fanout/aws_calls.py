@@ -8,6 +8,7 @@ returns to boto3 altogether.
 
 import os
 import random
+import re
 import threading
 import time
 import uuid
@@ -53,6 +54,7 @@ _TIMEOUT_COST = 10
 # A signature holds for five minutes on either side of AWS's clock. botocore does not correct a wrong clock.
 _SKEW_CODES = {"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
 _SKEW_SECONDS = 240
+_PLAIN_TRACE = re.compile(r"[A-Za-z0-9_.~=;:+&-]+")
 
 
 def make(
@@ -191,9 +193,7 @@ class Client:
         signed["user-agent"] = "fanout"
         # Lambda finds loops and X-Ray links calls by it.
         if (trace := os.environ.get("_X_AMZN_TRACE_ID")) and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-            from urllib.parse import quote  # noqa: PLC0415
-
-            signed["x-amzn-trace-id"] = quote(trace, safe="-=;:+&[]{}\"',")
+            signed["x-amzn-trace-id"] = trace if _PLAIN_TRACE.fullmatch(trace) else _quote_trace(trace)
         response = self._connections.post(signed, body)
         checksum = response.headers.get("x-amz-crc32") if self.service == "dynamodb" else None
         if checksum is not None and checksum != str(crc32(response.body)):
@@ -236,6 +236,12 @@ class Client:
         if is_wrong:
             self._signer.skew = skew
         return is_wrong
+
+
+def _quote_trace(trace: str) -> str:
+    from urllib.parse import quote  # noqa: PLC0415 - start-up cost; Lambda's own need none
+
+    return quote(trace, safe="-=;:+&[]{}\"',")
 
 
 def _call(client: Client, operation: Operation, /, **parameters: Any) -> dict[str, Any]:

@@ -70,6 +70,8 @@ class Connections:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._idle: deque[socket.socket] = deque(maxlen=_MAX_IDLE)
+        if endpoint.is_tls:  # read now, where Lambda makes the client: while it initializes the function
+            _context(authorities or _AMAZON_AUTHORITIES)
 
     def post(self, headers: dict[str, str], body: bytes) -> Response:
         """Send a request and return the response, whatever its status.

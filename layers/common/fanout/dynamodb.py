@@ -8,6 +8,8 @@ from typing import Any
 from fanout import aws
 from fanout.attribute_values import deserialize, serialize
 
+aws.prepare("dynamodb")
+
 # The longest wait in seconds before each further attempt at a transaction that conflicts with another one. DynamoDB
 # leaves these retries to the caller, and after a conflict at a counter the event need not return to its queue.
 _CONFLICT_WAITS = (0.05, 0.1, 0.2, 0.4)
