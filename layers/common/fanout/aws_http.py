@@ -76,13 +76,14 @@ class Connections:
     def post(self, headers: dict[str, str], body: bytes) -> Response:
         """Send a request and return the response, whatever its status.
 
-        headers: all but host and content-length.
+        headers: all but host, content-length and accept-encoding.
         Raises botocore's ConnectionError or HTTPClientError if there is no complete response.
         """
         lines = [
             f"POST {self.endpoint.path} HTTP/1.1",
             f"host: {self.endpoint.authority}",
             f"content-length: {len(body)}",
+            "accept-encoding: identity",
         ]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         request = "\r\n".join([*lines, "", ""]).encode("latin-1") + body
@@ -149,9 +150,10 @@ class Connections:
             try:
                 return self._handshake(_context(_AMAZON_AUTHORITIES), plain)
             except ssl.SSLCertVerificationError:  # another authority: a private endpoint, a partition of its own
+                self._authorities = _botocores_authorities()
                 plain = self._open()
         try:
-            return self._handshake(_context(self._authorities or _botocores_authorities()), plain)
+            return self._handshake(_context(self._authorities), plain)
         except ssl.SSLCertVerificationError as error:
             raise self._failure("SSLError", error) from error
 
