@@ -77,7 +77,7 @@ def test_poison_between_good_events_takes_nothing_from_them(monitor: ModuleType,
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (2, 0)}
     reasons = sorted(letter["reason"] for letter in queues.dead())
     assert reasons[0].startswith("invalid-event: log.entry.v1: Invalid enum value - at")
-    assert reasons[1].startswith("invalid-event: no CloudEvents")
+    assert reasons[1].startswith("invalid-event: not a CloudEvents")
 
 
 def test_a_batch_larger_than_a_transaction_is_counted_whole(monitor: ModuleType, items: Items) -> None:
