@@ -23,7 +23,8 @@ $(VENV)/.installed: requirements/bootstrap.txt requirements/dev.txt requirements
 	@echo "Making $(VENV): SAM CLI, cfn-lint, the fanout command, the test tools (about a minute the first time)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+# Compiled once: with PYTHONDONTWRITEBYTECODE set, every command would compile boto3 and typer again.
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@echo "Making $(ENGINE_VENV): the local engine"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(ENGINE_VENV)
@@ -111,7 +112,7 @@ first-deployment: setup ## Deploy to AWS with checks between the steps: ACCOUNT=
 test-cloud: setup ## The tests on AWS, of what the engine does not prove: FANOUT_CLOUD_STACK=fanout-dev make test-cloud
 	@pytest -q -m cloud --numprocesses 5 --dist loadfile --timeout 1800 tests/cloud
 
-prove-guarantees: setup ## Take each countermeasure of docs/guarantees.md away and see its tests fail; ONLY=ID for one promise
+prove-guarantees: setup ## Take each countermeasure of docs/guarantees.md away and check that its tests fail; ONLY=ID for one promise or proof
 	@python -m tests.mutation.prove $(ONLY)
 
 $(FUZZ_VENV)/.installed: $(VENV)/.installed requirements/fuzz.txt

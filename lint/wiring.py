@@ -3,15 +3,16 @@
     cfn-lint --append-rules lint -t template.yaml
 
 cfn-lint imports every file of this folder by itself, each as if it stood alone, but for those whose names begin with
-an underscore. So this is the only one it finds; it makes the package beside it importable and hands on its rules.
+an underscore. So this is the only one it finds; it makes what it needs importable and passes on the package's rules.
 """
 
 import sys
 from pathlib import Path
 
-FOLDER = str(Path(__file__).resolve().parent)
-if FOLDER not in sys.path:
-    sys.path.append(FOLDER)
+LINT = Path(__file__).resolve().parent
+for folder in (LINT, LINT.parent / "local_engine"):  # the grammar of filter policies is the engine's
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
 
 from fanout_wiring._rules import RULES  # noqa: E402 - importable only now
 

@@ -1,5 +1,6 @@
 """What is started once for every test of a session that asks for it: the application on an engine, a PostgreSQL."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fanout_cli.stack.state import ENGINE_ENVIRONMENT
 from local_engine.postgres import server
 from tests.integration.application import Application
 
+# `process.start` in a test takes the engine's environment of the checkout, as `fanout up` does.
+os.environ["LOCAL_ENGINE_ENVIRONMENT"] = str(ENGINE_ENVIRONMENT)
 # Before the editable install's: a copy of the checkout that shares .venv tests its own functions.
 sys.path[:0] = [str(folder) for folder in sorted(Path(__file__).parents[1].glob("functions/*"))]
 

@@ -52,7 +52,7 @@ def expected_likes(events: Iterable[Event[Any]]) -> Counter[str]:
 
 
 def expected_scores(events: Iterable[Event[Any]]) -> dict[str, dict[str, int]]:
-    """The plain reference: per post and minute, the weights of what stands."""
+    """The reference computation: per post and minute, the weights of the current interactions."""
     events = list({(event.source, event.id): event for event in events}.values())
     of_likes = [event for event in events if isinstance(event.data, PostLiked | PostUnliked)]
     standing = [event for event in latest_states(of_likes).values() if isinstance(event.data, PostLiked)]

@@ -18,7 +18,7 @@ API_KEY = "key-of-the-tests"
 
 @dataclass
 class Provider:
-    """What a test sees of the provider, and how it is told to behave."""
+    """What a test sees of the provider, and how a test configures it."""
 
     url: str = ""
     declined: set[str] = field(default_factory=set)
@@ -42,7 +42,7 @@ class Provider:
     _chance: random.Random = field(default_factory=lambda: random.Random(4))
 
     def answer(self, resource: str, key: str, document: dict[str, Any]) -> tuple[int, dict[str, str]] | None:
-        """Carry a request out, once per key, and return status and body; None: hang up without a word."""
+        """Execute a request, once per key, and return status and body; None: close the connection."""
         order_id = document["order_id"]
         with self._lock:
             self.requests[resource, order_id] += 1
@@ -53,7 +53,7 @@ class Provider:
                 self._answers[key] = self._carry_out(resource, document)
             answer = self._answers[key]
         self._over.wait(pause)
-        while order_id in self.silent:  # the money has moved, and nobody hears of it
+        while order_id in self.silent:  # the money has moved, and no response says so
             if self._over.wait(0.05):
                 return None
         return answer

@@ -1,4 +1,4 @@
-"""A real HTTP server for what the application calls: it keeps what it received and answers as it is told."""
+"""A real HTTP server for what the application calls: it keeps what it received and answers as configured."""
 
 import json
 import select
@@ -16,7 +16,7 @@ from unittest import mock
 
 @dataclass
 class Reply:
-    """What the server answers. Status 0 hangs up without a word; `hang` makes it wait for the event first."""
+    """What the server answers. Status 0 closes the connection; `hang` makes it wait for the event first."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)

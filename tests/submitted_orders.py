@@ -22,9 +22,9 @@ def submitted(
     weights: tuple[int, ...] = (1500,),
     **fields: Any,
 ) -> Event[OrderSubmitted]:
-    """An order of two mugs and a tea for 33.90 EUR, in one parcel unless told otherwise."""
-    told = {"lines": LINES, "currency": "EUR", **fields}
-    total = sum(line.quantity * line.unit_price for line in told["lines"])
+    """An order of two mugs and a tea for 33.90 EUR, in one parcel unless given otherwise."""
+    values = {"lines": LINES, "currency": "EUR", **fields}
+    total = sum(line.quantity * line.unit_price for line in values["lines"])
     data = OrderSubmitted(
         order_id=order_id,
         customer=Customer(customer_id="customer-of-a-test", email=email, locale=locale),
@@ -32,7 +32,7 @@ def submitted(
             recipient=ADDRESS.recipient, street=ADDRESS.street, city=ADDRESS.city, country=country
         ),
         parcels=tuple(Parcel(weight_grams=weight) for weight in weights),
-        **{"total": total, **told},
+        **{"total": total, **values},
     )
     return Event.new(data, source="urn:test", id=event_id)
 

@@ -1,4 +1,4 @@
-"""What three sources tell, and a plain computation of what it comes to.
+"""The events of three sources, and a reference computation of their totals.
 
 An event is made from the instant it happened at, and written down as its source would: with an offset, in milliseconds,
 by the till's clock. What it adds to is computed from the same plain values, without a line of the application's.
@@ -18,7 +18,7 @@ COUNTRIES = ("AT", "CH", "DE", "JP")
 
 
 @dataclass(frozen=True)
-class Told:
+class Sample:
     """One event, and what it adds to which aggregates."""
 
     event: dict[str, Any]
@@ -26,18 +26,18 @@ class Told:
 
 
 class Sources:
-    """Three sources whose clocks show some hours of some days. The same seed tells the same, under new ids."""
+    """Three sources whose clocks show some hours of some days. The same seed gives the same events, under new ids."""
 
     def __init__(self, seed: int, first: datetime, hours: int) -> None:
         self._chance = random.Random(seed)
         self._first = first
         self._hours = hours
 
-    def tell(self) -> Told:
-        """Something that any of them tells."""
+    def sample(self) -> Sample:
+        """An event of any of them."""
         return self._chance.choice([self.pageview, self.session, self.sale])()
 
-    def pageview(self) -> Told:
+    def pageview(self) -> Sample:
         """A page shown, by a browser somewhere in the world."""
         at, country, site = self._instant(), self._maybe_country(), self._chance.choice(["shop", "blog"])
         visible = self._chance.choice([0, self._chance.randrange(1, 90_000)])
@@ -45,9 +45,9 @@ class Sources:
         data |= {"visible_ms": visible} if visible else {}
         data |= {"country": country} if country else {}
         measures = {"contacts": 1, "views": 1, "engaged_ms": visible}
-        return self._told("web", "web.pageview.v1", data, at, measures, {"country": country, "site": site})
+        return self._sample("web", "web.pageview.v1", data, at, measures, {"country": country, "site": site})
 
-    def session(self) -> Told:
+    def session(self) -> Sample:
         """An app used, in milliseconds since 1970."""
         at, country, platform = self._instant(), self._maybe_country(), self._chance.choice(["android", "ios"])
         length, screens = self._chance.randrange(0, 7_200_000), self._chance.randrange(0, 30)
@@ -57,9 +57,9 @@ class Sources:
         data |= {"geo": {"country": country} if country else {}} if self._chance.random() < 0.8 or country else {}
         measures = {"contacts": 1, "views": screens, "engaged_ms": length}
         dimensions = {"country": country, "app": "shop-app", "platform": platform}
-        return self._told("mobile", "mobile.session.v1", data, at, measures, dimensions)
+        return self._sample("mobile", "mobile.session.v1", data, at, measures, dimensions)
 
-    def sale(self) -> Told:
+    def sale(self) -> Sample:
         """A sale, by a till's clock."""
         at, country, currency = self._instant(), self._chance.choice(COUNTRIES), self._chance.choice(["EUR", "CHF"])
         store = self._chance.choice(["vienna-01", "bern-02"])
@@ -74,9 +74,9 @@ class Sources:
             "currency": currency, "total": total, "item_count": items, "lines": lines,
         }  # fmt: skip
         measures = {"contacts": 1, "items_sold": items, f"revenue_{currency}": total}
-        return self._told("store", "store.sale.v1", data, at, measures, {"country": country, "store": store})
+        return self._sample("store", "store.sale.v1", data, at, measures, {"country": country, "store": store})
 
-    def _told(  # noqa: PLR0917 - every one of them is a part of an event
+    def _sample(  # noqa: PLR0917 - every one of them is a part of an event
         self,
         channel: str,
         kind: str,
@@ -84,7 +84,7 @@ class Sources:
         at: datetime,
         measures: dict[str, int],
         dimensions: dict[str, str | None],
-    ) -> Told:
+    ) -> Sample:
         event = {"specversion": "1.0", "id": new_id(), "source": f"urn:test:{channel}", "type": kind, "data": data}
         windows = (at.strftime("hour#%Y-%m-%dT%H"), at.strftime("day#%Y-%m-%d"))
         amounts: Amounts = Counter()
@@ -93,7 +93,7 @@ class Sources:
                 for window in windows:
                     if value and amount:
                         amounts[f"{measure}#{dimension}={value}", window] += amount
-        return Told(event, amounts)
+        return Sample(event, amounts)
 
     def _instant(self) -> datetime:
         """Milliseconds, as every source's clock has them; now and then the first or the last of an hour."""
@@ -108,9 +108,9 @@ class Sources:
         return self._chance.choice([None, *COUNTRIES])
 
 
-def expected(told: list[Told]) -> Amounts:
+def expected(samples: list[Sample]) -> Amounts:
     """What the aggregates must hold after these events, each counted once."""
     total: Amounts = Counter()
-    for each in {each.event["id"]: each for each in told}.values():
+    for each in {each.event["id"]: each for each in samples}.values():
         total.update(each.amounts)
     return total

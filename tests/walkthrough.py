@@ -46,7 +46,7 @@ class Page:
 
     edits: list[Edit]
     commands: dict[str, list[str]]
-    """the lines of the blocks of `sh`, by the heading that they stand under"""
+    """the lines of the blocks of `sh`, by their heading"""
 
 
 def read(page: Path) -> Page:

@@ -144,7 +144,7 @@ def _of_text(value: str, shape: StringShape, where: str) -> Iterator[str]:
 
 
 def _matches(pattern: str, value: str) -> bool:
-    # A few patterns are in a dialect that Python's is not, like \p{L}. They are not checked.
+    # A few patterns, like \p{L}, are not valid in Python. They are not checked.
     try:
         return re.fullmatch(pattern, value, re.DOTALL) is not None
     except re.error:

@@ -31,7 +31,7 @@ _UPLOADED = "s3://uploads-123456789012/0123456789abcdef0123456789abcdef"
 _UPLOADED_TEMPLATE = {
     "AWS::CloudFormation::Stack": {"TemplateURL": "https://s3.amazonaws.com/uploads-123456789012/t.json"}
 }
-# What a template says of a resource beside its type and properties.
+# The keys of a resource besides its type and properties.
 _ATTRIBUTES = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy", "Metadata")
 
 
@@ -151,7 +151,7 @@ def _target(resource: Resource) -> str:
 
 
 def _translated(stack: Stack) -> dict[str, Any]:
-    """What the AWS::Serverless transform makes of a stack's template. Raises ExpansionError if it refuses it."""
+    """Return a stack's template after the AWS::Serverless transform. Raises ExpansionError if it is refused."""
     template = copy.deepcopy(stack.template)
     for resource in template["Resources"].values():
         if name := _LOCAL.get(resource["Type"]):

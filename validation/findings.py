@@ -11,7 +11,7 @@ EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """What one judge says of one resource."""
+    """One judge's finding about one resource."""
 
     judge: str
     check: str
@@ -28,17 +28,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one judge says of all deployments."""
+    """One judge's verdict on all deployments."""
 
     judge: str
     judged: str
-    """how much it has seen: `816 resources`"""
+    """how much it has checked: `816 resources`"""
     findings: list[Finding]
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Findings that are right to stay, and why."""
+    """Accepted findings, and the reason."""
 
     judge: str
     check: str
@@ -49,7 +49,7 @@ class Explanation:
     message: str = "*"
 
     def covers(self, finding: Finding) -> bool:
-        """Whether it explains a finding."""
+        """Return whether it explains a finding."""
         return (
             (self.judge, self.check) == (finding.judge, finding.check)
             and fnmatchcase(finding.path, self.path)

@@ -20,7 +20,7 @@ class Batch:
     """{logical id: path of the resource}"""
 
     def origin(self, logical_id: str) -> tuple[str, str]:
-        """Return the path and the type of a resource; both empty if there is none of that id."""
+        """Return the path and the type of a resource; both empty if no resource has that id."""
         resource = self.template["Resources"].get(logical_id, {})
         return self.paths.get(logical_id, ""), resource.get("Type", "")
 

@@ -1,1 +1,1 @@
-"""The `fanout` command: run the application on this machine, publish to it, and see what became of every event."""
+"""The `fanout` command: run the application on this machine, publish to it, and see the outcome of every event."""

@@ -5,7 +5,7 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 - said here in words, not by a SyntaxError in some module below
     sys.exit(
         f"fanout needs Python 3.11 or newer; {sys.executable} is {sys.version_info[0]}.{sys.version_info[1]}.\n"
-        "Make the environment anew with another one: make setup PYTHON=python3.13"
+        "Create the environment with another one: make setup PYTHON=python3.13"
     )
 
 import importlib
@@ -16,29 +16,29 @@ from typing import Any, NoReturn
 import typer
 
 from fanout_cli.errors import UserError
+from fanout_cli.options import with_groups
 from fanout_cli.output import error_console, printable
 from local_engine.errors import EngineError
 
 # Loading every command costs a second of CPU: `fanout --help` shows this table, and a command line loads one module.
 SUMMARIES: Mapping[str, str] = {
     "up": "Start the local engine if needed, build the application and deploy it there.",
-    "down": "Stop the local engine of this checkout. What it holds is kept, and there again after the next "
-    "`fanout up`.",
-    "status": "Show the engine, the deployed use cases, and which subscribers are paused, and how many "
-    "messages wait in each inbox and dead-letter queue.",
-    "env": "Print the exports that lead the AWS CLI, boto3 and SAM to the local engine.",
+    "down": "Stop the local engine of this checkout. Its data is kept for the next `fanout up`.",
+    "status": "Show the engine, the deployed use cases, the paused subscribers, and the number of messages in each "
+    "inbox and dead-letter queue.",
+    "env": "Print the exports that point the AWS CLI, boto3 and SAM to the local engine.",
     "publish": "Publish events to the topic of a use case.",
-    "trace": "Show what became of an event, one line per subscriber.",
-    "pause": "Let a subscriber rest: its events wait in its inbox until `fanout resume`; its siblings notice nothing.",
-    "resume": "Let a paused subscriber go on, first with what has waited in its inbox.",
-    "demo": "Send every ordinary sample through the application, and look every effect up in its store.",
+    "trace": "Show the outcome of an event, one line per subscriber.",
+    "pause": "Pause a subscriber: its events wait in its inbox until `fanout resume`. No other subscriber is affected.",
+    "resume": "Resume a paused subscriber: it handles the events that wait in its inbox.",
+    "demo": "Publish every ordinary sample and check every effect in its store.",
     "first-deployment": "Deploy to an AWS account for the first time: check the account, build, deploy, check the "
     "result.",
     "dlq": "List, read, redrive and delete dead letters.",
     "logs": "Read the archive of application_logs.",
     "audit": "Verify the audit trails of audit_logs.",
     "replicas": "The replicas of the use case database_changes.",
-    "analytics": "Ask the lakes of data_aggregation and application_logs.",
+    "analytics": "Query the lakes of data_aggregation and application_logs.",
     "jobs": "Show the jobs of batch_jobs.",
 }
 
@@ -73,7 +73,7 @@ def load(name: str) -> Any:
     if hasattr(module, "app"):
         loaded.add_typer(module.app, name=name)
     else:
-        loaded.command(name, help=module.HELP)(module.run)
+        loaded.command(name, help=module.HELP)(with_groups(module.run))
     return typer.main.get_group(loaded).commands[name]
 
 

@@ -1,4 +1,4 @@
-"""Names that people type: known use cases, and what to say to an unknown one."""
+"""Check the names that a user types, and suggest the closest known one."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -29,7 +29,7 @@ def require_subscriber(name: str, topology: "Topology") -> "Subscriber":
         return known[name]
     if (named := [each for each in known if each.partition("/")[2] == name]) and len(named) == 1:
         raise UsageError(f"there is no subscriber {name!r}, did you mean {named[0]}?", "Name it in full.")
-    # Of a use case that is deployed, its own subscribers are what somebody may have meant.
+    # If its use case is deployed, only the subscribers of that use case are suggested.
     here = [each for each in known if each.partition("/")[0] == name.partition("/")[0]]
     raise UsageError(
         f"there is no subscriber {name!r} in stack {topology.stack_name}{closest(name, known)}",
@@ -39,7 +39,7 @@ def require_subscriber(name: str, topology: "Topology") -> "Subscriber":
 
 def closest(name: str, known: Iterable[str]) -> str:
     """Return ", did you mean ...?" if a known name is close, else nothing."""
-    # People write team-events and TeamEvents for team_events.
+    # Users write team-events and TeamEvents for team_events.
     plain = {each.replace("_", "").lower(): each for each in known}
     matches = get_close_matches(name.replace("_", "").replace("-", "").lower(), plain, n=1)
     return f", did you mean {plain[matches[0]]}?" if matches else ""

@@ -1,6 +1,8 @@
 """Options that several commands share."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -28,3 +30,36 @@ def help_text(summary: str, *examples: str, more: str = "") -> str:
     return "\n\n".join(
         part for part in (summary, more, "Examples:" if len(examples) > 1 else "Example:", shown, EXIT_CODES) if part
     )
+
+
+class StackOptions(NamedTuple):
+    """The options that choose a stack: the arguments of `target.resolve`."""
+
+    stack_name: StackName = None
+    region: Region = None
+    profile: Profile = None
+
+
+def with_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with each parameter that is a NamedTuple replaced by the options in it.
+
+    Typer takes only single options, and many commands have the same ones.
+    """
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, type[Any]] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        if hasattr(parameter.annotation, "_fields"):
+            groups[name] = parameter.annotation
+            fields = inspect.signature(parameter.annotation).parameters.values()
+            parameters += [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in fields]
+        else:
+            parameters.append(parameter)
+
+    def run(**options: Any) -> None:
+        for name, group in groups.items():
+            options[name] = group(**{each: options.pop(each) for each in group._fields})
+        command(**options)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__doc__ = command.__doc__
+    return run

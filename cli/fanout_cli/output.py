@@ -1,4 +1,4 @@
-"""What the command shows: results on stdout, everything else on stderr.
+"""Print results on stdout and everything else on stderr.
 
 stdout carries nothing but the result, so that it can be piped. Progress is a bar on a terminal and plain lines
 elsewhere (a CI log shows no cursor movements).
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-# On a plain log, one line in this many seconds tells that something still happens.
+# In a plain log, progress is one line in this many seconds.
 _PLAIN_INTERVAL = 5.0
 # A log or a pipe has no width of its own; a table needs one.
 _PLAIN_WIDTH = 160
 
 
 def console() -> "Console":
-    """Return the console for results. Made anew because tests and pipes replace sys.stdout."""
+    """Return the console for results; a new one each time, because tests and pipes replace sys.stdout."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
@@ -37,10 +37,10 @@ def error_console() -> "Console":
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Return text of strangers in a form that cannot steer a terminal: what does not print is written as \uXXXX.
+    r"""Return untrusted text in a form that cannot control a terminal: characters that do not print become \uXXXX.
 
     That is control characters, the right-to-left overrides and other invisible ones, and lone surrogates, which no
-    encoding takes. keep: characters that may stay nevertheless, such as line ends.
+    encoding takes. keep: characters that stay as they are, such as line ends.
     """
     return "".join(each if each.isprintable() or each in keep else _escaped(each) for each in text)
 
@@ -51,7 +51,7 @@ def _escaped(character: str) -> str:
 
 
 def emit_json(value: Any) -> None:
-    """Print one JSON document on one line. Whatever is in its strings, it is safe to look at, and the same JSON."""
+    """Print one JSON document on one line, with control characters in its strings escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     sys.stdout.write((text if text.isprintable() else printable(text)) + "\n")
 
@@ -63,7 +63,7 @@ def emit_json_lines(values: Iterable[Any]) -> None:
 
 
 def note(text: str) -> None:
-    """Tell the person something that is not part of the result."""
+    """Print something that is not part of the result, to stderr."""
     error_console().print(text, markup=False)
 
 
@@ -71,7 +71,7 @@ class Step(Protocol):
     """One piece of work whose progress is shown."""
 
     def update(self, detail: str = "", *, done: int | None = None, total: int | None = None) -> None:
-        """Say what is being waited for and, where it is known, how much is done."""
+        """Show what is being waited for and, if known, how much is done."""
 
 
 class _BarStep:

@@ -1,4 +1,4 @@
-"""Alarms: the notice must reach somebody, through the topic's policy and its key's."""
+"""Alarms: a notification must reach a subscriber, through the policies of the topic and its key."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 
 
 class AlarmWithoutAction(WiringRule):
-    """In no deployment at all: an operator who switches mail off knows what they do."""
+    """A finding only if no deployment has one, because an operator may switch mail off."""
 
     id = "E9110"
-    shortdesc = "An alarm has an action, and if that is a topic somebody has subscribed to it"
-    description = "An alarm without an action, or on a topic without subscriptions, changes its colour and tells nobody"
+    shortdesc = "An alarm has an action, and if that is a topic it has a subscription"
+    description = "An alarm without an action, or on a topic without subscriptions, only changes its state"
     page = source_url = f"{PAGE}AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html"
     always = True
 
@@ -35,20 +35,20 @@ class AlarmWithoutAction(WiringRule):
                 continue  # a composite alarm speaks for it, and is judged itself
             keys = ("Properties", "AlarmActions")
             if not actions:
-                yield Finding(alarm, keys, f"alarm {alarm.logical_id} tells nobody; give it AlarmActions")
+                yield Finding(alarm, keys, f"alarm {alarm.logical_id} has no action; give it AlarmActions")
             elif not any((topic := graph.find(each, TOPIC)) is None or topic.path in heard for each in actions):
-                told = ", ".join(map(str, actions))
+                topics = ", ".join(map(str, actions))
                 yield Finding(
-                    alarm, keys, f"alarm {alarm.logical_id} is announced on {told}, which has no subscription; add one"
+                    alarm, keys, f"alarm {alarm.logical_id} notifies {topics}, which has no subscription; add one"
                 )
 
 
 class AlarmThatTheTopicRefuses(WiringRule):
-    """CloudWatch publishes in its own name, and says nothing when it may not."""
+    """CloudWatch publishes as itself, and fails silently."""
 
     id = "E9111"
     shortdesc = "CloudWatch may publish to an alarm's topic and use the topic's key"
-    description = "A topic policy or key policy without CloudWatch drops every notice of the alarm without a sign"
+    description = "A topic policy or key policy without CloudWatch silently drops every notification of the alarm"
     page = source_url = f"{PAGE}sns/latest/dg/sns-key-management.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ class Composition:
     def __init__(
         self, file: Path, parameters: Mapping[str, Any], sources: Mapping[Path, Template] | None = None
     ) -> None:
-        """parameters: what whoever deploys gives; what has no default and is not given stays open. sources: templates
+        """parameters: the deployment's; one without default and value stays open. sources: templates
         to use in place of the files. Raises UnreadableTemplateError if `file` is no template."""
         self.problems: list[Problem] = []
         self.root = Stack(file, "", dict(parameters), sources or {}, self.problems)

@@ -68,7 +68,7 @@ def _end(given: dict[str, Any], stack: Stack, by_path: Mapping[str, Resource]) -
     found = by_path.get(stack.name(str(given["Id"])))
     if found is None:
         return None
-    # The role that SAM makes for a function is the function itself to these rules.
+    # These rules identify the role that SAM creates for a function with the function.
     return _End(found.type, found.arn, f"<{found.path}>", found.properties.get("Role", f"<{found.path}>"))
 
 

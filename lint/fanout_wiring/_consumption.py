@@ -13,11 +13,11 @@ _SMALL_BATCH = 10
 
 
 class ShortVisibilityTimeout(WiringRule):
-    """A message that shows again while it is worked on is worked on twice."""
+    """A message that becomes visible while it is processed is processed twice."""
 
     id = "E9104"
     shortdesc = "A queue hides a message for six times the function's timeout, plus the batching window"
-    description = "Or a batch that is still being worked on, or was throttled, is handed out again"
+    description = "Otherwise a batch that is being processed, or was throttled, is delivered again"
     page = source_url = f"{PAGE}lambda/latest/dg/services-sqs-configure.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:
@@ -47,11 +47,13 @@ class ShortVisibilityTimeout(WiringRule):
 
 
 class NoPartialBatchResponse(WiringRule):
-    """One bad message must not take the others of its batch along."""
+    """One bad message must not fail its whole batch."""
 
     id = "E9105"
     shortdesc = "A mapping reports failures one by one"
-    description = "Without partial batch responses one failed message brings back, and finally kills, its whole batch"
+    description = (
+        "Without partial batch responses one failed message retries, and finally dead-letters, its whole batch"
+    )
     page = source_url = f"{PAGE}lambda/latest/dg/services-sqs-errorhandling.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:
@@ -129,7 +131,7 @@ class FewAttempts(WiringRule):
             policy = as_dict(queue.properties.get("RedrivePolicy"))
             keys = ("Properties", "RedrivePolicy")
             if not policy:
-                # What cannot be repaired stays in a dead-letter queue, under its alarm.
+                # Messages that cannot be processed stay in a dead-letter queue, under its alarm.
                 if queue.path in read - graph.dead_letter_queues:
                     yield Finding(
                         queue,

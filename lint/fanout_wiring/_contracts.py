@@ -21,7 +21,7 @@ class Contract:
     """the topic it is published to"""
     payload: Schema
     filterable: frozenset[str] | None
-    """dotted paths that filters may use; None if the document does not say"""
+    """dotted paths that filters may use; None if the document lists none"""
     document: Schema
 
     def at(self, path: Sequence[str]) -> list[Schema]:
@@ -91,7 +91,7 @@ def _of(document: Schema) -> Iterator[Contract]:
 
 
 def admits(schemas: list[Schema], value: Any) -> bool:
-    """Tell whether a field may have a value: one of its schemas must allow it, an array's items are asked."""
+    """Return whether a field may have a value: one of its schemas, or of an array's items, must allow it."""
     return any(_admits(schema, value) for schema in schemas)
 
 

@@ -1,4 +1,4 @@
-"""Dead letters: somebody is told of them, and they are kept long enough."""
+"""Dead letters: an alarm reports them, and they are kept long enough."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ _DEPTH = "ApproximateNumberOfMessagesVisible"
 
 
 class DeadLettersWithoutAlarm(WiringRule):
-    """A dead letter that nobody hears of is a lost event with a delay."""
+    """A dead letter without an alarm is a lost event with a delay."""
 
     id = "E9108"
     shortdesc = "A dead-letter queue has an alarm on the first message in it"
@@ -32,13 +32,13 @@ class DeadLettersWithoutAlarm(WiringRule):
                 yield Finding(
                     queue,
                     (),
-                    f"nobody is told of the first message in the dead-letter queue {queue.logical_id}; add an alarm on "
+                    f"no alarm reports the first message in the dead-letter queue {queue.logical_id}; add an alarm on "
                     f"AWS/SQS {_DEPTH}, dimension QueueName, GreaterThanThreshold 0",
                 )
 
 
 def _watched(graph: Graph, alarm: Resource) -> Iterator[Resource]:
-    """The queues whose first message the alarm tells of."""
+    """Return the queues whose first message raises the alarm."""
     own = alarm.properties
     if "ActionsEnabled" in own and not is_true(own["ActionsEnabled"]):
         return
@@ -63,7 +63,7 @@ def _on_the_first(alarm: dict[str, Any]) -> bool:
 
 
 class DeadLettersKeptTooShort(WiringRule):
-    """A message takes its age along into the dead-letter queue."""
+    """A message keeps its age in the dead-letter queue."""
 
     id = "E9109"
     shortdesc = "A dead-letter queue keeps messages longer than its queue"

@@ -1,4 +1,4 @@
-"""From the topic to the queue: what SNS cannot deliver must have somewhere to go, and be let in there."""
+"""From the topic to the queue: undeliverable messages need a dead-letter queue that accepts them."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -20,7 +20,7 @@ from fanout_wiring._stack import Resource
 from fanout_wiring._values import as_list
 
 _SNS = ("sns.amazonaws.com", "*")
-# Conditions that keep out strangers, though not every topic but one.
+# Conditions that exclude other accounts, but not every other topic.
 _OTHER_BOUNDS = ("aws:SourceAccount", "aws:SourceOwner", "aws:SourceOrgID", "aws:PrincipalOrgID", "aws:PrincipalArn")
 
 
@@ -29,7 +29,7 @@ class SubscriptionWithoutRedrive(WiringRule):
 
     id = "E9102"
     shortdesc = "A subscription has a dead-letter queue"
-    description = "Without a redrive policy SNS deletes what it cannot deliver, and says so in a metric only"
+    description = "Without a redrive policy SNS deletes what it cannot deliver, and reports it in a metric only"
     page = source_url = f"{PAGE}sns/latest/dg/sns-dead-letter-queues.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:
@@ -47,11 +47,11 @@ class SubscriptionWithoutRedrive(WiringRule):
 
 
 class QueuePolicyOfAnotherTopic(WiringRule):
-    """A queue that refuses its topic gets nothing, and a dead-letter queue that does loses what it is for."""
+    """A queue or dead-letter queue must accept messages of its topic."""
 
     id = "E9103"
     shortdesc = "The policies of queue and dead-letter queue let the subscribed topic send, and no other"
-    description = "SNS drops without a sign what a dead-letter queue's policy does not let it put there"
+    description = "SNS silently drops messages that a dead-letter queue's policy does not accept"
     page = source_url = f"{PAGE}sns/latest/dg/sns-configure-dead-letter-queue.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""FIFO: topic, queue and dead-letter queue are all of one kind, or order ends where they change."""
+"""FIFO: topic, queue and dead-letter queue must all be of one kind to keep the order."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ class FifoMismatch(WiringRule):
 
     id = "E9114"
     shortdesc = "Topic, queue and dead-letter queue are all FIFO or all standard"
-    description = "What is not FIFO ends the order; most other mixtures are refused when deployed, or lose dead letters"
+    description = "A standard part breaks the order; most other mixtures fail to deploy, or lose dead letters"
     page = source_url = f"{PAGE}sns/latest/dg/sns-fifo-topics.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:

@@ -1,15 +1,15 @@
-"""Filters: SNS refuses some, and one that asks for a field or value that no event has lets nothing through."""
+"""Filters: SNS refuses some, and a filter on a field or value that no event has matches nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from fanout_wiring._contracts import Contract, admits, literals, read, search
-from fanout_wiring._filter_grammar import InvalidFilterPolicyError, validate
 from fanout_wiring._graph import TOPIC, Graph, Subscription
 from fanout_wiring._parameters import is_open
 from fanout_wiring._rule import PAGE, Finding, WiringRule
 from fanout_wiring._values import as_dict, as_list
+from local_engine.filter_grammar import InvalidFilterPolicyError, validate
 
 _Leaf = tuple[tuple[str, ...], list[Any]]
 
@@ -18,7 +18,7 @@ class FilterOnNothing(WiringRule):
     """The contracts know which fields and values there are."""
 
     id = "E9115"
-    shortdesc = "A filter asks for fields and values that a contract has"
+    shortdesc = "A filter uses fields and values of a contract"
     description = (
         "Contracts are the AsyncAPI 3 documents in docs/contracts, or -x E9115:contracts=FOLDER; none, no rule"
     )
@@ -91,7 +91,7 @@ def _field(path: tuple[str, ...], asked: list[Any], candidates: list[Contract]) 
     if path[0] == "data" and not any(
         each.filterable is None or name in each.filterable for each in candidates if each.at(path)
     ):
-        yield f"{name} is not among the filterable fields of {types}: it is missing where a large event was parked"
+        yield f"{name} is not among the filterable fields of {types}: it is missing in the stub of a claim check"
     known = literals(schemas)
     listed = f", it is one of {', '.join(map(str, known))}" if known else ""
     for value in _values(asked):

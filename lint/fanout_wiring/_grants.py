@@ -25,7 +25,7 @@ _SAM_TEMPLATES = {
 
 @dataclass(frozen=True)
 class Grant:
-    """One statement, and where it stands."""
+    """One statement, and its position."""
 
     resource: Resource
     keys: tuple[str | int, ...]
@@ -33,7 +33,7 @@ class Grant:
 
 
 def written(graph: Graph) -> Iterator[Grant]:
-    """Every statement of a policy document that says what somebody may do."""
+    """Yield every statement of an identity policy document."""
     for resource in graph.of(*_DOCUMENTS):
         yield from _of(resource)
 
@@ -62,7 +62,7 @@ def managed(resource: Resource) -> list[Any]:
 
 @dataclass(frozen=True)
 class Grantee:
-    """Somebody with permissions, and all of them that the templates tell."""
+    """A principal with all of its permissions in the templates."""
 
     resource: Resource
     statements: list[dict[str, Any]]

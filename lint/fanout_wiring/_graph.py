@@ -66,7 +66,7 @@ class Subscription:
 
     resource: Resource
     keys: tuple[str | int, ...]
-    """where it stands in its resource"""
+    """its position in its resource"""
     topic: Any
     protocol: str
     endpoint: Any
@@ -76,12 +76,12 @@ class Subscription:
 
     @property
     def dead_letters(self) -> Any:
-        """The ARN of where it sends what it cannot deliver."""
+        """Return the ARN of its dead-letter queue."""
         return as_dict(self.settings.get("RedrivePolicy")).get("deadLetterTargetArn")
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Return its name in messages."""
         return f"subscription {self.resource.logical_id}"
 
 
@@ -100,7 +100,7 @@ class Mapping:
 
 @dataclass(frozen=True)
 class Failure:
-    """Somewhere that takes what failed."""
+    """A destination of failures."""
 
     resource: Resource
     """who sends there"""
@@ -252,7 +252,7 @@ class Graph:
 
     @cached_property
     def failures(self) -> list[Failure]:
-        """Everywhere that takes what failed."""
+        """Return every destination of failures."""
         found = []
         for subscription in self.subscriptions:
             keys = (*subscription.keys, "RedrivePolicy")

@@ -1,4 +1,4 @@
-"""CloudFormation's functions, as far as their results can be told from templates."""
+"""CloudFormation's functions, as far as templates determine their results."""
 
 import base64
 import re
@@ -10,26 +10,26 @@ from fanout_wiring._parameters import number, open_value
 
 UNRESOLVED = "<unresolved: "
 NOTHING = object()
-"""What `AWS::NoValue` stands for."""
+"""The value of `AWS::NoValue`."""
 
 
 class Scope(Protocol):
-    """Where names mean something: a stack."""
+    """The scope of names: a stack."""
 
     template: Template
 
     def ref(self, name: str) -> Any:
-        """Return what `!Ref` says of a parameter or resource."""
+        """Return the `!Ref` of a parameter or resource."""
 
     def reference(self, logical_id: str, attribute: str = "") -> Any:
-        """Return what `!GetAtt` says of a resource."""
+        """Return the `!GetAtt` of a resource."""
 
     def condition(self, name: str) -> bool:
         """Whether a condition holds."""
 
 
 def unresolved(what: str) -> str:
-    """Return the text that stands for a value which cannot be told. Only where a rule needs it is it a finding."""
+    """Return the text for a value that cannot be determined. It is a finding only where a rule needs it."""
     return f"{UNRESOLVED}{what}>"
 
 

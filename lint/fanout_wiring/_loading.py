@@ -1,4 +1,4 @@
-"""Reads templates, with CloudFormation's short forms, and tells where in the file something stands."""
+"""Reads templates, with CloudFormation's short forms, and finds the line of an element."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -17,7 +17,7 @@ _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class UnreadableTemplateError(Exception):
-    """A file is no template. The message says why."""
+    """A file is not a template. The message says why."""
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc] # which of the two it is is known at run time only
@@ -45,7 +45,7 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: load
 def load(file: Path) -> Template:
     """Return the template in a file, YAML or JSON. It is read once for as long as it stays the same: change a copy.
 
-    Raises UnreadableTemplateError if there is no such file or no template in it.
+    Raises UnreadableTemplateError if the file does not exist or is not a template.
     """
     template: Template = _read(file, _stamp(file))
     return template
@@ -81,7 +81,7 @@ def _read(file: Path, _stamp: tuple[int, int]) -> Any:
 
 
 def line_of(file: Path, keys: Sequence[str | int]) -> int:
-    """Return the line, counted from 1, where the deepest of these keys stands that is there."""
+    """Return the line, counted from 1, of the deepest of these keys that exists."""
     node, line = yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader), 1
     for key in keys:
         if not isinstance(node, yaml.MappingNode):

@@ -1,4 +1,4 @@
-"""What an alarm watches, whichever way it says so: one metric, metric math, or a Metrics Insights query."""
+"""The metrics of an alarm: one metric, metric math, or a Metrics Insights query."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Metric:
     name: Any
     dimensions: dict[Any, Any]
     queried: bool = False
-    """found by a Metrics Insights query, so that it costs nothing while CloudWatch has no data of it"""
+    """found by a Metrics Insights query, so it costs nothing while there is no data"""
 
 
 def metrics(alarm: Resource) -> Iterator[Metric]:

@@ -1,14 +1,14 @@
-"""What the parameters of a template may be, as far as the template itself tells."""
+"""The possible values of a template's parameters."""
 
 from collections.abc import Mapping
 from typing import Any
 
 OPEN = ("<parameter ", "<import ", "<output ", "<macro ")
-"""How the text of a value from outside the templates begins."""
+"""The prefix of the text for a value from outside the templates."""
 
 
 class Bounded(int):
-    """A number that whoever deploys may choose: it is the default, and may be anything between its bounds."""
+    """A number that a deployment may choose: the default, or any value between its bounds."""
 
     low: int | None
     high: int | None
@@ -21,7 +21,7 @@ class Bounded(int):
 
 
 def number(value: Any) -> int | None:
-    """Return a value of a template as a number; None if it is none or not known."""
+    """Return a value of a template as a number; None if it is not a number or unknown."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str | float):
@@ -33,12 +33,12 @@ def number(value: Any) -> int | None:
 
 
 def lowest(value: int) -> int:
-    """The least that a number may be; its default if no template states a bound."""
+    """Return the minimum of a number; its default if no template states a bound."""
     return value.low if isinstance(value, Bounded) and value.low is not None else int(value)
 
 
 def highest(value: int) -> int:
-    """The most that a number may be; its default if no template states a bound."""
+    """Return the maximum of a number; its default if no template states a bound."""
     return value.high if isinstance(value, Bounded) and value.high is not None else int(value)
 
 
@@ -48,12 +48,12 @@ def open_value(name: str, kind: str = "parameter") -> str:
 
 
 def is_open(value: Any) -> bool:
-    """Whether a value is one of `open_value`."""
+    """Return whether a value is one of `open_value`."""
     return isinstance(value, str) and value.startswith(OPEN)
 
 
 def free(name: str, about: Mapping[str, Any]) -> Any:
-    """Return what a parameter is that nobody has given a value to."""
+    """Return the value of a parameter that was not set."""
     default = about.get("Default")
     kind = str(about.get("Type", "String"))
     if kind == "Number":
@@ -66,7 +66,7 @@ def free(name: str, about: Mapping[str, Any]) -> Any:
 
 
 def given(value: Any, about: Mapping[str, Any]) -> Any:
-    """Return what a parameter is that has been given this value."""
+    """Return the value of a parameter that was set to this value."""
     kind = str(about.get("Type", "String"))
     if kind == "Number" and isinstance(value, Bounded):
         low, high = _bounds(about)

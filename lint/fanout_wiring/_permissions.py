@@ -1,4 +1,4 @@
-"""Roles: a publisher may use its topic's key, and nobody may touch everything."""
+"""Roles: a publisher may use its topic's key, and no role may use every resource."""
 
 import re
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from fanout_wiring._values import as_list
 
 # Services whose ARNs begin with the resource's name; all others have its type before it.
 _NAME_FIRST = ("s3", "sqs", "sns", "execute-api")
-# The list gives these an optional resource, which is not what nearly everybody uses them on: metrics have no ARN.
+# The list gives these an optional resource, which is rarely the one that is used: metrics have no ARN.
 _OPTIONAL = re.compile(r"cloudwatch:(putmetricdata|getmetricdata|listmetrics)")
 # SAM takes the policy's name alone, too.
 _EVERYTHING = re.compile(r"(?:arn:[^:]*:iam::aws:policy/(?:.*/)?)?(\w*(?:FullAccess|PowerUser\w*|AdministratorAccess))")
 
 
 class PublisherWithoutKey(WiringRule):
-    """Whoever publishes to an encrypted topic encrypts with its key."""
+    """A publisher to an encrypted topic needs the topic's key."""
 
     id = "E9112"
     shortdesc = "Who may publish to an encrypted topic may use the topic's key"
@@ -77,7 +77,7 @@ def _through_sns(statement: dict[str, Any]) -> bool:
 
 
 def _key_lets(graph: Graph, grantee: Grantee, key: Resource, action: str) -> bool:
-    """Whether the key's own policy names the role."""
+    """Return whether the key policy names the role."""
     return key.type == KEY and any(
         allows(statement, action)
         and isinstance(statement.get("Principal"), dict)
@@ -87,7 +87,7 @@ def _key_lets(graph: Graph, grantee: Grantee, key: Resource, action: str) -> boo
 
 
 class WildcardResource(WiringRule):
-    """A role names what it may touch."""
+    """A role names the resources it may use."""
 
     id = "E9113"
     shortdesc = "A role names the resources it may touch"
@@ -125,7 +125,7 @@ def _too_wide(statement: dict[str, Any]) -> Iterator[str]:
 
 @cache
 def is_wide(resource: str) -> bool:
-    """Tell whether a wildcard stands where the account or the name of a resource belongs.
+    """Return whether a wildcard replaces the account or the name of a resource.
 
     Below a name it is narrow: the objects of a bucket, the streams of a log group, the indexes of a table.
     """
@@ -147,7 +147,7 @@ def is_wide(resource: str) -> bool:
 
 @cache
 def knows_resources(action: str) -> bool:
-    """Tell whether an action can be limited to resources: of a pattern, whether any it covers can be.
+    """Return whether an action can be limited to resources; for a pattern, whether any matching action can.
 
     From the list of AWS's service authorization reference that comes with cfn-lint. What is not in it, can.
     """

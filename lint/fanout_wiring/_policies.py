@@ -1,4 +1,4 @@
-"""Statements of policy documents, and what they say."""
+"""Statements of policy documents."""
 
 import re
 from fnmatch import fnmatchcase
@@ -7,7 +7,7 @@ from typing import Any
 from fanout_wiring._values import as_dict, as_list
 
 TO_ENCRYPT = ("kms:GenerateDataKey", "kms:Decrypt")
-"""What whoever writes into an encrypted topic or queue must be allowed on its key."""
+"""The actions on its key that a writer to an encrypted topic or queue needs."""
 
 
 def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def key_policy(properties: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def services(statement: dict[str, Any]) -> list[str]:
-    """Return the services that a statement of a resource policy is about; everybody is `*`."""
+    """Return the services that a statement of a resource policy is about; all principals are `*`."""
     principal = statement.get("Principal")
     if isinstance(principal, dict):
         everybody = ["*"] if "*" in as_list(principal.get("AWS")) else []
@@ -31,7 +31,7 @@ def services(statement: dict[str, Any]) -> list[str]:
 
 
 def service_may(policy: list[dict[str, Any]], service: str, *wanted: str) -> bool:
-    """Tell whether the statements of a resource policy allow a service all of these actions."""
+    """Return whether the statements of a resource policy allow a service all of these actions."""
     return all(
         any(allows(each, action) and {service, "*"} & set(services(each)) for each in policy)
         and not denies(policy, service, action)
@@ -40,7 +40,7 @@ def service_may(policy: list[dict[str, Any]], service: str, *wanted: str) -> boo
 
 
 def denies(policy: list[dict[str, Any]], service: str, action: str) -> bool:
-    """Tell whether the statements deny a service an action in every request: those with conditions are not judged."""
+    """Return whether the statements deny a service an action in every request. Ignores statements with conditions."""
     return any(
         each.get("Effect") == "Deny"
         and not each.get("Condition")

@@ -1,4 +1,4 @@
-"""What SQS refuses of a queue policy and no schema shows."""
+"""Queue policies that SQS refuses although they match the schema."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ class QueuePolicyOfTwoQueues(WiringRule):
 
     id = "E9118"
     shortdesc = "A statement of a queue policy names one resource, its own queue"
-    description = "SQS refuses a policy whose statement has two resources, or that speaks of another queue"
+    description = "SQS refuses a policy whose statement has two resources, or another queue as its resource"
     page = source_url = f"{PAGE}AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-creating-custom-policies.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:

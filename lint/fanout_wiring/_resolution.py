@@ -1,4 +1,4 @@
-"""What cannot be resolved, and so is not judged by the other rules: no silence about it."""
+"""Reports what cannot be resolved, and is therefore not checked by the other rules."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -48,7 +48,7 @@ class Unresolved(WiringRule):
 
     id = "E9101"
     shortdesc = "Nested templates fit together, and every wire can be followed"
-    description = "What cannot be resolved cannot be judged: no other rule says anything about it"
+    description = "No other rule can check what cannot be resolved"
     page = source_url = f"{PAGE}AWSCloudFormation/latest/UserGuide/using-cfn-nested-stacks.html"
 
     def findings(self, graph: Graph) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""How a rule of ours becomes one of cfn-lint's: each deployment of a template is judged, and findings are placed."""
+"""Adapts the rules to cfn-lint: applies them to each deployment of a template, and locates the findings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ PAGE = "https://docs.aws.amazon.com/"
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with one resource, and how to mend it, in one sentence."""
+    """What is wrong with one resource, and how to fix it, in one sentence."""
 
     resource: Resource
     keys: tuple[str | int, ...]
@@ -113,7 +113,7 @@ class WiringRule(CloudFormationLintRule):  # type: ignore[misc] # cfn-lint is no
         return RuleMatch(path, text)
 
     def _shrunk(self, every: Deployments, finding: Finding, choice: Choice) -> Choice:
-        """Leave out what the finding does not depend on."""
+        """Remove the parameters that the finding does not depend on."""
         for name in sorted(choice):
             fewer = {other: value for other, value in choice.items() if other != name}
             if any(

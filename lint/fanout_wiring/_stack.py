@@ -2,7 +2,7 @@
 
 What a reference points to is written as text that names it everywhere: `<TeamEvents/TeamASubscriber/Queue.Arn>`
 is the ARN of that queue both inside the subscriber and in the use case that nests it. So a rule compares plain values.
-What cannot be told is text too, `<unresolved: ...>`, and a problem of the deployment.
+A value that cannot be determined is a text too, `<unresolved: ...>`, and a problem of the deployment.
 """
 
 import base64
@@ -35,7 +35,7 @@ PSEUDO = {
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that does not fit together, or that cannot be followed from the templates."""
+    """A mismatch, or a reference that the templates do not resolve."""
 
     path: str
     """the resource, as in `Resource.path`; an empty last part is the stack itself"""
@@ -59,7 +59,7 @@ class Resource:
 
     @property
     def arn(self) -> str:
-        """What others see as its ARN."""
+        """Return its ARN."""
         return f"<{self.path}>" if self.type == "AWS::SNS::Topic" else f"<{self.path}.Arn>"
 
 
@@ -78,7 +78,7 @@ class Stack:
     """the nested stacks whose template is not a local file"""
 
     def __post_init__(self) -> None:
-        """Raises UnreadableTemplateError if there is no template."""
+        """Raises UnreadableTemplateError if the file is not a template."""
         self.template: Template = self.sources[self.file] if self.file in self.sources else load(self.file)
         self.resource_ids = self.template["Resources"]
         self._current = ""
@@ -94,7 +94,7 @@ class Stack:
                 if "Default" not in about:
                     self._problem(f"it is not given the parameter {name}, which {self.file.name} has no default for")
                 elif isinstance(self.parameters[name], _parameters.Bounded):
-                    # Nobody but the parent can give it another value, and the parent does not.
+                    # Only the parent can set it, and does not.
                     self.parameters[name] = int(self.parameters[name])
 
     def _problem(self, message: str, *, outside: bool = False) -> None:
@@ -184,7 +184,7 @@ class Stack:
         return isinstance(declared, dict) and ("Condition" not in declared or self.condition(declared["Condition"]))
 
     def reference(self, logical_id: str, attribute: str = "") -> Any:
-        """Return what `!GetAtt` says of a resource of this stack, or `!Ref` if no attribute is named."""
+        """Return the `!GetAtt` of a resource of this stack, or `!Ref` if no attribute is named."""
         if not self.exists(logical_id) and not self._made_by_sam(logical_id):
             if logical_id not in self.resource_ids and self._has_macro():
                 return open_value(f"{logical_id}.{attribute}".rstrip("."), "macro")
@@ -225,7 +225,7 @@ class Stack:
         return child.resolve(output.get("Value"))
 
     def ref(self, name: str) -> Any:
-        """Return what `!Ref` says of a parameter or resource."""
+        """Return the `!Ref` of a parameter or resource."""
         if name == "AWS::NoValue":
             return NOTHING
         if name == "AWS::StackName":
@@ -291,7 +291,7 @@ class Stack:
 
 
 def random_suffix(path: str) -> str:
-    """Return what stands for the random end of a name that CloudFormation generates; the same for the same path."""
+    """Return a fixed text for the random suffix of a name that CloudFormation generates; the same for the same path."""
     return base64.b32encode(hashlib.sha256(path.encode()).digest())[:12].decode()
 
 

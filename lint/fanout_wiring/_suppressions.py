@@ -1,4 +1,4 @@
-"""A suppression says why, or the next reader can only guess whether it still holds."""
+"""A suppression of a rule must state its reason, so that a reader can check whether it still applies."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ _OURS = "E91"
 
 
 class SuppressionWithoutReason(WiringRule):
-    """Metadata is where cfn-lint looks for suppressions, so the reason stands beside it."""
+    """cfn-lint reads suppressions from Metadata, so the reason is there too."""
 
     id = "E9116"
     shortdesc = "A suppression of one of these rules has a reason"

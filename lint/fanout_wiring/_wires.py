@@ -25,7 +25,7 @@ class Wire:
     """the topic's name: TeamEvents"""
     delivery: Delivery
     queue: str
-    """the queue's name without the stack's id, with the ending of a FIFO queue: QueueA, QueueA.fifo"""
+    """the queue's name without the stack's id, with the suffix of a FIFO queue: QueueA, QueueA.fifo"""
     filter_policy: Mapping[str, Any] | None
 
 
@@ -34,7 +34,7 @@ class Exit:
     """One subscription that leads elsewhere: to a queue that no function reads, to e-mail, to a stream."""
 
     name: str
-    """the subscription's logical id without its ending: Unrouted"""
+    """the subscription's logical id without its suffix: Unrouted"""
     topic: str
     protocol: str
     filter_policy: Mapping[str, Any] | None

@@ -80,7 +80,7 @@ class Aws:
 
     @staticmethod
     def name(kind: str = "it") -> str:
-        """A name nobody else uses."""
+        """A unique name."""
         return f"{kind}-{uuid.uuid4().hex[:10]}"
 
     def queue(self, *, policy: dict[str, Any] | None = None, **attributes: str) -> tuple[str, str]:

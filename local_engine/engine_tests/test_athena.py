@@ -62,7 +62,7 @@ class Lake:
         text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
         self._aws.s3.put_object(Bucket=self.bucket, Key=f"{key}.gz", Body=gzip.compress(text.encode()))
 
-    def ask(self, sql: str, database: str = "") -> Any:
+    def query(self, sql: str, database: str = "") -> Any:
         """The rows of the answer, or why there is none."""
         query = self._aws.athena.start_query_execution(
             QueryString=sql,
@@ -91,36 +91,36 @@ def lake(aws: Aws) -> Lake:
 def test_a_table_has_the_columns_of_the_catalog_whatever_its_lines_have(lake: Lake) -> None:
     lake.put("sales/dt=2026-10-08/a", {"id": "1", "data": {"total": 5}, "more": 1}, {"id": "2"})
     lake.put("sales/dt=2026-10-09/b", {"id": "3", "data": {"lines": [{"sku": "x", "price": 1.5}], "tags": {"a": 1}}})
-    rows = lake.ask("SELECT id, data.total, data.note, dt FROM sales ORDER BY id")
+    rows = lake.query("SELECT id, data.total, data.note, dt FROM sales ORDER BY id")
     assert rows == [("1", "5", None, "2026-10-08"), ("2", None, None, "2026-10-08"), ("3", None, None, "2026-10-09")]
     unnested = "SELECT line.sku, line.price FROM sales CROSS JOIN UNNEST(data.lines) AS t(line)"
-    assert lake.ask(unnested) == [("x", "1.50")]
+    assert lake.query(unnested) == [("x", "1.50")]
 
 
 def test_a_partition_is_called_what_its_folder_is_called(lake: Lake) -> None:
     lake.put("sales/dt=2026%2F10/a", {"id": "1"})
-    assert lake.ask("SELECT id, dt FROM sales WHERE dt = '2026%2F10'") == [("1", "2026%2F10")]
+    assert lake.query("SELECT id, dt FROM sales WHERE dt = '2026%2F10'") == [("1", "2026%2F10")]
 
 
 def test_a_table_without_objects_has_them_too(lake: Lake) -> None:
-    assert lake.ask("SELECT sum(data.total), count(*) FROM sales WHERE data.note IS NULL") == [(None, "0")]
+    assert lake.query("SELECT sum(data.total), count(*) FROM sales WHERE data.note IS NULL") == [(None, "0")]
 
 
 def test_an_object_in_a_column_of_text_is_its_json(lake: Lake) -> None:
     lake.table("entries", {"context": "string"})
     lake.put("entries/a", {"context": {"b": [1, {"A": None, "a": 2}]}}, {"context": "plain"})
-    assert [json.loads(text) if text != "plain" else text for (text,) in lake.ask("SELECT context FROM entries")] == [
+    assert [json.loads(text) if text != "plain" else text for (text,) in lake.query("SELECT context FROM entries")] == [
         {"b": [1, {"A": None, "a": 2}]},
         "plain",
     ]
 
 
-def test_a_line_that_is_no_json_fails_the_query_unless_the_table_says_otherwise(lake: Lake) -> None:
+def test_a_line_that_is_not_json_fails_the_query_unless_the_table_ignores_it(lake: Lake) -> None:
     lake.table("lenient", {"id": "string"}, **{"ignore.malformed.json": "true"})
     for table in ("sales", "lenient"):
         lake.put(f"{table}/dt=2026-10-08/a" if table == "sales" else "lenient/a", {"id": "1"}, "{broken", {"id": "2"})
-    assert "Malformed JSON" in lake.ask("SELECT id FROM sales")
-    assert lake.ask("SELECT id FROM lenient WHERE id IS NOT NULL ORDER BY id") == [("1",), ("2",)]
+    assert "Malformed JSON" in lake.query("SELECT id FROM sales")
+    assert lake.query("SELECT id FROM lenient WHERE id IS NOT NULL ORDER BY id") == [("1",), ("2",)]
 
 
 def test_a_view_is_asked_like_a_table(lake: Lake) -> None:
@@ -132,26 +132,26 @@ def test_a_view_is_asked_like_a_table(lake: Lake) -> None:
         "WHERE copy = 1",
     )
     lake.view("large", "SELECT id FROM once WHERE data.total > 5")
-    assert lake.ask("SELECT sum(data.total) FROM once") == [("12",)]
-    assert lake.ask("SELECT once.id, s.dt FROM once JOIN sales AS s ON s.id = once.id WHERE once.id = '2'") == [
+    assert lake.query("SELECT sum(data.total) FROM once") == [("12",)]
+    assert lake.query("SELECT once.id, s.dt FROM once JOIN sales AS s ON s.id = once.id WHERE once.id = '2'") == [
         ("2", "2026-10-08")
     ]
-    assert lake.ask(f"SELECT o.id FROM {lake.database}.once o ORDER BY o.id", "default") == [("1",), ("2",)]
-    assert lake.ask("SELECT id FROM large") == [("2",)]
-    assert lake.ask("WITH big AS (SELECT id FROM large) SELECT count(*) FROM big") == [("1",)]
+    assert lake.query(f"SELECT o.id FROM {lake.database}.once o ORDER BY o.id", "default") == [("1",), ("2",)]
+    assert lake.query("SELECT id FROM large") == [("2",)]
+    assert lake.query("WITH big AS (SELECT id FROM large) SELECT count(*) FROM big") == [("1",)]
 
 
-def test_a_view_that_cannot_be_resolved_says_why(lake: Lake) -> None:
+def test_a_view_that_cannot_be_resolved_has_a_reason(lake: Lake) -> None:
     lake.view("loop", "SELECT * FROM loop")
     lake.view("with_first", "WITH x AS (SELECT 1 AS id) SELECT id FROM x")
-    assert "refers to itself" in lake.ask("SELECT * FROM loop")
-    assert "begins with WITH" in lake.ask("SELECT * FROM with_first")
+    assert "refers to itself" in lake.query("SELECT * FROM loop")
+    assert "begins with WITH" in lake.query("SELECT * FROM with_first")
 
 
-def test_upstream_still_guesses_columns_and_knows_no_views(upstream: Aws) -> None:
+def test_upstream_still_guesses_columns_and_has_no_views(upstream: Aws) -> None:
     lake = Lake(upstream)
     lake.table("sales", {"id": "string", "data": ROW})
     lake.put("sales/a", {"id": "1", "data": {"total": 5}})
     lake.view("once", "SELECT id FROM sales")
-    assert "note" in lake.ask("SELECT data.note FROM sales")
-    assert "once does not exist" in lake.ask("SELECT id FROM once")
+    assert "note" in lake.query("SELECT data.note FROM sales")
+    assert "once does not exist" in lake.query("SELECT id FROM once")

@@ -13,7 +13,7 @@ KEY = "arn:aws:kms:us-east-1:000000000000:key/of-nobody"
 
 
 def bucket(aws: Aws, *, days: Any = 1, mode: str = "GOVERNANCE", stack: str = "") -> tuple[str, str]:
-    """Stack and bucket: locked and encrypted by its template. Deploys anew where a stack is given."""
+    """Stack and bucket: locked and encrypted by its template. Deploys again if a stack is given."""
     template = {
         "Parameters": {"Days": {"Type": "Number", "Default": days}},
         "Resources": {

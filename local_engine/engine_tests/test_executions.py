@@ -1,4 +1,4 @@
-"""Executions do what their role may, end when they are stopped, and outlive a restart; rules ask the function.
+"""Executions do what their role may, end when they are stopped, and survive a restart; rules check the policy.
 
 compat/execution_roles.py, stopped_executions.py, interrupted_executions.py, error_types.py,
 rules.py
@@ -14,7 +14,7 @@ import pytest
 from engine_tests.aws import Aws, allow, until
 from local_engine import process
 
-# Tells the queue what it was given; fails, or takes its time, if it was told to.
+# Sends its input to the queue; fails or waits if the input says so.
 SOURCE = """
 import json, time, boto3
 
@@ -148,7 +148,7 @@ def test_the_items_of_a_stopped_execution_do_not_start(aws: Aws) -> None:
 
 
 def rule(aws: Aws, machine_arn: str, function: str, *, permitted: bool) -> None:
-    """A rule that tells a function how the executions of a machine end."""
+    """A rule that notifies a function of the ends of a machine's executions."""
     name = aws.name("rule")
     pattern = {**ENDED, "detail": {"stateMachineArn": [machine_arn], "status": ["SUCCEEDED"]}}
     arn = aws.events.put_rule(Name=name, EventPattern=json.dumps(pattern))["RuleArn"]
@@ -165,7 +165,7 @@ def rule(aws: Aws, machine_arn: str, function: str, *, permitted: bool) -> None:
 
 
 # EventBridge hands over the execution's input as a text of its own.
-TELLS = SOURCE.replace(
+REPORTS = SOURCE.replace(
     "def handler(event, context):\n", "def handler(event, context):\n    event = json.loads(event)\n"
 )
 
@@ -174,13 +174,13 @@ def test_a_rule_calls_a_function_that_lets_it_with_lambdas_own_retries(aws: Aws)
     queue, _ = aws.queue()
     refusing, _ = aws.queue()
     done = machine(aws, aws.role(), Done={"Type": "Succeed"})
-    rule(aws, done, aws.function(TELLS, allow("sqs:SendMessage")), permitted=True)
+    rule(aws, done, aws.function(REPORTS, allow("sqs:SendMessage")), permitted=True)
     run(aws, done, queue=queue, fail=True)
     until(lambda: aws.depth(queue) == 3, "three attempts", seconds=40)
 
     other = machine(aws, aws.role(), Done={"Type": "Succeed"})
-    rule(aws, other, aws.function(TELLS, allow("sqs:SendMessage")), permitted=False)
-    rule(aws, other, aws.function(TELLS, allow("sqs:SendMessage")), permitted=True)
+    rule(aws, other, aws.function(REPORTS, allow("sqs:SendMessage")), permitted=False)
+    rule(aws, other, aws.function(REPORTS, allow("sqs:SendMessage")), permitted=True)
     run(aws, other, queue=refusing)
     aws.receive(refusing, seconds=30)
     assert aws.depth(refusing) == 0
@@ -239,7 +239,7 @@ def test_upstream_still_starts_the_items_of_a_stopped_execution(upstream: Aws) -
 def test_upstream_still_lets_a_rule_call_any_function(upstream: Aws) -> None:
     queue, _ = upstream.queue()
     done = machine(upstream, upstream.role(), Done={"Type": "Succeed"})
-    rule(upstream, done, upstream.function(TELLS, allow("sqs:SendMessage")), permitted=False)
+    rule(upstream, done, upstream.function(REPORTS, allow("sqs:SendMessage")), permitted=False)
     run(upstream, done, queue=queue)
     upstream.receive(queue, seconds=30)
 

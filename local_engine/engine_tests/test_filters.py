@@ -37,7 +37,7 @@ BODIES: dict[str, tuple[Json, list[Any], list[Any]]] = {
     ),
     "case matters": ({"a": ["Rugby"]}, [{"a": "Rugby"}], [{"a": "rugby"}]),
     "an array matches by one item": ({"a": ["x", "y"]}, [{"a": ["y", "z"]}], [{"a": ["z"]}, {"a": []}]),
-    "arrays are looked into at any depth": ({"a": {"b": ["x"]}}, [{"a": [[{"b": [["x"]]}]]}], [{"a": [[{"b": "y"}]]}]),
+    "arrays are searched at any depth": ({"a": {"b": ["x"]}}, [{"a": [[{"b": [["x"]]}]]}], [{"a": [[{"b": "y"}]]}]),
     "an array of objects matches by its items": (
         LINES,
         [{"lines": [{"sku": "a", "price": 1}, {"sku": "b", "price": 9}]}, {"lines": {"sku": "b", "price": 9}}],

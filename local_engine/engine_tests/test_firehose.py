@@ -61,14 +61,14 @@ class Stream:
         self.aws.firehose.put_record_batch(DeliveryStreamName=self.name, Records=records)
 
     def objects(self) -> dict[str, bytes]:
-        """What lies in the bucket."""
+        """The objects in the bucket."""
         found = self.aws.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
         return {
             each["Key"]: self.aws.s3.get_object(Bucket=self.bucket, Key=each["Key"])["Body"].read() for each in found
         }
 
     def wait(self, number: int) -> dict[str, bytes]:
-        """The objects, once there are so many."""
+        """The objects, once there are N of them."""
         return until(lambda: found if len(found := self.objects()) >= number else {}, f"{number} objects", seconds=20)
 
 

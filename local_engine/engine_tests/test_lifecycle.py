@@ -101,27 +101,27 @@ def test_a_port_of_another_engine_is_refused_and_its_folder_named(aws: Aws, stat
 
 def test_another_port_than_the_running_one_is_refused(state: Path) -> None:
     engine = process.start(state, 0)
-    with pytest.raises(process.EngineError, match=f"already runs on port {engine.port}.*fanout down"):
+    with pytest.raises(process.EngineError, match=f"already runs on port {engine.port}.*stop it first"):
         process.start(state, engine.port + 1)
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_number_that_is_no_port_is_refused(state: Path, port: int) -> None:
+def test_an_invalid_port_is_refused(state: Path, port: int) -> None:
     with pytest.raises(process.EngineError, match="is not a port"):
         process.start(state, port)
 
 
 def test_a_missing_environment_names_the_next_step(state: Path) -> None:
-    with pytest.raises(process.EngineError, match="make setup"):
+    with pytest.raises(process.EngineError, match=r"environment is missing.*nowhere.*Create it"):
         process.start(state, 0, environment=state / "nowhere")
 
 
 def test_a_broken_environment_names_the_next_step(state: Path, tmp_path: Path) -> None:
     python = tmp_path / "broken" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text("this is no program")
+    python.write_text("not a program")
     python.chmod(0o755)
-    with pytest.raises(process.EngineError, match=r"cannot be run.*make setup"):
+    with pytest.raises(process.EngineError, match=r"cannot be run.*Create it again"):
         process.start(state, 0, environment=tmp_path / "broken")
 
 

@@ -40,7 +40,7 @@ def found(aws: Aws, group: str, pattern: str) -> list[str]:
 
 
 def consumer(aws: Aws, group: str | None) -> tuple[str, str]:
-    """ARN of a function that tells a queue what it got; the queue's URL. group: who may invoke it."""
+    """ARN of a function that sends its input to a queue; the queue's URL. group: the log group that may invoke it."""
     url, arn = aws.queue()
     name = aws.function(TO_QUEUE.format(url=url), allow("sqs:SendMessage", arn))
     if group:

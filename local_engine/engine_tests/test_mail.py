@@ -1,4 +1,4 @@
-"""SES: sending, and the events of what becomes of a mail."""
+"""SES: sending, and the events about the outcome of a mail."""
 
 import json
 from collections.abc import Iterator
@@ -199,7 +199,7 @@ def restarted(tmp_path: Path) -> Iterator[Path]:
 
 
 def mails_after_a_restart(state: Path, *, patched: bool) -> list[str]:
-    """Who had got mail, as the engine knows it after it was stopped and started."""
+    """The recipients of mail in the engine's outbox after a stop and a start."""
     aws = Aws(process.start(state, 0, patched=patched))
     aws.sesv2.create_email_identity(EmailIdentity=SENDER)
     aws.sesv2.send_email(

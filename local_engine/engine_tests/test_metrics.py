@@ -83,7 +83,7 @@ def announcements(aws: Aws) -> tuple[str, str]:
     return topic, inbox
 
 
-def test_an_alarm_fires_for_its_own_queue_only_and_tells_its_topic(aws: Aws) -> None:
+def test_an_alarm_fires_for_its_own_queue_only_and_notifies_its_topic(aws: Aws) -> None:
     full, _ = aws.queue()
     empty, _ = aws.queue()
     topic, inbox = announcements(aws)
@@ -186,7 +186,7 @@ def test_one_sample_of_five_raises_an_alarm_and_the_other_four_do_not_end_it(aws
     assert state(aws, of_all) == "OK"
 
 
-def test_an_alarm_does_not_tell_a_topic_that_keeps_cloudwatch_out(aws: Aws) -> None:
+def test_an_alarm_does_not_notify_a_topic_whose_policy_refuses_cloudwatch(aws: Aws) -> None:
     full, _ = aws.queue()
     topic = aws.topic()
     inbox, inbox_arn = aws.inbox(topic)

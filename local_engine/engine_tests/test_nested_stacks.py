@@ -71,7 +71,7 @@ def test_an_update_reaches_a_nested_stack_two_levels_down(aws: Aws) -> None:
     assert attributes["Attributes"]["VisibilityTimeout"] == "20"
 
 
-def test_a_nested_stack_that_fails_to_create_leaves_nothing_and_says_why(aws: Aws) -> None:
+def test_a_nested_stack_that_fails_to_create_leaves_nothing_and_has_a_reason(aws: Aws) -> None:
     broken = child()
     broken["Resources"]["Broken"] = {
         "Type": "AWS::SQS::Queue",

@@ -28,7 +28,7 @@ def handler(event, context):
 
 
 def echo(aws: Aws, source: str = TO_QUEUE) -> tuple[str, str]:
-    """A function that tells a queue what it got; its name, and the queue's URL."""
+    """A function that sends its input to a queue; its name, and the queue's URL."""
     url, arn = aws.queue()
     return aws.function(source.format(url=url), allow("sqs:SendMessage", arn)), url
 

@@ -21,7 +21,7 @@ def handler(event, context):
 
 
 def mapped(aws: Aws, *actions: str, **mapping: object) -> tuple[str, str, str]:
-    """A queue with a function that tells another queue the sizes of its batches: URLs, and mapping id."""
+    """A queue with a function that sends the sizes of its batches to another queue: URLs, and mapping id."""
     work, work_arn = aws.queue()
     sizes, sizes_arn = aws.queue()
     policies = [allow("sqs:SendMessage", sizes_arn), *([allow(list(actions), work_arn)] if actions else [])]
@@ -157,7 +157,7 @@ def test_dead_letters_go_back_to_where_they_came_from(aws: Aws) -> None:
     assert aws.depth(graveyard) == 0
 
 
-def test_a_letter_that_came_from_no_queue_stays_and_fails_the_task(aws: Aws) -> None:
+def test_a_dead_letter_without_a_source_queue_stays_and_fails_the_task(aws: Aws) -> None:
     _, _, graveyard, graveyard_arn = with_dead_letters(aws)
     aws.sqs.send_message(QueueUrl=graveyard, MessageBody="from a subscription")
     aws.sqs.start_message_move_task(SourceArn=graveyard_arn)
@@ -166,7 +166,7 @@ def test_a_letter_that_came_from_no_queue_stays_and_fails_the_task(aws: Aws) -> 
     assert aws.depth(graveyard) == 1
 
 
-def test_a_queue_that_is_nobodys_dead_letter_queue_cannot_be_moved(aws: Aws) -> None:
+def test_a_queue_that_is_not_a_dead_letter_queue_cannot_be_moved(aws: Aws) -> None:
     _, arn = aws.queue()
     with pytest.raises(ClientError, match="must be configured as a Dead Letter Queue"):
         aws.sqs.start_message_move_task(SourceArn=arn)

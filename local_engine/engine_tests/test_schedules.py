@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine_tests.aws import Aws, allow, until
 
-# Tells the queue that it ran, and fails.
+# Reports to the queue that it ran, and fails.
 SOURCE = """
 import json, boto3
 

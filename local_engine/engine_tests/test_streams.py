@@ -11,7 +11,7 @@ from local_engine import process
 from tests.waiting import until
 
 READ = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-# Tells a queue what it has done; wants the record "b", and so all after it, a second time.
+# Sends to a queue what it has done; fails the record "b", and so all after it, once.
 WANTS_B_AGAIN = """
 import boto3
 wanted = set()
@@ -53,12 +53,12 @@ def mapped(aws: Aws, source: str, stream: str, *policies: dict[str, Any], **mapp
     return str(made["UUID"])
 
 
-def told(aws: Aws, url: str, count: int) -> list[str]:
+def reported(aws: Aws, url: str, count: int) -> list[str]:
     return [str(aws.receive(url)["Body"]) for _ in range(count)]
 
 
 def wanting_b_again(aws: Aws) -> str:
-    """Three records in one batch, of which the function wants the second again; returns the queue it tells."""
+    """Three records in one batch, of which the function fails the second once; returns the queue that it reports to."""
     name, stream = table(aws)
     url, arn = aws.queue()
     write(aws, name, "a", "b", "c")
@@ -67,13 +67,13 @@ def wanting_b_again(aws: Aws) -> str:
     return url
 
 
-def test_a_batch_goes_on_from_the_record_that_failed(aws: Aws) -> None:
-    assert told(aws, wanting_b_again(aws), 3) == ["a", "b", "c"]
+def test_a_batch_continues_from_the_record_that_failed(aws: Aws) -> None:
+    assert reported(aws, wanting_b_again(aws), 3) == ["a", "b", "c"]
 
 
 def test_upstream_skips_what_a_function_wants_again(upstream: Aws) -> None:
     url = wanting_b_again(upstream)
-    assert told(upstream, url, 1) == ["a"]
+    assert reported(upstream, url, 1) == ["a"]
     assert upstream.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=3).get("Messages", []) == []
 
 
@@ -89,7 +89,7 @@ def test_a_role_without_a_permission_gets_no_records(aws: Aws, missing: str) -> 
     )
 
 
-def test_what_is_given_up_lies_in_the_bucket_with_its_records_and_the_rest_goes_on(aws: Aws) -> None:
+def test_a_failed_batch_is_in_the_bucket_with_its_records_and_the_rest_continues(aws: Aws) -> None:
     name, stream = table(aws)
     bucket = aws.name()
     aws.s3.create_bucket(Bucket=bucket)
@@ -129,7 +129,7 @@ def test_records_that_wait_outlive_a_stop_of_the_engine(tmp_path: Path) -> None:
         source = WANTS_B_AGAIN.format(url=url)
         mapping = mapped(aws, source, stream, allow("sqs:SendMessage", arn), allow(READ, stream))
         write(aws, name, "a")
-        assert told(aws, url, 1) == ["a"]
+        assert reported(aws, url, 1) == ["a"]
         aws.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
         write(aws, name, "c")
         process.stop(tmp_path)
@@ -137,6 +137,6 @@ def test_records_that_wait_outlive_a_stop_of_the_engine(tmp_path: Path) -> None:
         again.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=True)
         url = again.sqs.get_queue_url(QueueName=url.rsplit("/", 1)[-1])["QueueUrl"]
         write(again, name, "d")
-        assert told(again, url, 2) == ["c", "d"]
+        assert reported(again, url, 2) == ["c", "d"]
     finally:
         process.stop(tmp_path, purge=True)

@@ -14,7 +14,6 @@ from botocore.exceptions import WaiterError
 
 from local_engine import process, sam_cli, stacks
 from local_engine.errors import EngineError
-from local_engine.paths import ENVIRONMENT
 from local_engine.process import Engine
 
 _INTERRUPTED = 130
@@ -22,7 +21,7 @@ _CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPA
 _REGION = "us-east-1"
 # The engine takes any key for the root user of the account.
 _KEY = "test"
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +51,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--parameter-overrides", nargs="+", default=[], metavar="NAME=VALUE")
     parser.add_argument(
-        "--environment", type=Path, default=ENVIRONMENT, help="virtual environment with the engine's requirements"
+        "--environment",
+        type=Path,
+        help="virtual environment with the engine's requirements; default: $LOCAL_ENGINE_ENVIRONMENT, else this one",
     )
     return parser.parse_args(arguments)
 
@@ -87,7 +88,7 @@ def _serve_until_interrupted(stack_name: str, state: Path, engine: Engine) -> No
         sys.stdout.write(f"{stack_name} is served on {engine.endpoint}. Stop it with Ctrl-C.\n{_exports(engine)}")
         sys.stdout.flush()
         while process.running(state):
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
         return
     raise EngineError(f"The engine has ended. Its log: {engine.log}")

@@ -1,4 +1,4 @@
-"""Decides whether an SNS filter policy matches an event, from as much of the event as is known.
+"""Decide whether an SNS filter policy matches an event of which only a part may be known.
 
 The local engine filters with it too, so the command and the engine agree. A receipt shows only some fields of an
 event, so the answer has three values: True, False, and None for "unknown".
@@ -40,14 +40,14 @@ class PartialBody:
 
     @classmethod
     def complete(cls, body: Mapping[str, Any]) -> "PartialBody":
-        """A body that is known in full."""
+        """Return a body that is known in full."""
         return cls(body)
 
     @classmethod
     def of_receipt(
         cls, *, event_id: str | None, source: str | None, event_type: str | None, fields: Mapping[str, Any]
     ) -> "PartialBody":
-        """What a receipt says about its event: the envelope's main attributes and the filterable fields of its data."""
+        """Return the part of an event that its receipt has: main attributes and the filterable fields of its data."""
         known = {"specversion": "1.0", "id": event_id, "source": source, "type": event_type}
         values: dict[str, Any] = {name: UNKNOWN if value is None else value for name, value in known.items()}
         # A receipt shows the contract's default where the body says nothing, so null and empty may mean "not there".
@@ -82,7 +82,7 @@ def _attribute(text: str, read: Callable[[str], Any]) -> Any:
 
 
 def admits(policy: Policy | None, body: PartialBody) -> bool | None:
-    """Tell whether the policy lets the body through; None if what is known of it does not decide. No policy: True."""
+    """Return whether the policy matches the body; None if too little of the body is known. No policy: True."""
     if not policy:
         return True
     return _all(_key(name, rule, body, "") for name, rule in policy.items())
@@ -101,7 +101,7 @@ def _key(name: str, rule: Any, body: PartialBody, above: str) -> bool | None:
 
 
 def _joins_alternatives(rule: Any) -> bool:
-    """Whether `$or` is the operator: else it is the name of a property.
+    """Return whether `$or` is the operator: else it is the name of a property.
 
     https://docs.aws.amazon.com/sns/latest/dg/and-or-logic.html
     """
@@ -113,7 +113,7 @@ def _joins_alternatives(rule: Any) -> bool:
 
 
 def _condition(condition: Any, values: Sequence[Any], body: PartialBody) -> bool | None:
-    """Whether the condition holds for one of the property's values; no values: the property does not exist."""
+    """Return whether the condition holds for one of the property's values; no values: the property does not exist."""
     if isinstance(condition, Mapping) and set(condition) == {"exists"}:
         # https://docs.aws.amazon.com/sns/latest/dg/attribute-key-matching.html
         if condition["exists"] is True:
@@ -163,8 +163,8 @@ def _matches(condition: Any, value: Any) -> bool | None:
         if len(condition) != 1:
             return None
         ((operator, operand),) = condition.items()
-        judge = _OPERATORS.get(operator)
-        return judge(operand, value) if judge else None
+        matcher = _OPERATORS.get(operator)
+        return matcher(operand, value) if matcher else None
     return _equal(condition, value)
 
 

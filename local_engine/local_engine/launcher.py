@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hypercorn.config import Config
 
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ async def _serve_until_stopped(config: "Config", state: Path, *, patched: bool) 
 
     async def while_the_state_is_there() -> None:
         while (state / "engine.json").exists():
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         # The folder was deleted: nothing can find and stop this process, and saving would restore half
         # of the folder.
         lambda_runtime.reset()

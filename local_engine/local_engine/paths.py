@@ -1,13 +1,30 @@
 """The files of an engine in its state folder."""
 
+import os
+import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+from local_engine.errors import EngineError
 
-# `make setup` puts it there; it is separate from .venv because SAM CLI and ministack pin different botocores.
-ENVIRONMENT = _CHECKOUT / ".fanout" / "engine-venv"
+_ENVIRONMENT = "LOCAL_ENGINE_ENVIRONMENT"
 LAUNCHER = Path(__file__).resolve().with_name("launcher.py")
+
+
+def environment() -> Path:
+    """Return the virtual environment with the engine's requirements, where the caller names none.
+
+    It is the variable LOCAL_ENGINE_ENVIRONMENT, else this interpreter's own. Raises EngineError without ministack.
+    """
+    if named := os.environ.get(_ENVIRONMENT):
+        return Path(named)
+    if find_spec("ministack") is None:
+        raise EngineError(
+            f"{sys.prefix} does not have the engine's requirements. Name the environment that has them: "
+            f"--environment FOLDER, or the variable {_ENVIRONMENT}."
+        )
+    return Path(sys.prefix)
 
 
 @dataclass(frozen=True)

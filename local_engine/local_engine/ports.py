@@ -13,11 +13,11 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 4566
 _HIGHEST_PORT = 65535
 _DYING_SECONDS = 5.0
-_LOOK_AGAIN_SECONDS = 0.05
+_RETRY_SECONDS = 0.05
 
 
 def listen(port: int) -> socket.socket:
-    """A socket that listens on the loopback interface; the engine inherits it.
+    """Return a socket that listens on the loopback interface; the engine inherits it.
 
     port: 0 takes any free one. Raises EngineError if the number is not a port, or the port is
     in use (the message names the process) or needs more rights.
@@ -37,7 +37,7 @@ def listen(port: int) -> socket.socket:
             dying = error.errno == errno.EADDRINUSE and holder(port) is None
             if not dying or time.monotonic() > deadline:
                 raise EngineError(_refusal(port, error)) from error
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            time.sleep(_RETRY_SECONDS)
         else:
             return server
 

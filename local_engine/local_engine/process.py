@@ -17,9 +17,9 @@ from typing import BinaryIO, cast
 import psutil
 from filelock import FileLock, Timeout
 
-from local_engine import ports, record
+from local_engine import paths, ports, record
 from local_engine.errors import EngineError
-from local_engine.paths import ENVIRONMENT, LAUNCHER, Places
+from local_engine.paths import LAUNCHER, Places
 from local_engine.record import EngineProcess, Record
 
 __all__ = ["Engine", "EngineError", "running", "start", "stop"]
@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.02
 _LOG_LIMIT = 20_000_000
 _LOG_LINES_SHOWN = 15
 # The only variables of the user's shell that the engine, and so every function in it, sees. No AWS_*: neither a
-# credential nor a region or endpoint may leak into what is meant to be a separate, fake account.
+# credential nor a region or endpoint may leak into a separate, fake account.
 _INHERITED = (
     "PATH",
     "HOME",
@@ -73,20 +73,22 @@ def start(
     state: Path,
     port: int | None = None,
     *,
-    environment: Path = ENVIRONMENT,
+    environment: Path | None = None,
     patched: bool = True,
 ) -> Engine:
     """Return the engine of a state folder, started unless it already runs.
 
     state: folder of the engine's data; made if missing. port: None uses the remembered one, else 4566;
-    0 takes a free one. environment: the virtual environment with ministack. patched: False runs ministack
-    as it comes, for the tests that watch whether upstream still has the faults we patch.
+    0 takes a free one. environment: the virtual environment with ministack; None: see `paths.environment`.
+    patched: False runs ministack as it comes, for the tests that watch whether upstream still has the faults we patch.
     Returns when the engine answers. Raises EngineError if the port is taken, the environment is
     missing, the folder cannot be written, another port is wanted than the running one, or boot fails.
     """
-    python = environment.absolute() / "bin" / "python"
+    python = (environment or paths.environment()).absolute() / "bin" / "python"
     if not os.access(python, os.X_OK):
-        raise EngineError(f"The engine's environment is missing ({environment}). Run: make setup")
+        raise EngineError(
+            f"The engine's environment is missing: {python} cannot be run. Create it from the engine's requirements."
+        )
     places = Places(state.resolve())
     with _exclusive(places):
         present = _engine(places)
@@ -94,7 +96,7 @@ def start(
             if port not in (None, 0, present.port):
                 raise EngineError(
                     f"The engine already runs on port {present.port}. Leave out --port to use it, "
-                    f"or run `fanout down` first to move it to port {port}."
+                    f"or stop it first to move it to port {port}."
                 )
             return present
         remembered = record.read(places).port
@@ -104,7 +106,7 @@ def start(
 
 
 def running(state: Path) -> Engine | None:
-    """The running engine of a state folder, or None. Changes nothing, never raises."""
+    """Return the running engine of a state folder, or None. Changes nothing, never raises."""
     return _engine(Places(state.resolve()))
 
 
@@ -139,8 +141,8 @@ def _exclusive(places: Places) -> Iterator[None]:
         lock.acquire(timeout=_LOCK_SECONDS)
     except Timeout as error:
         raise EngineError(
-            f"Another fanout command has been starting or stopping the engine of {places.state} for "
-            f"{_LOCK_SECONDS:.0f} seconds. See what it does, or end it, and try again."
+            f"Another process has been starting or stopping the engine of {places.state} for "
+            f"{_LOCK_SECONDS:.0f} seconds. Wait for it or end it, and try again."
         ) from error
     except OSError as error:
         raise _unwritable(places, error) from error
@@ -221,7 +223,7 @@ def _launch(
         )
     except OSError as error:
         raise EngineError(
-            f"The engine's environment cannot be run ({python}: {error.strerror}). Run: make setup"
+            f"The engine's environment cannot be run ({python}: {error.strerror}). Create it again."
         ) from error
     with launcher, cast("BinaryIO", launcher.stdin) as word, cast("BinaryIO", launcher.stdout) as answer:
         pid = answer.readline().decode().strip()
@@ -233,7 +235,7 @@ def _launch(
             return None
         known = EngineProcess(int(pid), created, datetime.now(UTC).isoformat(timespec="seconds"))
         record.write(places, Record(int(server.getsockname()[1]), known))
-        # Only now may the engine go on: whenever it runs, the record knows it. If this program dies
+        # Only now may the engine continue: while it runs, the record has it. If this program dies
         # first, the pipe closes and the engine ends by itself.
         with contextlib.suppress(BrokenPipeError):  # it is gone already: it will not answer
             word.write(b"go\n")
@@ -269,7 +271,7 @@ def _environment(places: Places, port: int) -> dict[str, str]:
 
 
 def _wait_until_it_answers(places: Places, port: int, beginning: int) -> None:
-    # No polling: the socket listens already, and its first client is answered when the boot is over.
+    # No polling: the socket already listens, and its first client is answered when the boot is over.
     connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=_BOOT_SECONDS)
     try:
         connection.request("GET", "/_ministack/health")
@@ -292,7 +294,7 @@ def _failed_boot(places: Places, beginning: int) -> EngineError:
 
 
 def _end(process: psutil.Process, *, at_once: bool = False) -> None:
-    """End the engine and what it started: ask, ask again, and only then kill."""
+    """End the engine and its children: terminate, terminate again, and only then kill."""
     family = _family(process)
     with contextlib.suppress(psutil.NoSuchProcess):
         if not at_once:
@@ -334,9 +336,9 @@ def _wait_until_gone(process: psutil.Process, seconds: float) -> None:
 
 def _clear(places: Places) -> None:
     """End functions that outlived a killed engine, and delete unpacked code."""
-    marker = f"{places.temporary}{os.sep}"
+    prefix = f"{places.temporary}{os.sep}"
     for process in psutil.process_iter(["cmdline"]):
-        if any(part.startswith(marker) for part in process.info["cmdline"] or ()):
+        if any(part.startswith(prefix) for part in process.info["cmdline"] or ()):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
     shutil.rmtree(places.temporary, ignore_errors=True)

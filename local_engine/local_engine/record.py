@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from local_engine.paths import LAUNCHER, Places
+from local_engine.paths import Places
 
 # The kernel counts start times in ticks from boot, and boot time moves a little when the clock is set.
 _CLOCK_TOLERANCE = 2.0
@@ -26,8 +26,9 @@ class EngineProcess:
     def alive(self, state: Path) -> psutil.Process | None:
         """Return the running process, or None if it has ended, is a zombie, or is another program.
 
-        After a crash or a reboot the pid can belong to any program, which must not be killed. So the
-        creation time and the command line (launcher, state folder) have to match as well.
+        After a crash or a reboot the pid can belong to any program, which must not be killed. So the creation time
+        and the state folder in the command line have to match as well. The path of the launcher does not: another
+        checkout or version may have started the engine.
         """
         try:
             process = psutil.Process(self.pid)
@@ -38,7 +39,7 @@ class EngineProcess:
             command = process.cmdline()
         except psutil.Error:
             return None
-        return process if str(LAUNCHER) in command and str(state) in command else None
+        return process if str(state) in command else None
 
 
 @dataclass(frozen=True)

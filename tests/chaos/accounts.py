@@ -1,4 +1,4 @@
-"""The account of a run: of every event due at a subscriber, what became of it, and how often it had its effect."""
+"""The account of a run: for every event due at a subscriber, its outcome and the number of its effects."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,23 +6,23 @@ from dataclasses import dataclass, field
 
 from tests.chaos.workload import Due
 
-# What an outage may lead to: nobody can know whether a mail went out; a function could not even put an event off, or
+# What an outage may lead to: it is unknown whether a mail was sent; a function could not even put an event off, or
 # was killed again and again. No event here is wrong, so being refused for what it is would be a fault.
 EXCUSES = frozenset({"outcome-unknown", "function failed", "received too often", "gave up"})
 
 
 @dataclass(frozen=True)
 class Settled:
-    """One due delivery after all is over, and the evidence of what became of it."""
+    """One due delivery at the end of the run, and the evidence of its outcome."""
 
     due: Due
     outcome: str
     """what the receipts say; believed only as far as the stores agree"""
-    letter: str
-    """the kind of reason with which the event lies in the subscriber's dead-letter queue; "" if it does not: what was
+    dead_letter: str
+    """the kind of reason of the event's dead letter in the subscriber's queue; "" if it does not: what was
     rejected must, or it is lost"""
     times: int | None
-    """how often its effect is found in the stores; None: a later event's stands in its place"""
+    """how often its effect is found in the stores; None: a later event's effect replaced it"""
     is_addressed: bool = True
     """whether the event's data is for this subscriber; where not, and only there, it is to be discarded"""
 
@@ -33,18 +33,18 @@ class Settled:
             case "processed" | "duplicate":
                 return self.times in (1, None)
             case "rejected" | "dead-lettered":
-                return self.letter in EXCUSES and self.times in (0, 1, None)
+                return self.dead_letter in EXCUSES and self.times in (0, 1, None)
             case outcome:
                 is_due = self.is_addressed and self.times is not None
                 return outcome == "discarded" and not self.times and not is_due
 
     @property
     def said(self) -> str:
-        """One line for whoever looks into it."""
-        letter = f", and it is a dead letter ({self.letter})" if self.letter else ""
+        """Return one line for the report."""
+        dead_letter = f", and it is a dead letter ({self.dead_letter})" if self.dead_letter else ""
         return (
             f"{self.due.event['type']} {self.due.event_id} at {self.due.subscriber}: "
-            f"receipts say {self.outcome}, its effect is there {self.times} times{letter}"
+            f"receipts say {self.outcome}, its effect is there {self.times} times{dead_letter}"
         )
 
 
@@ -86,9 +86,9 @@ def account(settled: Iterable[Settled]) -> Account:
         match each.outcome:
             case "processed" | "duplicate" if each.times != 0:
                 total.processed += 1
-            case "rejected" | "dead-lettered" if each.letter:
+            case "rejected" | "dead-lettered" if each.dead_letter:
                 total.rejected += 1
-                total.reasons[each.letter] += 1
+                total.reasons[each.dead_letter] += 1
             case "discarded":
                 total.discarded += 1
             case _:

@@ -131,14 +131,14 @@ class Run:
         with step("Counting every effect in its store") as progress:
             stores = ledger.Stores(self._deployment)
             ledgers = {name: ledger.load(name, demo, stores) for name, demo in self._workload.demos.items()}
-            letters = dead_letters_of(self._deployment.application)
+            dead_letters = dead_letters_of(self._deployment.application)
             for number, (row, dues, outcomes) in enumerate(self._phases, 1):
                 progress.update(row.fault, done=number, total=len(self._phases))
                 settled = [
                     Settled(
                         due,
                         outcome=outcomes.get(due, "pending"),
-                        letter=letters.get((due.subscriber, due.event_id), ""),
+                        dead_letter=dead_letters.get((due.subscriber, due.event_id), ""),
                         times=ledgers[due.use_case].times(due.event, due.name),
                         is_addressed=self._workload.demos[due.use_case].is_for(due.event, due.name),
                     )

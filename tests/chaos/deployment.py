@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from fanout.event import Event
 from fanout.publisher import Failed, Publisher, PublishError
+from fanout_cli.stack.state import ENGINE_ENVIRONMENT
 from local_engine import process
 from tests.chaos.proxy import Proxy, proxy
 from tests.integration.application import Application
@@ -24,8 +25,8 @@ from tests.sink import Sink, sink
 _TIMEOUT_SECONDS = 8
 _VISIBILITY_SECONDS = 2 * _TIMEOUT_SECONDS
 _THREADS = 8
-# All alerts here are news: with the threshold of a storm as it is, most would go into one summary. A window's end is an
-# event of its own, which waits in the inbox until then.
+# Every alert here is notified: with the default threshold of a storm most would go into one summary. A window's end is
+# an event of its own, which waits in the queue until then.
 _QUIET = {"STORM_THRESHOLD": "1000000", "NOTIFICATION_WINDOW_SECONDS": "4"}
 # A producer whose publishing failed tries again what failed, and nothing else. Much longer than any outage here.
 _PRODUCER_ATTEMPTS = 30
@@ -43,10 +44,10 @@ class Deployment:
     def restart_engine(self) -> None:
         """Stop the engine and start it: what waits, waits on."""
         process.stop(self.application.state)
-        process.start(self.application.state)
+        process.start(self.application.state, environment=ENGINE_ENVIRONMENT)
 
     def publish(self, topic: str, events: Sequence[Event[Any]], *, through_proxy: bool = True) -> None:
-        """Publish as a producer must: whatever was not taken is published again, with the same id."""
+        """Publish as a producer must: events that were not accepted are published again, with the same id."""
         sns = self._producer if through_proxy else self.application.client("sns")
         publisher = Publisher(self.application.topic(topic), client=sns, workers=4)
         waiting = list(events)

@@ -1,6 +1,6 @@
-"""The kinds of fault. Each is a context in which events are published and handled; it tells how often it has struck.
+"""The kinds of fault. Each is a context in which events are published and handled; it returns how often it has struck.
 
-Rates are chosen so that a batch is hit in its middle, not refused as a whole, except where an outage is what is meant.
+Rates are chosen so that a batch is hit in its middle, not refused as a whole, except in an outage.
 """
 
 import random
@@ -50,7 +50,7 @@ class Fault:
     redelivers: bool = False
     """Whether inboxes get everything again."""
     reorders: bool = False
-    """Whether what comes again comes in another order, and late."""
+    """Whether redeliveries arrive in another order, and late."""
     restarts: bool = False
     """Whether the engine is stopped and started between two halves."""
     moments: Sequence[datetime] | None = None

@@ -42,11 +42,11 @@ class Ledger(ABC):
     def times(self, event: Event, subscriber: str) -> int | None:
         """Return how often the effect of the event at the subscriber ("team_a") has happened.
 
-        None: a later event of the same thing stands in its place, and rightly so.
+        None: a later event of the same thing replaced it, as it should.
         """
 
     def settled(self, events: Sequence[Event]) -> bool:
-        """Tell whether what goes on after the receipts (a state machine) has come to its end."""
+        """Return whether the work after the receipts (a state machine) has ended."""
         return True
 
     def faults(self, events: Sequence[Event]) -> list[str]:

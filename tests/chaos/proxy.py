@@ -17,7 +17,7 @@ from local_engine import ports
 from tests.waiting import until
 
 Rule = Mapping[str, Any]
-"""One of microburst's rules: which calls, how often, and what becomes of them."""
+"""One of microburst's rules: which calls, how often, and what happens to them."""
 
 _PROGRAM = Path(__file__).with_name("seeded_microburst.py")
 _LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -26,9 +26,9 @@ if __name__ == "__main__":
     random.seed(int(sys.argv.pop(1)))
     Upstream._outbound_headers = _signed_headers
     ClientSession._build_url = _signed_url
-    # S3 tells the length of an object's body, and who asks for it reads that.
+    # S3 sends the length of an object's body, and the caller reads that many bytes.
     forward.HOP_BY_HOP -= {"content-length"}
-    # Both of SES's protocols sign as "ses"; the application speaks the newer one only.
+    # Both of SES's protocols sign as "ses"; the application uses the newer one only.
     models._SCOPE_ALIASES["ses"] = "sesv2"
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     sys.exit(cli.main())

@@ -1,4 +1,4 @@
-"""A ledger that always says "once" would make every run clean: each must tell never, once and twice apart."""
+"""A ledger that always says "once" would make every run clean: each must distinguish never, once and twice."""
 
 import json
 from collections import Counter
@@ -72,7 +72,7 @@ class TestAnEffectIsCounted:
         found = made(application_logs, {"MONITOR_TABLE": [item]})
         assert found.times(event("log.entry.v1", service="s", level="ERROR"), "monitor") == times
 
-    def test_articles_that_are_set_aside(self, times: int) -> None:
+    def test_reserved_articles(self, times: int) -> None:
         stock = [
             {"pk": "order#o", "sk": "reservation", "state": "held"},
             {"pk": "sku#MUG", "sk": "stock", "reserved": 2 * times},
@@ -109,13 +109,13 @@ class TestAnEffectIsCounted:
         found = made(system_alerts, {}, posts=posts)
         assert found.times(event("alert.notification.v1", fingerprint="disk:full-0123456789ab"), "chat") == times
 
-    def test_rows_that_a_job_has_counted(self, times: int) -> None:
+    def test_rows_that_a_job_counted(self, times: int) -> None:
         job = {"job_id": "j", "sk": "job", "pk": "job#j", "state": "COMPLETED", "good": 5 * times, "rejected": times}
         found = made(batch_jobs, {"JOB_TABLE": [job]})
         assert found.times(event("job.requested.v1", job_id="j", kind="report"), "start_job") == times
 
 
-def test_what_was_counted_in_another_window_than_the_event_s_is_not_there() -> None:
+def test_an_event_counted_in_another_window_than_its_own_is_missing() -> None:
     minute = {"pk": "service#s", "sk": "minute#2026-11-01T00:00Z", "errors": 1}
     found = made(application_logs, {"MONITOR_TABLE": [minute]})
     assert found.times(event("log.entry.v1", service="s", level="ERROR"), "monitor") == 0
@@ -129,14 +129,14 @@ def test_what_was_counted_in_another_window_than_the_event_s_is_not_there() -> N
 
 
 @pytest.mark.parametrize(("likes", "expected"), [(0, 0), (1, 1), (2, 2)])
-def test_a_post_must_have_the_like_that_stands_and_no_other(likes: int, expected: int) -> None:
+def test_a_post_must_have_the_current_like_and_no_other(likes: int, expected: int) -> None:
     state = {"pk": "user#u", "sk": "like#p", "liked": True, "event_id": "e-1"}
     total = {"pk": "totals#001#p", "sk": "-", "likes": likes}
     found = made(user_interactions, {"INTERACTIONS_TABLE": [state, total]})
     assert found.times(event("post.liked.v1", post_id="p", user_id="u"), "likes") == expected
 
 
-def test_a_like_that_was_taken_back_leaves_its_place_to_what_took_it_back() -> None:
+def test_a_removed_like_is_replaced_by_the_event_that_removed_it() -> None:
     state = {"pk": "user#u", "sk": "like#p", "liked": False, "event_id": "e-2"}
     found = made(user_interactions, {"INTERACTIONS_TABLE": [state]})
     assert found.times(event("post.liked.v1", post_id="p", user_id="u"), "likes") is None

@@ -46,15 +46,15 @@ def test_waves_of_a_fault_are_one_row() -> None:
     [row(processed=1, lost=1), row(doubled=1), row(strikes=0), row(due=3)],
     ids=["lost", "doubled", "idle", "sum"],
 )
-def test_a_run_with_a_blemish_is_not_clean(bad: Row) -> None:
+def test_a_run_with_a_fault_is_not_clean(bad: Row) -> None:
     assert not report(row("s3-slow-down"), bad).is_clean
 
 
-def test_a_run_of_nothing_is_not_clean() -> None:
+def test_an_empty_run_is_not_clean() -> None:
     assert not report().is_clean
 
 
-def test_a_trail_that_does_not_verify_spoils_the_run() -> None:
+def test_a_run_with_an_audit_trail_that_does_not_verify_is_not_clean() -> None:
     made = report(row())
     made.faults_of_stores.append("chaos-1: entry 3 was changed")
     assert not made.is_clean
@@ -74,7 +74,7 @@ def test_reasons_of_all_waves_are_counted() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 27, WAVE, WAVE + 1, 555])
-def test_waves_are_small_and_come_to_the_whole(count: int) -> None:
+def test_waves_are_small_and_add_up_to_the_whole(count: int) -> None:
     found = waves(count)
     assert sum(found) == count
     assert max(found) <= WAVE

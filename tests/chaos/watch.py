@@ -1,4 +1,4 @@
-"""Watches deliveries until they are over: by receipts, and by dead letters where nobody could write a receipt."""
+"""Watches deliveries until they are over: by receipts, and by dead letters where no receipt could be written."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from fanout_cli.tracing.tracer import FINAL
 from tests.chaos.workload import Due
 from tests.integration.application import Application
 
-# Looking into a dead-letter queue takes messages into our hands for a moment: not at every poll.
+# Reading a dead-letter queue hides its messages for a moment: not at every poll.
 _LOOK_EVERY_SECONDS = 10.0
 _DEPTH = (
     "ApproximateNumberOfMessages",
@@ -60,10 +60,10 @@ class Watch:
 
 
 def dead_letters_of(application: Application, subscribers: Iterable[str] | None = None) -> dict[tuple[str, str], str]:
-    """Return what lies in dead-letter queues (of all subscribers): (subscriber, event id) -> kind of reason."""
+    """Return the content of the dead-letter queues (of all subscribers): (subscriber, event id) -> kind of reason."""
     found: dict[tuple[str, str], str] = {}
     for name in sorted(application.topology.subscribers if subscribers is None else subscribers):
         url = application.subscriber(name).dead_letter_url
-        for letter in dead_letter.peek(application.client("sqs"), url, briefly=True).letters:
+        for letter in dead_letter.peek(application.client("sqs"), url, briefly=True).dead_letters:
             found |= {(name, event_id): letter.cause_class for event_id in letter.event_ids}
     return found

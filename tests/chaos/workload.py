@@ -32,7 +32,7 @@ SHARES = {
     "batch_jobs": 5,
     "audit_logs": 35,
 }
-# The sample of a window that has ended tells dispatch to look at its book; it is no event of a producer's.
+# The sample of an ended window makes dispatch read its store; no producer publishes it.
 _NOT_PUBLISHED = {"alert.window.ended.v1"}
 _TENANTS = 3
 
@@ -58,7 +58,7 @@ class Due:
 
 
 class Workload:
-    """Makes events of every use case, and knows who is due to handle them."""
+    """Make events of every use case, with the subscribers that are due to handle them."""
 
     def __init__(self, application: Application, chance: random.Random) -> None:
         self._chance = chance

@@ -1,4 +1,4 @@
-"""The tests on AWS: run by `make test-cloud` only, against a development stack that somebody has deployed.
+"""The tests on AWS: run by `make test-cloud` only, against a deployed development stack.
 
 Each says with `@pytest.mark.cloud(...)` what it proves that the local engine does not; docs/not-proven-locally.md is
 made of that (tests/mutation/unproven.py says what a mark may hold).

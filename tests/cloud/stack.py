@@ -52,7 +52,7 @@ class Stack(Application):
         return self._clients[service]
 
     def plain(self, service: str) -> Any:
-        """A client that speaks plain HTTP."""
+        """A client that uses plain HTTP."""
         endpoint = self.client(service).meta.endpoint_url.replace("https://", "http://", 1)
         return boto3.client(service, endpoint_url=endpoint, config=_CONFIG)  # type: ignore[call-overload]
 
@@ -86,11 +86,11 @@ class Stack(Application):
         return str(self.topology.outputs[use_case][output])
 
     def demo(self, use_case: str) -> UseCaseDemo:
-        """What the use case tells `fanout demo` about itself."""
+        """The use case's demo."""
         return load(ROOT, use_case, self.client, self.topology)
 
     def sample(self, use_case: str, event_type: str) -> Document:
-        """An ordinary sample of this type, as an event that nobody has seen before."""
+        """An ordinary sample of this type, as an event with a new id."""
         sample = next(each for each in samples(ROOT, use_case) if each["type"] == event_type)
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         made = Event.new(TeamMessagePosted(text="-", author="-"), source=SOURCE)  # an id, as our publishers make them
@@ -136,8 +136,8 @@ class Stack(Application):
         )
         return [each["Maximum"] for each in found["Datapoints"]]
 
-    def letter(self, subscriber: str, is_wanted: Callable[[str], bool], *, minutes: float) -> dict[str, Any]:
-        """Wait for one dead letter by its body, and delete it: a test leaves nothing for a person to look at."""
+    def dead_letter(self, subscriber: str, is_wanted: Callable[[str], bool], *, minutes: float) -> dict[str, Any]:
+        """Wait for one dead letter by its body, and delete it: a test leaves no dead letter behind."""
         sqs, url = self.client("sqs"), self.subscriber(subscriber).dead_letter_url
 
         def look() -> dict[str, Any] | None:
@@ -150,10 +150,10 @@ class Stack(Application):
             )
             return next((each for each in found.get("Messages", []) if is_wanted(each["Body"])), None)
 
-        letter = self.eventually(look, f"a dead letter of {subscriber}", minutes=minutes, every=1)
-        assert letter is not None
-        sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
-        return letter
+        dead_letter = self.eventually(look, f"a dead letter of {subscriber}", minutes=minutes, every=1)
+        assert dead_letter is not None
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=dead_letter["ReceiptHandle"])
+        return dead_letter
 
 
 def _dimensions(given: Mapping[str, str]) -> list[dict[str, str]]:
@@ -183,7 +183,7 @@ def role_of(stack: Stack, statements: list[dict[str, Any]]) -> Iterator[tuple[st
         def assume() -> dict[str, str] | None:
             try:
                 found: dict[str, str] = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
-            except ClientError:  # IAM tells its own servers within seconds
+            except ClientError:  # IAM is eventually consistent
                 return None
             return found
 

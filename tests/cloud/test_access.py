@@ -1,4 +1,4 @@
-"""Who is let in: TLS, the key, and what Object Lock keeps. The engine speaks plain HTTP and evaluates no key."""
+"""Access: TLS, the key, and what Object Lock keeps. The engine uses plain HTTP and evaluates no key policy."""
 
 import json
 from typing import Any
@@ -49,7 +49,7 @@ def test_a_preserved_document_gets_no_second_version_and_no_delete_marker(stack:
 
 
 @pytest.mark.cloud("unsigned")
-def test_somebody_without_credentials_gets_and_puts_nothing_in_a_bucket(stack: Stack) -> None:
+def test_a_caller_without_credentials_can_neither_read_nor_write_a_bucket(stack: Stack) -> None:
     bucket = stack.of("batch_jobs", "JobBucketName")
     unsigned = boto3.client(
         "s3", region_name=stack.client("s3").meta.region_name, config=Config(signature_version=UNSIGNED)
@@ -63,7 +63,7 @@ def test_somebody_without_credentials_gets_and_puts_nothing_in_a_bucket(stack: S
 
 
 @pytest.mark.cloud("kms")
-def test_who_may_publish_and_has_no_key_is_refused_until_the_publisher_policy_is_attached(stack: Stack) -> None:
+def test_a_publisher_without_access_to_the_key_is_refused_until_the_publisher_policy_is_attached(stack: Stack) -> None:
     topic = stack.topic("TeamEvents")
     publish = [{"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}]
     event = stack.message()

@@ -21,7 +21,7 @@ WHERE = {"entries_by_service": "WHERE service = 'cloud-test'"}
 @pytest.mark.cloud("athena")
 @pytest.mark.cloud("pushdown")
 @pytest.mark.parametrize("use_case", LAKES)
-def test_every_view_of_a_lake_gives_a_number(stack: Stack, use_case: str) -> None:
+def test_every_view_of_a_lake_returns_a_number(stack: Stack, use_case: str) -> None:
     """Also that the condition on an injected column reaches the table below the view: else Athena refuses the query."""
     database = stack.of(use_case, "AnalyticsDatabase")
     tables = stack.client("glue").get_tables(DatabaseName=database)["TableList"]
@@ -60,7 +60,7 @@ def test_a_query_on_a_view_reads_the_days_that_it_asks_for_and_no_others(stack: 
 
 
 @pytest.mark.cloud("workgroup")
-def test_the_workgroup_decides_where_answers_lie_and_that_they_are_encrypted(stack: Stack) -> None:
+def test_the_workgroup_sets_the_location_and_encryption_of_results(stack: Stack) -> None:
     athena = stack.client("athena")
     group = stack.of("data_aggregation", "AnalyticsWorkGroup")
     settings = athena.get_work_group(WorkGroup=group)["WorkGroup"]["Configuration"]
@@ -83,7 +83,7 @@ def test_the_workgroup_decides_where_answers_lie_and_that_they_are_encrypted(sta
 
 
 @pytest.mark.cloud("result-writer")
-def test_a_job_on_a_whole_file_leaves_what_its_map_wrote(stack: Stack) -> None:
+def test_a_job_on_a_whole_file_keeps_the_files_of_its_map(stack: Stack) -> None:
     event = stack.sample("batch_jobs", "job.requested.v1")
     stack.publish_text("BatchJobs", json.dumps(event))
     stack.eventually(lambda: stack.demo("batch_jobs").effect(event, "start_job"), "the job's end", minutes=10)

@@ -20,7 +20,7 @@ FIFO = ("audit_logs/record", "audit_logs/preserve")
 @pytest.mark.cloud("alarm-queries")
 @pytest.mark.cloud("queue-counts")
 @pytest.mark.cloud("kms")
-def test_a_function_that_fails_every_time_is_tried_thrice_and_ends_as_a_dead_letter_with_an_alarm(stack: Stack) -> None:
+def test_an_event_whose_function_always_fails_is_dead_lettered_after_three_attempts_with_an_alarm(stack: Stack) -> None:
     function, dead_letters = stack.subscriber(DIRECT).function_name, stack.subscriber(DIRECT).dead_letter_url
     [alarm] = stack.alarms(
         "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName=stack.queue_arn(dead_letters).rsplit(":", 1)[-1]
@@ -43,7 +43,7 @@ def test_a_function_that_fails_every_time_is_tried_thrice_and_ends_as_a_dead_let
 
     # Three minutes of retries; then SQS may take 15 minutes to report the metrics of a queue that was inactive.
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
-    # Nobody looks into the queue before: the metric counts visible messages only.
+    # The queue is not read before: the metric counts visible messages only.
     stack.eventually(fired, "the alarm on the dead-letter queue", minutes=20, every=15)
     listed = stack.eventually(
         lambda: [
@@ -51,13 +51,13 @@ def test_a_function_that_fails_every_time_is_tried_thrice_and_ends_as_a_dead_let
             for line in map(json.loads, stack.fanout("dlq", "list", "--json").stdout.splitlines())
             if line["subscriber"] == DIRECT
         ],
-        "`fanout dlq list` knows of it",
+        "`fanout dlq list` shows it",
         minutes=3,
     )
     assert listed
-    letter = json.loads(stack.letter(DIRECT, lambda body: event.id in body, minutes=3)["Body"])
-    assert letter["requestContext"]["condition"] == "RetriesExhausted"
-    assert letter["requestContext"]["approximateInvokeCount"] == 3
+    dead_letter = json.loads(stack.dead_letter(DIRECT, lambda body: event.id in body, minutes=3)["Body"])
+    assert dead_letter["requestContext"]["condition"] == "RetriesExhausted"
+    assert dead_letter["requestContext"]["approximateInvokeCount"] == 3
     history = stack.client("cloudwatch").describe_alarm_history(
         AlarmName=alarm["AlarmName"], HistoryItemType="Action", MaxRecords=5
     )["AlarmHistoryItems"]
@@ -88,7 +88,7 @@ def audited(stack: Stack, tenant: str) -> Event[AuditRecorded]:
 
 
 @pytest.mark.cloud("duplicates")
-def test_what_is_published_twice_to_a_fifo_topic_is_delivered_once(stack: Stack) -> None:
+def test_an_event_published_twice_to_a_fifo_topic_is_delivered_once(stack: Stack) -> None:
     first, last = audited(stack, "cloud-test-twice"), audited(stack, "cloud-test-twice")
     for event in (first, first, last):
         stack.publish("AuditLogs", [event])
@@ -110,14 +110,14 @@ def test_each_group_of_a_fifo_topic_has_limits_of_its_own(stack: Stack) -> None:
 
 
 @pytest.mark.cloud("ses")
-def test_a_mail_that_the_sandbox_refuses_is_a_dead_letter_that_says_so(stack: Stack) -> None:
+def test_a_mail_that_the_sandbox_refuses_is_dead_lettered_with_that_reason(stack: Stack) -> None:
     if stack.client("sesv2").get_account()["ProductionAccessEnabled"]:
-        pytest.skip("this account is out of SES's sandbox: it refuses nobody")
+        pytest.skip("this account is out of SES's sandbox: it refuses no recipient")
     event = stack.sample("user_registration", "user.registered.v1")
     # The samples' own addresses are the simulator's, which the sandbox takes.
     event["data"]["email"] = f"{event['data']['user_id']}@example.org"
     stack.publish_text("UserRegistration", json.dumps(event))
-    letter = stack.letter("user_registration/notify_service", lambda body: event["id"] in body, minutes=3)
-    reason = letter["MessageAttributes"]["reason"]["StringValue"]
+    dead_letter = stack.dead_letter("user_registration/notify_service", lambda body: event["id"] in body, minutes=3)
+    reason = dead_letter["MessageAttributes"]["reason"]["StringValue"]
     assert reason.startswith("refused: SES answers MessageRejected (sender or recipient is not verified")
     assert event["data"]["email"] not in reason

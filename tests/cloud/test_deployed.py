@@ -25,7 +25,7 @@ def test_every_resource_of_every_nested_stack_is_complete(stack: Stack) -> None:
 
 
 @pytest.mark.cloud("alias")
-def test_the_alias_of_every_function_runs_what_was_deployed_last(stack: Stack) -> None:
+def test_the_alias_of_every_function_runs_the_latest_deployment(stack: Stack) -> None:
     functions, aliases = stack.client("lambda"), stack.of_type("AWS::Lambda::Alias")
     assert len(aliases) >= len(stack.topology.subscribers)
     stale = {}

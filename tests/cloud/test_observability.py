@@ -58,7 +58,7 @@ def test_a_body_that_no_filter_can_read_raises_its_alarm(stack: Stack) -> None:
 
 
 @pytest.mark.cloud("sns-lambda-metrics")
-def test_lambda_counts_what_sns_hands_it(stack: Stack) -> None:
+def test_lambda_counts_invocations_by_sns(stack: Stack) -> None:
     """The alarm on what it cannot write to the on-failure queue names the same function in the same dimension."""
     stack.publish("TeamEvents", [stack.message()])
     function = stack.subscriber("team_events/broadcast").function_name

@@ -1,4 +1,4 @@
-"""The generated documents: true, complete, and of use to a validator that has never heard of us."""
+"""The generated documents: correct, complete, and usable by a foreign validator."""
 
 import ast
 import json
@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs/contracts"
 
 
-def test_what_is_committed_is_what_the_contracts_say() -> None:
+def test_the_committed_documents_match_the_contracts() -> None:
     committed = {path.name: path.read_text() for path in FOLDER.iterdir()}
     assert committed == documents(), "contracts have changed: run `make generate` and commit docs/contracts"
 
 
-def test_the_page_of_rejections_is_what_the_source_says() -> None:
+def test_the_page_of_rejections_matches_the_source() -> None:
     committed = (ROOT / "docs" / "rejections.md").read_text("utf-8")
     assert committed == page(ROOT), "a rejection has changed: run `make generate` and commit docs/rejections.md"
 
@@ -44,7 +44,7 @@ def test_every_code_in_the_source_is_on_the_page_of_rejections() -> None:
     assert set(codes) == listed
 
 
-def test_the_page_of_commands_is_what_the_commands_say() -> None:
+def test_the_page_of_commands_matches_the_commands() -> None:
     committed = (FOLDER.parent / "commands.md").read_text()
     assert committed == reference(), "a command has changed: run `make generate` and commit docs/commands.md"
 

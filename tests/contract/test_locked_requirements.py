@@ -27,9 +27,11 @@ def test_every_requirement_has_one_version_and_hashes(lock: Path) -> None:
     assert found
     for entry in found:
         requirement, *hashes = re.split(r"\s+(?=--)", entry)
-        assert REQUIREMENT.fullmatch(requirement), f"{lock.name}: {requirement} is no exact version"
+        assert REQUIREMENT.fullmatch(requirement), f"{lock.name}: {requirement} is not an exact version"
         assert hashes, f"{lock.name}: {requirement} has no hash"
-        assert all(HASH.fullmatch(each) for each in hashes), f"{lock.name}: {requirement} has an option that is no hash"
+        assert all(HASH.fullmatch(each) for each in hashes), (
+            f"{lock.name}: {requirement} has an option that is not a hash"
+        )
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=NAMES)
@@ -48,7 +50,7 @@ def test_make_lock_makes_every_lock() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_everything_that_is_asked_for_is_in_the_lock(name: str) -> None:
+def test_every_requirement_is_in_the_lock(name: str) -> None:
     """An entry that was added by hand, and never locked, would not be installed; one in another list comes with -r."""
     locked = {
         entry.partition("==")[0].partition("[")[0] for entry in entries((FOLDER / f"{name}.txt").read_text("utf-8"))
@@ -61,7 +63,7 @@ def test_everything_that_is_asked_for_is_in_the_lock(name: str) -> None:
     "spoiled",
     ["uv>=0.13.9 --hash=sha256:" + "0" * 64, "uv --hash=sha256:" + "0" * 64, "uv @ git+ssh://example.com/uv"],
 )
-def test_something_else_than_a_version_is_noticed(spoiled: str) -> None:
+def test_a_requirement_without_an_exact_version_is_found(spoiled: str) -> None:
     assert not REQUIREMENT.fullmatch(re.split(r"\s+(?=--)", spoiled)[0])
 
 

@@ -1,4 +1,4 @@
-"""No log line holds what an event is about: a word is put into every text of every ordinary sample, then looked for.
+"""No log line contains an event's data: a marker is put into every text of every ordinary sample, then looked for.
 
 Once so that the event stays valid, in an account where everything that the function needs is there; the same where
 nothing is there, so that every call to AWS fails; and once for each text so that the event breaks its contract, because
@@ -140,7 +140,7 @@ def leaks(
 
 @pytest.mark.parametrize("exists", [True, False], ids=["all-is-well", "everything-fails"])
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parents[1].name}/{path.stem}")
-def test_what_an_event_is_about_is_in_no_log_line(
+def test_the_data_of_an_event_is_in_no_log_line(
     path: Path, exists: bool, deploy: Any, function_module: Modules, capsys: pytest.CaptureFixture[str]
 ) -> None:
     use_case = path.parents[1].name
@@ -151,7 +151,7 @@ def test_what_an_event_is_about_is_in_no_log_line(
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parents[1].name}/{path.stem}")
-def test_a_broken_event_is_rejected_without_a_word_of_what_it_is_about(
+def test_the_reason_of_a_rejected_event_quotes_none_of_its_data(
     path: Path, deploy: Any, function_module: Modules, capsys: pytest.CaptureFixture[str]
 ) -> None:
     use_case = path.parents[1].name

@@ -17,7 +17,7 @@ def test_the_picture_in_a_readme_is_that_of_its_template(readme: Path) -> None:
     assert drawn(text, picture(ROOT, readme.parent.name)) == text, "templates have changed: run `make generate`"
 
 
-def test_a_picture_shows_every_way_of_delivery_every_filter_and_what_nobody_takes() -> None:
+def test_a_picture_shows_every_delivery_every_filter_and_the_unrouted_queue() -> None:
     lines = picture(ROOT, "user_interactions").splitlines()
     assert '    UserInteractions -- "post.liked.v1, post.unliked.v1" --> f_likes["likes"]' in lines
     assert '    f_likes <-. "retries" .-> LikesQueue[("LikesQueue")]' in lines

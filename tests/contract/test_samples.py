@@ -88,12 +88,12 @@ def test_every_event_type_of_a_use_case_that_it_handles_has_an_ordinary_sample(u
 
 
 @pytest.mark.parametrize("path", VALID, ids=named)
-def test_a_valid_sample_satisfies_its_contract_and_comes_back_as_it_was(path: Path) -> None:
+def test_a_valid_sample_satisfies_its_contract_and_is_unchanged_by_a_round_trip(path: Path) -> None:
     event = typed(path)
     again = decode(encode(event))
     assert decode_data(again, type(event.data)) == event
-    assert json.loads(encode(decode(path.read_bytes()))) == json.loads(path.read_bytes()), "an attribute nobody knows"
-    assert path.stat().st_size <= MAX_BYTES, "too large to be published as it stands"
+    assert json.loads(encode(decode(path.read_bytes()))) == json.loads(path.read_bytes()), "an unknown attribute"
+    assert path.stat().st_size <= MAX_BYTES, "too large to be published without a claim check"
 
 
 def rewritten(value: Any, notation: str) -> Any:
@@ -135,7 +135,7 @@ def test_in_a_largest_sample_no_text_can_be_a_hundredth_longer(path: Path) -> No
 
 
 @pytest.mark.parametrize("path", VALID, ids=named)
-def test_every_function_on_its_topic_understands_a_valid_sample(path: Path, function_module: Modules) -> None:
+def test_every_function_of_its_topic_accepts_a_valid_sample(path: Path, function_module: Modules) -> None:
     event = typed(path)
     topic = contracts.contract_of(type(event.data)).topic
     found = [
@@ -148,9 +148,7 @@ def test_every_function_on_its_topic_understands_a_valid_sample(path: Path, func
 
 
 @pytest.mark.parametrize("path", FOREIGN, ids=named)
-def test_every_function_on_its_topic_understands_what_others_publish_there(
-    path: Path, function_module: Modules
-) -> None:
+def test_every_function_of_its_topic_accepts_foreign_messages(path: Path, function_module: Modules) -> None:
     on_topic = [wire for wire in Wiring(ROOT, use_case_of(path)).wires if wire.topic == path.parent.name]
     assert on_topic
     for wire in on_topic:
@@ -159,6 +157,7 @@ def test_every_function_on_its_topic_understands_what_others_publish_there(
         assert event is None or encode(event), "raises Reject if the function does not know the form"
 
 
+@pytest.mark.guarantee("dead-letters/reason")
 @pytest.mark.parametrize("path", INVALID, ids=named)
 def test_an_invalid_sample_is_rejected_for_the_reason_it_states(
     path: Path, function_module: Modules, queues: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
@@ -177,8 +176,8 @@ def test_an_invalid_sample_is_rejected_for_the_reason_it_states(
             "outcome": expected["outcome"],
             "reason": expected["reason"],
         }
-    letters = queues.dead()
-    assert [(letter["outcome"], letter["reason"]) for letter in letters] == [
+    dead_letters = queues.dead()
+    assert [(dead_letter["outcome"], dead_letter["reason"]) for dead_letter in dead_letters] == [
         ("rejected", expected["reason"]) for _ in receivers
     ]
 
@@ -202,7 +201,7 @@ def test_the_payloads_for_sam_local_invoke_are_those_of_the_samples(use_case: st
 
 
 @pytest.mark.parametrize("path", DELIVERED, ids=named)
-def test_a_function_understands_its_payload(path: Path, function_module: Modules) -> None:
+def test_a_function_accepts_its_payload(path: Path, function_module: Modules) -> None:
     module = function_module(use_case_of(path), path.stem.partition("-")[0])
     [delivered] = json.loads(path.read_bytes())["Records"]
     try:
@@ -213,7 +212,7 @@ def test_a_function_understands_its_payload(path: Path, function_module: Modules
 
 
 @pytest.mark.parametrize("path", [path for path in DELIVERED if "-ordinary" in path.stem], ids=named)
-def test_a_payload_holds_its_sample_as_the_function_will_read_it(path: Path) -> None:
+def test_a_payload_contains_its_sample_as_the_function_reads_it(path: Path) -> None:
     subscriber, _, rest = path.stem.partition("-ordinary")
     sample = path.parents[1] / "valid" / f"ordinary{rest}.json"
     [delivered] = json.loads(path.read_bytes())["Records"]

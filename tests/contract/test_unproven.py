@@ -21,7 +21,7 @@ def pytest_on_aws(*options: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
-def test_the_page_says_what_rows_marks_and_conditions_say() -> None:
+def test_the_page_matches_its_rows_marks_and_conditions() -> None:
     """Every row has a test on AWS or says why there is none; every condition that is false locally has a row."""
     assert PAGE.read_text("utf-8") == page(), "run `make generate` and commit docs/not-proven-locally.md"
 
@@ -41,7 +41,7 @@ def test_the_tests_on_aws_are_exactly_those_of_the_page() -> None:
     assert collected == defined, "a test in tests/cloud without a mark"
 
 
-def test_without_a_stack_they_refuse_to_run_and_say_what_to_set() -> None:
+def test_without_a_stack_they_fail_and_name_the_variable_to_set() -> None:
     found = pytest_on_aws()
     assert found.returncode == 4
     assert "FANOUT_CLOUD_STACK=fanout-dev make test-cloud" in found.stderr

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +16,7 @@ import boto3
 from fanout.dynamodb import from_item
 from fanout.event import Event
 from fanout.publisher import Published, Publisher
+from fanout_cli.stack.state import ENGINE_ENVIRONMENT
 from fanout_cli.stack.topology import Subscriber, Topology, discover
 from fanout_cli.tracing.receipts import Entry, Reader
 from fanout_cli.tracing.tracer import Tracer
@@ -23,6 +24,42 @@ from local_engine import process
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+
+
+class Listener:
+    """A queue of a test that receives everything published to a topic."""
+
+    def __init__(self, client: Callable[[str], Any], topic: str, name: str) -> None:
+        self._sns, self._sqs = client("sns"), client("sqs")
+        self._url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
+        raw = {"RawMessageDelivery": "true"}
+        self._subscription = self._sns.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=raw, ReturnSubscriptionArn=True
+        )["SubscriptionArn"]
+
+    def received(self) -> list[dict[str, Any]]:
+        """Return the events published since the last call."""
+        found: list[dict[str, Any]] = []
+        while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+                found.append(json.loads(message["Body"]))
+        return found
+
+    def close(self) -> None:
+        """Delete the subscription and the queue."""
+        self._sns.unsubscribe(SubscriptionArn=self._subscription)
+        self._sqs.delete_queue(QueueUrl=self._url)
 
 
 @dataclass
@@ -52,7 +89,7 @@ class Application:
 
     def start_engine(self) -> None:
         """Start the engine with nothing on it."""
-        process.start(self.state, 0)
+        process.start(self.state, 0, environment=ENGINE_ENVIRONMENT)
 
     def fresh(self) -> "Application":
         """The same application, as it is deployed now."""
@@ -65,7 +102,7 @@ class Application:
         return {**os.environ, **variables, "FANOUT_STATE": str(self.state), "PATH": f"{BIN}:{os.environ['PATH']}"}
 
     def client(self, service: str) -> Any:
-        """An AWS client of the account's root, led to the engine. boto3 as anybody would use it."""
+        """An AWS client of the account's root, directed to the engine. Plain boto3."""
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 service,
@@ -127,7 +164,7 @@ class Application:
         return [from_item(item) for page in pages for item in page["Items"]]
 
     def dead_letters(self, subscriber: str) -> list[dict[str, str]]:
-        """The dead letters of a subscriber: {"body": ..., plus each attribute by name}. They stay where they are."""
+        """The dead letters of a subscriber: {"body": ..., plus each attribute by name}. They stay in the queue."""
         url = self.subscriber(subscriber).dead_letter_url
         found: dict[str, dict[str, str]] = {}
         while True:
@@ -150,7 +187,7 @@ class Application:
         return list(found.values())
 
     def purge_dead_letters(self, subscriber: str) -> None:
-        """Delete a subscriber's dead letters: a test has looked at them."""
+        """Delete a subscriber's dead letters after a test has read them."""
         self.client("sqs").purge_queue(QueueUrl=self.subscriber(subscriber).dead_letter_url)
 
     def output(self, name: str) -> str:

@@ -130,7 +130,7 @@ def test_a_change_alone_reaches_the_alias(checkout: Checkout, change: str) -> No
     assert {name for name in before if after[name]["Version"] != before[name]["Version"]} == changed
 
 
-def test_a_subscriber_added_as_the_page_says_works_beside_changed_code_and_the_others_go_on_without_it(
+def test_a_subscriber_added_as_documented_works_beside_changed_code_and_the_others_continue_without_it(
     checkout: Checkout,
 ) -> None:
     before = checkout.versions()
@@ -158,7 +158,7 @@ def test_a_subscriber_added_as_the_page_says_works_beside_changed_code_and_the_o
     assert checkout.application.fresh().outcomes(message_id) == dict.fromkeys(everyone, "processed")
 
 
-def test_a_deployment_without_an_engine_is_refused_and_touches_nothing(checkout: Checkout) -> None:
+def test_a_deployment_without_an_engine_is_refused_and_changes_nothing(checkout: Checkout) -> None:
     found = checkout.sam("deploy", "--config-env", "local", local=False)
     assert found.returncode != 0
     assert "fanout-local" in found.stdout + found.stderr
@@ -204,7 +204,7 @@ def test_sam_local_gets_the_environment_that_is_deployed(checkout: Checkout) -> 
     assert set(environments["UserInteractions/PostsFunction"]) > {"INTERACTIONS_TABLE"}
 
 
-def test_what_is_deployed_can_be_deleted(checkout: Checkout) -> None:
+def test_a_deployed_stack_can_be_deleted(checkout: Checkout) -> None:
     found = checkout.sam("delete", "--config-env", "local", "--no-prompts")
     assert found.returncode == 0, found.stdout + found.stderr
     stacks = checkout.application.client("cloudformation").describe_stacks()["Stacks"]

@@ -1,4 +1,4 @@
-"""team_events on the engine: whoever publishes, in whatever form, every subscriber has its effect once."""
+"""team_events on the engine: for every publisher and format, every subscriber has its effect once."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def test_a_plain_text_from_a_foreign_client_reaches_every_subscriber(application
     assert feeds(application, {message_id}) == {"feed#team_a": 1, "feed#team_b": 1, "feed#everyone": 1}
 
 
-def test_an_event_published_with_the_aws_cli_and_no_attributes_reaches_those_it_is_for(
+def test_an_event_published_with_the_aws_cli_without_attributes_reaches_its_subscribers(
     application: Application,
 ) -> None:
     event_id = str(uuid.uuid4())
@@ -68,7 +68,7 @@ def test_an_event_published_three_times_has_one_effect_per_subscriber(applicatio
     assert outcomes == {"processed": 3, "duplicate": 6}
 
 
-def test_poison_goes_to_every_subscribers_dead_letters_with_its_reason_and_hurts_no_neighbour(
+def test_an_invalid_event_is_dead_lettered_by_every_subscriber_with_its_reason_and_affects_no_other(
     application: Application,
 ) -> None:
     poison = str(uuid.uuid4())
@@ -81,12 +81,12 @@ def test_poison_goes_to_every_subscribers_dead_letters_with_its_reason_and_hurts
     for event in good:
         assert application.outcomes(event.id) == dict.fromkeys(EVERYONE, "processed")
     for name in EVERYONE:
-        [letter] = [each for each in application.dead_letters(name) if each.get("event_id") == poison]
-        assert "$.data.text" in letter["reason"]
+        [dead_letter] = [each for each in application.dead_letters(name) if each.get("event_id") == poison]
+        assert "$.data.text" in dead_letter["reason"]
 
 
 def test_a_function_is_refused_what_its_role_does_not_name(application: Application) -> None:
-    """Refused is not lost: the event is retried, and handled once the role is mended."""
+    """Refused is not lost: the event is retried, and handled once the role is fixed."""
     iam = application.client("iam")
     function = application.subscriber("team_events/team_a").function_name
     role = application.client("lambda").get_function_configuration(FunctionName=function)["Role"].rsplit("/", 1)[-1]

@@ -90,15 +90,15 @@ def test_an_address_that_bounces_gets_no_second_mail(application: Application) -
     assert first.data.email not in str(application.items(table)), "addresses are stored as hashes"
 
 
-def test_a_malformed_address_is_one_subscribers_dead_letter(application: Application) -> None:
+def test_a_malformed_address_is_dead_lettered_by_one_subscriber(application: Application) -> None:
     event = registration("nobody")
     application.publish("UserRegistration", [event])
     assert application.outcomes(event.id) == {NOTIFY: "rejected", ANALYTICS: "processed"}
-    [letter] = [each for each in application.dead_letters(NOTIFY) if each.get("event_id") == event.id]
-    assert letter["reason"] == "malformed-address: it has no @"
+    [dead_letter] = [each for each in application.dead_letters(NOTIFY) if each.get("event_id") == event.id]
+    assert dead_letter["reason"] == "malformed-address: it has no @"
 
 
-def test_feedback_in_sess_own_form_is_understood_from_any_client(application: Application) -> None:
+def test_feedback_in_the_format_of_ses_is_accepted_from_any_client(application: Application) -> None:
     sample = (ROOT / "events/user_registration/foreign/MailFeedback/ses-notification-permanent-bounce.json").read_text()
     feedback_id = f"{uuid.uuid4()}-000000"
     known = "0100019c1b2f7c5e-dddddddd-1d2c-4a55-8e0f-2f6b9c3d7a10-000000"

@@ -20,13 +20,13 @@ def nested(
     return {PARENT: {"Resources": {"Child": stack}, **parent}, CHILD: {"Resources": {}, **child}}
 
 
-def test_few_combinations_are_all_built_and_the_defaults_come_first() -> None:
+def test_a_small_number_of_combinations_is_built_completely_with_the_defaults_first() -> None:
     rows = combinations({"A": ["x", "y"], "B": ["1", "2", "3"]})
     assert rows[0] == {}
     assert len(rows) == 6
 
 
-def test_of_many_any_three_choices_meet() -> None:
+def test_of_many_combinations_any_three_choices_are_covered() -> None:
     choices = {name: ["no", "yes"] for name in "ABCDEFGHIJKL"} | {"Stage": ["dev", "prod", "local"]}
     rows = combinations(choices)
     assert len(rows) < FEW
@@ -36,7 +36,7 @@ def test_of_many_any_three_choices_meet() -> None:
         assert met == set(itertools.product(*(choices[name] for name in three)))
 
 
-def test_what_a_nested_condition_or_a_mapping_asks_is_a_choice_of_the_parameter_handed_down() -> None:
+def test_a_nested_condition_or_mapping_adds_choices_to_the_parameter_it_depends_on() -> None:
     sources = nested(
         {
             "Parameters": {"Stage": {"Type": "String", "Default": "dev"}, "Unused": {"Type": "String", "Default": ""}},
@@ -52,13 +52,13 @@ def test_what_a_nested_condition_or_a_mapping_asks_is_a_choice_of_the_parameter_
     assert Choices(sources).of(PARENT) == {"Stage": ["dev", "huge", "prod", "<parameter Stage>"]}
 
 
-def test_a_parameter_is_only_what_it_may_be() -> None:
+def test_a_parameter_takes_only_allowed_values() -> None:
     allowed = {"Type": "String", "Default": "dev", "AllowedValues": ["dev", "test", "prod"]}
     asked = {"Conditions": {"C": {"Fn::Equals": [{"Ref": "P"}, "prod"]}}, "Resources": {}}
     assert Choices({PARENT: {**asked, "Parameters": {"P": allowed}}}).of(PARENT) == {"P": ["dev", "prod"]}
 
 
-def test_a_number_keeps_its_bounds_on_the_way_down_and_the_narrower_ones_hold() -> None:
+def test_a_number_keeps_its_bounds_in_nested_stacks_and_the_narrower_ones_apply() -> None:
     sources = nested(
         {"Parameters": {"Seconds": {"Type": "Number", "Default": 60, "MaxValue": 900}}},
         {
@@ -72,7 +72,7 @@ def test_a_number_keeps_its_bounds_on_the_way_down_and_the_narrower_ones_hold() 
     assert (delay, lowest(delay), highest(delay)) == (60, 10, 300)
 
 
-def test_a_nested_default_is_fixed_because_nobody_can_give_another_value() -> None:
+def test_a_nested_default_is_fixed_because_no_other_value_can_be_passed() -> None:
     child = {
         "Parameters": {"Window": {"Type": "Number", "Default": 10, "MaxValue": 300}},
         "Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"DelaySeconds": {"Ref": "Window"}}}},
@@ -106,7 +106,7 @@ def test_only_numbers_are_numbers() -> None:
         ("<Table.Arn>", False),
     ],
 )
-def test_a_wildcard_is_wide_where_account_or_name_belongs(resource: str, wide: bool) -> None:
+def test_a_wildcard_in_place_of_account_or_name_is_wide(resource: str, wide: bool) -> None:
     assert is_wide(resource) is wide
 
 
@@ -123,5 +123,5 @@ def test_a_wildcard_is_wide_where_account_or_name_belongs(resource: str, wide: b
         ("brandnew:Action", True),
     ],
 )
-def test_an_action_knows_resources_unless_the_list_of_aws_says_it_does_not(action: str, known: bool) -> None:
+def test_an_action_supports_resources_unless_the_list_of_aws_says_otherwise(action: str, known: bool) -> None:
     assert knows_resources(action) is known

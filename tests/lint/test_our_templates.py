@@ -109,5 +109,18 @@ def test_a_mistake_is_found(rule: str, name: str, right: str, wrong: str, applic
     assert found, f"{rule} has nothing against it"
 
 
+@pytest.mark.guarantee(
+    "at-least-once/sns-gives-up",
+    "at-least-once/sns-may-dead-letter",
+    "order-per-group/fifo-throughout",
+    "isolation/throttling",
+    "no-silent-drop/partial-batch",
+    "bounded-retry/visibility-timeout",
+    "dead-letters/fourteen-days",
+    "dead-letters/alarm",
+    "dead-letters/alarm-key",
+    "least-privilege/resources",
+    "least-privilege/queue-policy",
+)
 def test_the_copy_itself_has_no_mistake(application: Path) -> None:
     assert judged(application / "template.yaml") == []

@@ -33,14 +33,14 @@ def marks(file: Path) -> set[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("file", [*FAILING, *PASSING], ids=lambda file: f"{file.parent.name}/{file.stem}")
-def test_what_is_marked_is_found_and_nothing_else(file: Path) -> None:
+def test_exactly_the_marked_findings_are_found(file: Path) -> None:
     found = judged(file)
     assert {(match.linenumber, match.rule.id) for match in found} == marks(file), found
 
 
 @pytest.mark.parametrize("rule", [rule for rule in IDS if rule.startswith("E")])
 @pytest.mark.parametrize("shape", ["flat", "nested"])
-def test_every_rule_has_something_to_find_in_one_template_and_across_templates(rule: str, shape: str) -> None:
+def test_every_rule_has_a_finding_in_one_template_and_across_templates(rule: str, shape: str) -> None:
     assert rule in {found for _, found in marks(FIXTURES / f"{rule}_{shape}.yaml")}
 
 
@@ -58,7 +58,7 @@ def test_a_finding_in_a_nested_template_says_where_and_under_which_parameters() 
     assert finding.message.endswith("[Inbox/DeadLetters, inbox.yaml line 26] (with Stage=dev)")
 
 
-def test_a_wire_that_leads_out_of_the_templates_is_listed_on_request() -> None:
+def test_a_reference_out_of_the_templates_is_listed_on_request() -> None:
     assert not judged(FIXTURES / "E9106_flat.yaml", "--ignore-checks", "E9106")
     listed = judged(FIXTURES / "E9106_flat.yaml", "--ignore-checks", "E9106", "--include-checks", "I")
     assert {match.rule.id for match in listed} == {"I9117"}
@@ -94,7 +94,7 @@ Resources:
     assert "declare a queue and an SQS event" in fixes["E9105"]
 
 
-def test_filters_are_not_judged_without_contracts() -> None:
+def test_filters_are_not_checked_without_contracts() -> None:
     assert not judged(FIXTURES / "E9115_flat.yaml", "--configure-rule", "E9115:contracts=no/such/folder")
 
 
@@ -131,7 +131,7 @@ def test_an_editor_may_pass_the_template_through_standard_input(tmp_path: Path) 
         "Resources: {A: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: {Ref: B}, Parameters: 7}}}",
     ],
 )
-def test_a_broken_template_breaks_no_rule(text: str, tmp_path: Path) -> None:
+def test_an_invalid_template_crashes_no_rule(text: str, tmp_path: Path) -> None:
     file = tmp_path / "template.yaml"
     file.write_text(text)
     assert not [match for match in judged(file) if match.rule.id == "E0002"]

@@ -16,17 +16,18 @@ _HEAD = """\
 <!-- made by `make generate` from guarantees.toml, but for the table between the chaos marks -->
 # What Fanout guarantees
 
-Each promise below says what happens to somebody without it, what prevents that, where, and which test attacks it. And
-so that nobody has to believe it: the lines to take away to see that test fail. `make prove-guarantees` takes away each
-of them, one at a time in a copy of this checkout, runs the tests it names and expects them to fail; the tests of every
-commit hold the quotations against the code.
+Each promise below says what goes wrong without it, what prevents that, where, and which tests attack it. Each
+countermeasure is listed with the change that takes it away. `make prove-guarantees` makes each of these changes, one at
+a time in a copy of this checkout, runs the tests that carry the proof's id (`@pytest.mark.guarantee`) and expects them
+to fail; the tests of every commit check that each change still applies.
 
-    make prove-guarantees                       # all {proofs}, in about five minutes on two processors
-    make prove-guarantees ONLY=order-per-group  # one promise
+    make prove-guarantees                                        # all {proofs}, in about five minutes on two processors
+    make prove-guarantees ONLY=order-per-group                   # one promise
+    make prove-guarantees ONLY=order-per-group/late-version      # one proof
 
-What cannot be attacked on one machine is listed in [what the local engine does not prove](not-proven-locally.md). Who
-might want to get in, and what they would find: [security](security.md). What is done to whatever comes in:
-[hostile input](hostile-input.md).
+[What the local engine does not prove](not-proven-locally.md) lists the guarantees that cannot be attacked on one
+machine. [Security](security.md) lists the attackers and what they could reach, [hostile input](hostile-input.md) how
+malformed and malicious input is handled.
 
 | promise | without it |
 | --- | --- |
@@ -34,15 +35,15 @@ might want to get in, and what they would find: [security](security.md). What is
 
 ## The chaos run
 
-Everything above, at once: every use case under every fault, thousands of events, and after each fault the count per
-subscriber: due = processed + rejected + discarded, and every effect once.
+Every use case under every fault, with thousands of events. After each fault the count per subscriber must match:
+due = processed + rejected + discarded, and every effect once.
 
 {chaos}
 """
 
 
 def page(before: str) -> str:
-    """Return the whole page. before: the page as it stands, of which the table of the chaos run is kept."""
+    """Return the whole page. before: the current page, of which the table of the chaos run is kept."""
     found = CHAOS.search(before)
     said = promises()
     rows = "\n".join(f"| [{each.title}](#{each.id}) | {_line(each.without)} |" for each in said)
@@ -65,10 +66,15 @@ def _section(promise: Promise) -> str:
 
 def _proof(number: int, proof: Proof) -> str:
     attackers = ",\n   ".join(f"[`{_name(test)}`](../{test.partition('::')[0]})" for test in proof.tests)
+    where = (
+        f"`{proof.where()}` in [{proof.file}](../{proof.file})"
+        if proof.definition
+        else f"[{proof.file}](../{proof.file})"
+    )
     change = "\n".join(f"   {line}".rstrip() for line in proof.change())
     return (
-        f"{number}. {proof.what}: `{proof.where()}` in [{proof.file}](../{proof.file}).\n"
-        f"   This change is noticed by\n   {attackers}\n\n   ```diff\n{change}\n   ```\n"
+        f"{number}. {proof.what} (`{proof.id}`): {where}.\n"
+        f"   Tests that fail after this change:\n   {attackers}\n\n   ```diff\n{change}\n   ```\n"
     )
 
 

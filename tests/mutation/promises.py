@@ -3,17 +3,22 @@
 [[promise]]
 id, title, without (what happens to a user without it), countermeasure
 [[promise.proof]]
-what     the part of the countermeasure
-file     where it is
-remove   the text that is it, as it stands in the file, once
-put      what stands there instead when it is taken away; nothing unless given
-tests    the tests that then fail, as pytest names them; without the [...] of a parametrized one, one case at least
+id          the promise's id, a slash, a name: what @pytest.mark.guarantee names above the tests that then fail
+what        the part of the countermeasure
+file        where it is
+definition  the function or class (dotted) or the template's logical id that contains it; the whole file unless given
+remove      the code that is it: once in the definition, however its white space and lines are laid out
+put         what replaces it when it is taken away; nothing unless given
 """
 
 import ast
 import difflib
+import re
+import textwrap
 import tomllib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -23,37 +28,62 @@ REGISTRY = ROOT / "docs" / "guarantees.toml"
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One part of a countermeasure, and the tests that miss it."""
+    """One part of a countermeasure. Tests that fail without it carry its id in a marker."""
 
+    id: str
     what: str
     file: str
     remove: str
-    tests: list[str]
+    definition: str = ""
     put: str = ""
+
+    @property
+    def tests(self) -> list[str]:
+        """Return the tests marked with its id, as pytest names them. Of a parametrized test one case must fail."""
+        return marked_tests().get(self.id, [])
 
     def without(self, text: str) -> str:
         """Return the file's text with the countermeasure taken away. Raises ValueError unless it is there once."""
-        if (found := text.count(self.remove)) != 1:
-            raise ValueError(f"{self.file} holds this {found} times, not once:\n{self.remove}")
-        return text.replace(self.remove, self.put)
+        found = [
+            match
+            for start, end in self._definitions(text)
+            for match in _layout_free(self.remove).finditer(text, start, end)
+        ]
+        if len(found) != 1:
+            raise ValueError(
+                f"{self.where()} in {self.file} contains this {len(found)} times, not once:\n{self.remove}"
+            )
+        start, end = found[0].span()
+        first, last = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+        indent, rest = text[first:start], text[end:last]
+        if indent.strip() or rest.strip():
+            return text[:start] + self.put + text[end:]
+        return text[:first] + (textwrap.indent(self.put, indent) + rest + "\n" if self.put else "") + text[last + 1 :]
 
     def change(self) -> list[str]:
-        """Return whole lines of the file as they are and as they are without it, as a diff shows them."""
+        """Return the lines that differ without the countermeasure, as a diff shows them."""
         text = (ROOT / self.file).read_text("utf-8")
-        start = text.index(self.remove)
-        end = start + len(self.remove)
-        first = text.rfind("\n", 0, start) + 1
-        last = end if self.remove.endswith("\n") else text.find("\n", end)
-        before, after = text[first:last], text[first:start] + self.put + text[end:last]
-        return list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm=""))[3:]
+        diff = difflib.unified_diff(text.splitlines(), self.without(text).splitlines(), lineterm="", n=0)
+        return [line for line in list(diff)[2:] if not line.startswith("@@")]
 
     def where(self) -> str:
-        """Return the name of the function, class or resource that holds it; the file's own for a bare statement."""
-        text = (ROOT / self.file).read_text("utf-8")
-        start = text.index(self.remove)
-        line = text.count("\n", 0, start + len(self.remove) - len(self.remove.lstrip())) + 1
-        name = _definition(text, line) if self.file.endswith(".py") else _resource(text, line)
-        return name or Path(self.file).name
+        """Return the name of the definition, or the file's own."""
+        return self.definition or Path(self.file).name
+
+    def _definitions(self, text: str) -> Iterable[tuple[int, int]]:
+        """Return where the definition begins and ends: one place, unless the name is ambiguous or gone."""
+        if not self.definition:
+            return [(0, len(text))]
+        if not self.file.endswith(".py"):
+            block = rf"^  {re.escape(self.definition)}:.*\n(?:(?: {{3}}.*)?\n)*"
+            return [match.span() for match in re.finditer(block, text, re.MULTILINE)]
+        scopes: list[ast.AST] = [ast.parse(text)]
+        for name in self.definition.split("."):
+            inside = (each for scope in scopes for each in ast.walk(scope) if each is not scope)
+            scopes = [each for each in inside if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == name]
+        starts = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
+        found = [each for each in scopes if isinstance(each, ast.stmt)]
+        return [(starts[each.lineno - 1], starts[each.end_lineno or each.lineno]) for each in found]
 
 
 class Promise(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,23 +105,26 @@ def promises() -> list[Promise]:
     return msgspec.convert(tomllib.loads(REGISTRY.read_text("utf-8")), _Registry).promise
 
 
-def _definition(text: str, line: int) -> str:
-    """The dotted name of the innermost function or class around a line."""
-    names: list[str] = []
-    nodes: Iterator[ast.AST] = ast.iter_child_nodes(ast.parse(text))
-    while inner := next((node for node in nodes if _spans(node, line)), None):
-        if isinstance(inner, ast.FunctionDef | ast.ClassDef):
-            names.append(inner.name)
-        nodes = ast.iter_child_nodes(inner)
-    return ".".join(names)
+@cache
+def marked_tests() -> Mapping[str, list[str]]:
+    """Return the tests that carry @pytest.mark.guarantee, as pytest names them, by the ids in the marker.
+
+    The marker is read from the source: collecting every test with pytest takes twenty times as long.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        if "mark.guarantee(" not in (text := file.read_text("utf-8")):
+            continue
+        functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+        for function in functions:
+            for mark in function.decorator_list:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.guarantee":
+                    for proof in mark.args:
+                        found[ast.literal_eval(proof)].append(f"{file.relative_to(ROOT)}::{function.name}")
+    return found
 
 
-def _spans(node: ast.AST, line: int) -> bool:
-    return isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
-
-
-def _resource(text: str, line: int) -> str:
-    """The logical id, or the section's key, above a line of a template."""
-    above = text.splitlines()[:line]
-    keys = [each for each in above if each.startswith("  ") and each[2:3].isalpha() and each.rstrip().endswith(":")]
-    return keys[-1].strip().rstrip(":") if keys else ""
+def _layout_free(code: str) -> re.Pattern[str]:
+    """Match the code with any white space between its words and signs, and with or without a formatter's last comma."""
+    words = re.findall(r"\w+|\S", re.sub(r",(?=\s*[)\]}])", "", code))
+    return re.compile(r"\s*".join(rf",?\s*\{word}" if word in ")]}" else re.escape(word) for word in words))

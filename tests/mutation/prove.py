@@ -1,8 +1,9 @@
-"""Proves the promises of docs/guarantees.toml: python -m tests.mutation.prove [ID...].
+"""Proves the promises of docs/guarantees.toml: python -m tests.mutation.prove [ID...], of promises or proofs.
 
-For each proof its countermeasure is taken away in a copy of the checkout, and the tests named must fail there, as
-tests: a file that can no longer be imported proves nothing. Before that all of them must pass in an untouched copy.
-Exit code 0 if every proof holds, 1 otherwise.
+For each proof its countermeasure is taken away in a copy of the checkout, and the tests marked with its id must fail
+there, as tests: a file that can no longer be imported proves nothing. Before that all of them must pass in an untouched
+copy.
+Exit code 0 if every proof holds, 1 if one does not, 2 for an unknown id.
 """
 
 import os
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutation.promises import ROOT, Promise, Proof, promises
+from tests.mutation.promises import ROOT, Proof, promises
 
 # A test whose countermeasure is gone may wait for what never comes.
 _SECONDS = 90
@@ -34,9 +35,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one proof: `why` says why it does not hold, None if it does."""
+    """The outcome of one proof: `why` says why it does not hold, None if it does."""
 
-    promise: Promise
     proof: Proof
     said: str
     why: str | None
@@ -80,7 +80,7 @@ class Copy:
         return [_case(each) for each in ET.parse(report).iter("testcase")]  # noqa: S314 - we wrote it
 
     def attack(self, proof: Proof) -> tuple[str, str | None]:
-        """Take the countermeasure away, run the tests, put it back. Return what they said, and why it is no proof."""
+        """Run the tests without the countermeasure. Return the first failure, and why it is no proof, or None."""
         file = self._folder / proof.file
         whole = file.read_text("utf-8")
         file.write_text(proof.without(whole), "utf-8")
@@ -121,38 +121,36 @@ def untouched(copy: Copy, proofs: Sequence[Proof]) -> list[str]:
     return problems + [f"{test}: there is no such test" for test in tests if not any(_is(each, test) for each in cases)]
 
 
-def prove(chosen: Sequence[Promise], folder: Path) -> bool:
-    """Attack every proof of the promises, as many at once as there are processors; say how each went."""
+def prove(proofs: Sequence[Proof], folder: Path) -> bool:
+    """Attack every proof, as many at once as there are processors; print how each went."""
     workers = os.cpu_count() or 1
     copies: queue.Queue[Copy] = queue.Queue()
     for number in range(workers):
         copies.put(Copy(folder / str(number)))
     first = copies.get()
-    if problems := untouched(first, [proof for promise in chosen for proof in promise.proof]):
+    if problems := untouched(first, proofs):
         say(*problems)
         return False
     copies.put(first)
 
-    def attack(pair: tuple[Promise, Proof]) -> Verdict:
+    def attack(proof: Proof) -> Verdict:
         copy = copies.get()
         try:
-            said, why = copy.attack(pair[1])
+            return Verdict(proof, *copy.attack(proof))
         finally:
             copies.put(copy)
-        return Verdict(*pair, said, why)
 
-    pairs = [(promise, proof) for promise in chosen for proof in promise.proof]
     held = 0
     with ThreadPoolExecutor(workers) as pool:
-        for verdict in pool.map(attack, pairs):
+        for verdict in pool.map(attack, proofs):
             held += verdict.why is None
             word = "proven" if verdict.why is None else "NOT PROVEN"
             say(
-                f"{word:10} {verdict.promise.id:24} {verdict.proof.what}",
-                f"{'':10} {'':24} without {verdict.proof.where()}: {verdict.why or verdict.said}",
+                f"{word:10} {verdict.proof.id}: {verdict.proof.what}",
+                f"{'':10} without {verdict.proof.where()}: {verdict.why or verdict.said}",
             )
-    say(f"{held} of {len(pairs)} countermeasures of {len(chosen)} promises are missed by a test when they are gone")
-    return held == len(pairs)
+    say(f"Tests fail without {held} of {len(proofs)} countermeasures.")
+    return held == len(proofs)
 
 
 def say(*lines: str) -> None:
@@ -162,14 +160,15 @@ def say(*lines: str) -> None:
 
 
 def main(ids: Sequence[str]) -> int:
-    """Prove the promises of these ids, or all of them."""
-    chosen = [promise for promise in promises() if not ids or promise.id in ids]
-    known = {promise.id for promise in promises()}
-    if unknown := set(ids) - known:
-        say(f"no promise is called {', '.join(sorted(unknown))}; there are: {', '.join(sorted(known))}")
+    """Prove the promises and proofs with these ids, or all of them."""
+    by_id = {proof.id: [proof] for promise in promises() for proof in promise.proof}
+    by_id |= {promise.id: promise.proof for promise in promises()}
+    if unknown := set(ids) - by_id.keys():
+        say(f"No promise or proof has the id {', '.join(sorted(unknown))}. Use one of:", *sorted(by_id))
         return 2
+    chosen = {proof.id: proof for each in ids or by_id for proof in by_id[each]}
     with tempfile.TemporaryDirectory(prefix="fanout-prove-") as folder:
-        return 0 if prove(chosen, Path(folder)) else 1
+        return 0 if prove(list(chosen.values()), Path(folder)) else 1
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class CloudTest(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Something that the local engine does not do as AWS does, or that nobody has seen on AWS yet."""
+    """A behaviour that the local engine lacks or that has not been observed on AWS yet."""
 
     id: str
     what: str
@@ -102,7 +102,7 @@ def marks() -> Mapping[str, list[CloudTest]]:
 
 @cache
 def switched_off() -> Mapping[str, list[str]]:
-    """Return the conditions that are false everywhere in the local stage, each with the templates it stands in."""
+    """Return the conditions that are false everywhere in the local stage, each with its templates."""
     composition = Composition(ROOT / "template.yaml", overrides("local"))
     held: dict[tuple[str, str], bool] = {}
     for stack in composition.root.stacks():

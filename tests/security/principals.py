@@ -26,7 +26,7 @@ _OBJECT_ACTIONS = ("GetObject", "PutObject", "DeleteObject")
 
 @dataclass(frozen=True)
 class Deployed:
-    """The resources of the application by their path, as the stacks tell: {path: (type, physical id)}."""
+    """The resources of the application by their path, from the stacks: {path: (type, physical id)}."""
 
     application: Application
     resources: dict[str, tuple[str, str]]
@@ -63,7 +63,7 @@ class Deployed:
 
 
 class Principal:
-    """Somebody with credentials of the engine, or with none that count."""
+    """A caller with credentials of the engine, or without valid ones."""
 
     def __init__(self, application: Application, key: str, secret: str, token: str | None = None) -> None:
         self._endpoint = application.endpoint
@@ -72,7 +72,7 @@ class Principal:
 
     @classmethod
     def holding(cls, application: Application, role: str) -> "Principal":
-        """The role's credentials, as whoever took a function over has them.
+        """The role's credentials, as an attacker who controls a function has them.
 
         Only Lambda may assume it, so for one call its trust policy names the account, too; what the role may do does
         not change. role: its name.
@@ -102,8 +102,8 @@ class Principal:
         return cls(application, key["AccessKeyId"], key["SecretAccessKey"])
 
     @classmethod
-    def nobody(cls, application: Application) -> "Principal":
-        """Whoever reaches the endpoint, without credentials."""
+    def anonymous(cls, application: Application) -> "Principal":
+        """A caller that reaches the endpoint without credentials."""
         return cls(application, "", "")
 
     def client(self, service: str) -> Any:
@@ -181,7 +181,7 @@ def attempts(deployed: Deployed, owner: str = "") -> Iterator[Attempt]:
 
 
 _USE_CASES = tuple(sorted(file.parent.name for file in ROOT.glob("usecases/*/template.yaml")))
-# Where policies tell prefixes apart, each of them, and one that no policy knows.
+# Where policies distinguish prefixes, each of them, and one that no policy names.
 _PREFIXES = {
     "ClaimChecks/Bucket": (*_USE_CASES, "anything"),
     "ApplicationLogs/ArchiveBucket": ("logs", "anything"),

@@ -19,7 +19,7 @@ def deployed(application: Application) -> Deployed:
 
 
 class Foreign:
-    """A topic of somebody else in the account, with a queue that takes what could not be delivered."""
+    """A foreign topic in the account, with a queue for undeliverable messages."""
 
     def __init__(self, application: Application, *, fifo: bool) -> None:
         self.sns, self.sqs = application.client("sns"), application.client("sqs")
@@ -105,7 +105,7 @@ def let_in(topic: Foreign, endpoints: dict[str, tuple[str, str]]) -> list[str]:
 
 
 @pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
-def test_no_queue_of_the_application_takes_anything_from_a_foreign_topic(deployed: Deployed, fifo: bool) -> None:
+def test_no_queue_of_the_application_accepts_messages_from_a_foreign_topic(deployed: Deployed, fifo: bool) -> None:
     urls = {path: url for path, url in deployed.of_type("SQS::Queue").items() if url.endswith(".fifo") == fifo}
     sqs = deployed.application.client("sqs")
     queues = {

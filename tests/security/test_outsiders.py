@@ -1,4 +1,4 @@
-"""Who holds no function's role: a producer, a user without permissions, somebody without credentials."""
+"""Callers without a function's role: a producer, a user without permissions, a caller without credentials."""
 
 import uuid
 
@@ -17,7 +17,7 @@ def deployed(application: Application) -> Deployed:
 
 
 @pytest.mark.parametrize("use_case", USE_CASES)
-def test_a_producer_may_publish_to_its_topic_and_park_payloads_and_read_nothing(
+def test_a_producer_may_publish_to_its_topic_and_store_claim_checks_and_read_nothing(
     use_case: str, deployed: Deployed
 ) -> None:
     topic = _TOPICS.get(use_case, use_case)
@@ -38,7 +38,7 @@ def test_a_user_of_the_account_without_permissions_may_do_nothing(deployed: Depl
     assert user.allowed(attempts(deployed)) == set()
 
 
-def test_somebody_without_credentials_may_do_nothing(deployed: Deployed) -> None:
+def test_a_caller_without_credentials_may_do_nothing(deployed: Deployed) -> None:
     """Buckets are left out: the engine lets unsigned requests pass to S3. AWS's public access block refuses them."""
-    stranger = Principal.nobody(deployed.application)
+    stranger = Principal.anonymous(deployed.application)
     assert stranger.allowed(attempt for attempt in attempts(deployed) if attempt.service != "s3") == set()

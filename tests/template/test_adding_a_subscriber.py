@@ -24,14 +24,14 @@ def test_the_subscriber_of_the_page_passes_the_checks_that_the_page_names(tmp_pa
     walkthrough.run(["mypy functions/team_events"], folder)
 
 
-def test_a_block_without_a_place_is_an_error(tmp_path: Path) -> None:
+def test_a_code_block_without_a_target_is_an_error(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Create `a.py`:\n\n```python\n```\n\nAnd this:\n\n```python\nimport a\n```\n", "utf-8")
     with pytest.raises(ValueError, match=r"page\.md does not say where this belongs:\nimport a"):
         walkthrough.read(page)
 
 
-def test_an_edit_with_no_place_or_two_is_an_error(tmp_path: Path) -> None:
+def test_an_edit_without_exactly_one_target_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("Outputs:\nMore:\n  Outputs:\n", "utf-8")
     page = tmp_path / "page.md"
     for line in ("Outputs:", "Conditions:"):

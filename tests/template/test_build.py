@@ -98,7 +98,7 @@ def test_local_invoke_finds_the_code_and_the_one_layer_of_every_function(checkou
         assert (built / str(function.layers[0].codeuri) / "python" / "fanout" / "handler.py").is_file(), path
 
 
-def test_local_invoke_finds_a_function_by_the_path_that_people_type(checkout: Path) -> None:
+def test_local_invoke_finds_a_function_by_its_documented_path(checkout: Path) -> None:
     function = provider(checkout).get("TeamEvents/TeamAFunction")
     assert function
     assert function.handler == "team_events.handlers.team_a.handler"
@@ -123,7 +123,7 @@ def test_a_change_of_the_layer_changes_it_in_every_stack_and_no_package(
     assert packages(checkout) == code
 
 
-def test_a_cached_build_never_mixes_up_who_it_is_for(checkout: Path) -> None:
+def test_a_cached_build_never_mixes_up_its_targets(checkout: Path) -> None:
     """As `sam sync` builds: to the engine now, to an account next."""
     with_packages = "DatabaseChanges/ReplicateToSqlFunction"
 

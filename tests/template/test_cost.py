@@ -89,7 +89,7 @@ def test_secrets_keys_schedules_and_dashboards_are_counted() -> None:
     assert found == [("secrets", 0.4), ("key", 1.0), ("schedules", 0.0016), ("dashboards", 3.0), ("alarms", 0.5)]
 
 
-def test_a_type_whose_standing_cost_nobody_has_looked_up_is_an_error() -> None:
+def test_a_type_without_a_known_idle_cost_is_an_error() -> None:
     with pytest.raises(KeyError, match="AWS::EC2::NatGateway"):
         lines(Gateway={"Type": "AWS::EC2::NatGateway"})
 

@@ -36,7 +36,7 @@ def exceptions() -> set[str]:
     return {each.name for tree in trees for each in ast.walk(tree) if isinstance(each, ast.ClassDef)}
 
 
-def test_every_way_leads_to_a_state_that_is_there() -> None:
+def test_every_transition_leads_to_an_existing_state() -> None:
     for name, state, beside in states(definition()):
         followers = [state, *state.get("Catch", []), *state.get("Choices", [])]
         ways = {each["Next"] for each in followers if "Next" in each}
@@ -46,7 +46,7 @@ def test_every_way_leads_to_a_state_that_is_there() -> None:
         assert ways or state.get("End") or state["Type"] in ("Succeed", "Fail"), f"{name} leads nowhere"
 
 
-def test_what_cannot_succeed_is_not_tried_again_and_everything_else_is() -> None:
+def test_only_errors_that_may_pass_are_retried() -> None:
     for name, state, _ in states(definition()):
         if state["Type"] != "Task":
             continue
@@ -73,7 +73,7 @@ def test_a_throttled_call_is_retried_for_hours_and_uses_no_attempt_of_another_re
         assert throttled["MaxAttempts"] * 4 * 4 < 25_000, name
 
 
-def test_whatever_fails_for_good_before_the_end_fails_the_job() -> None:
+def test_a_permanent_failure_before_the_last_step_fails_the_job() -> None:
     caught = {name: state["Catch"] for name, state, _ in states(definition()) if "Catch" in state}
     assert caught.keys() == {"Plan", "Chunks", "Finish", "Discard"}
     assert {name: [each["Next"] for each in every] for name, every in caught.items()} == {
@@ -85,7 +85,7 @@ def test_whatever_fails_for_good_before_the_end_fails_the_job() -> None:
     assert all(each["ErrorEquals"] == ["States.ALL"] for every in caught.values() for each in every)
 
 
-def test_no_map_is_asked_what_it_makes_of_no_items() -> None:
+def test_no_map_runs_without_items() -> None:
     machine = definition()["States"]
     assert machine["Plan"]["ResultSelector"]["count.$"] == "$.Payload.count"
     some = {"Variable": "$.chunks.count", "NumericGreaterThan": 0}
@@ -95,7 +95,7 @@ def test_no_map_is_asked_what_it_makes_of_no_items() -> None:
     assert [name for name, _ in followers] == ["LastWriters"], "every other way asks first"
 
 
-def test_rows_are_discarded_when_no_chunk_can_be_at_work_any_more() -> None:
+def test_rows_are_discarded_once_no_chunk_can_be_running() -> None:
     [function] = [
         each
         for each in Composition(ROOT / "template.yaml", {"Stage": "prod"}).of("AWS::Serverless::Function")

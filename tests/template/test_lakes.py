@@ -106,7 +106,7 @@ def test_the_data_of_a_line_has_the_fields_of_every_contract(catalog: Catalog) -
         assert fields(columns(table)["data"]) == wanted, name
 
 
-def test_a_line_has_every_attribute_of_an_event_that_means_something(catalog: Catalog) -> None:
+def test_a_line_has_every_meaningful_attribute_of_an_event(catalog: Catalog) -> None:
     known = {each.encode_name for each in msgspec.structs.fields(Event)}
     left_out = {"specversion", "datacontenttype", "claimcheck"}
     added = {"occurred_at", "raw"} if catalog.use_case == "data_aggregation" else set()
@@ -131,7 +131,7 @@ def test_a_view_that_compares_within_partitions_compares_all_of_them(catalog: Ca
         assert compared == [*keys, "source", "id"], name
 
 
-def test_a_view_says_the_same_in_its_sql_in_athena_s_types_and_in_the_catalog(catalog: Catalog) -> None:
+def test_a_view_has_the_same_columns_in_its_sql_in_athena_and_in_the_catalog(catalog: Catalog) -> None:
     for name, view in catalog.views.items():
         document = decoded(view)
         (table,) = re.findall(r"FROM (\w+)\)", document["originalSql"])
@@ -144,7 +144,7 @@ def test_a_view_says_the_same_in_its_sql_in_athena_s_types_and_in_the_catalog(ca
         ], name
 
 
-def test_a_view_reads_its_own_database_in_sql_that_both_engines_understand(catalog: Catalog) -> None:
+def test_a_view_reads_its_own_database_in_sql_that_both_engines_accept(catalog: Catalog) -> None:
     for name, view in catalog.views.items():
         document = decoded(view)
         assert document["schema"] == view.properties["DatabaseName"], name

@@ -74,20 +74,20 @@ def test_the_layer_holds_the_whole_package(for_aws: Path) -> None:
     assert sources
 
 
-def test_what_goes_to_aws_is_compiled_for_the_target_only(for_aws: Path) -> None:
+def test_a_build_for_aws_is_compiled_for_the_target_only(for_aws: Path) -> None:
     assert compiled(for_aws)
     for file in for_aws.rglob("*.so"):
         assert "cpython-313-aarch64" in file.name or ".abi3." in file.name, file.name
         assert machine(file) == "arm64"
 
 
-def test_the_engine_s_interpreter_finds_its_own_beside_them(for_aws: Path, for_engine: Path) -> None:
+def test_a_build_for_the_engine_also_contains_the_code_of_its_interpreter(for_aws: Path, for_engine: Path) -> None:
     added = compiled(for_engine) - compiled(for_aws)
     assert compiled(for_aws) < compiled(for_engine)
     assert all(name.endswith(HOST_SUFFIXES) for name in added)
 
 
-def test_the_target_can_be_another_one(tmp_path: Path) -> None:
+def test_another_target_can_be_chosen(tmp_path: Path) -> None:
     target = {"FANOUT_RUNTIME": "python3.12", "FANOUT_ARCHITECTURE": "x86_64"}
     build(tmp_path / "layer", FOR_AWS | target)
     files = list((tmp_path / "layer").rglob("*.so"))
@@ -136,7 +136,7 @@ def test_the_zipped_layer_keeps_its_budget(variant: str, request: pytest.Fixture
 
 
 @pytest.mark.parametrize("variant", ["for_aws", "for_engine"])
-def test_what_does_not_belong_is_not_there(variant: str, request: pytest.FixtureRequest) -> None:
+def test_the_build_contains_no_unneeded_files(variant: str, request: pytest.FixtureRequest) -> None:
     python: Path = request.getfixturevalue(variant) / "python"
     present = {path.name.split("-")[0].lower() for path in python.iterdir()}
     assert not present & {"boto3", "botocore", "pydantic", "pydantic_core", "aws_xray_sdk", "tests", "bin"}
@@ -144,7 +144,7 @@ def test_what_does_not_belong_is_not_there(variant: str, request: pytest.Fixture
     assert [file for file in python.glob("*.dist-info/**/*") if file.name.upper().startswith("LICEN")]
 
 
-def test_the_engine_gets_it_compiled(for_engine: Path) -> None:
+def test_a_build_for_the_engine_is_compiled(for_engine: Path) -> None:
     """Unchecked hashes: a time stamp or a path would make every start compile anew."""
     cached = list((for_engine / "python" / "fanout").rglob(f"*.{sys.implementation.cache_tag}.pyc"))
     modules = list((for_engine / "python" / "fanout").rglob("*.py"))
@@ -232,7 +232,7 @@ def test_the_layer_alone_is_enough_to_import_every_handler(handler: Path, for_en
     [(LAYER, "build-CommonLayer"), (FUNCTION, "build-ReplicateToSqlFunction")],
     ids=["layer", "function"],
 )
-def test_a_container_which_sees_the_folder_only_is_refused_with_what_to_do(
+def test_a_container_build_without_the_checkout_is_refused_with_instructions(
     tmp_path: Path, folder: Path, target: str
 ) -> None:
     """`sam build --use-container` mounts the folder at /tmp/samcli/source, links and all."""
@@ -293,7 +293,7 @@ def test_a_target_that_does_not_exist_is_named(variable: str, value: str, compla
         ({"AWS_ACCESS_KEY_ID": "test", "AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}, True),
     ],
 )
-def test_who_it_is_built_for_is_what_the_environment_says(environment: dict[str, str], local: bool) -> None:
+def test_the_environment_chooses_the_target(environment: dict[str, str], local: bool) -> None:
     code = f"import runpy; m = runpy.run_path({str(LAYER / 'build.py')!r}); print(m['for_local_engine']({environment}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ast.literal_eval(found.stdout) is local

@@ -26,7 +26,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_cfn_lint_has_nothing_to_say() -> None:
+def test_cfn_lint_has_no_findings() -> None:
     found = run("cfn-lint", "--append-rules", "lint", "--info", "--template", *map(str, templates()))
     assert (found.returncode, found.stdout) == (0, ""), found.stdout
 

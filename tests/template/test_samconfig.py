@@ -11,13 +11,14 @@ from tests.template.application import ROOT, STAGES
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text())
 
 
+@pytest.mark.guarantee("deployment/local-profile")
 def test_local_is_tied_to_the_engine_in_every_command() -> None:
     assert CONFIG["local"]["global"]["parameters"]["profile"] == "fanout-local"
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_nothing_is_said_twice(stage: str) -> None:
-    """SAM CLI gives what stands under global to every command that has such an option."""
+def test_no_setting_is_repeated(stage: str) -> None:
+    """SAM CLI passes the options under global to every command that has them."""
     shared = CONFIG[stage]["global"]["parameters"]
     commands = {name: given["parameters"] for name, given in CONFIG[stage].items() if name != "global"}
     assert not [name for name, given in commands.items() if given.keys() & shared.keys()]
@@ -25,7 +26,7 @@ def test_nothing_is_said_twice(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", ["default", "staging", "prod"])
 def test_no_other_stage_names_a_profile(stage: str) -> None:
-    """Which account a stage lives in is for whoever deploys it to say."""
+    """The operator who deploys a stage chooses its account."""
     assert not [command for command, given in CONFIG[stage].items() if "profile" in given["parameters"]]
 
 

@@ -60,7 +60,7 @@ def test_a_store_has_its_row_and_the_row_says_how_long(resource: Resource) -> No
     assert ROWS[found[0]]["kept"] == kept(resource)
 
 
-def test_no_row_speaks_of_a_store_that_is_not_there() -> None:
+def test_no_row_names_a_store_that_does_not_exist() -> None:
     named = {store for resource in STORED for store in rows_of(resource)}
     assert sorted(ROWS.keys() - named) == []
 
@@ -88,7 +88,7 @@ def test_the_days_of_each_stage_are_those_of_samconfig(parameter: str, store: st
         assert re.search(rf"\b{days} (days? in )?{stage}\b|\b{days} in {stage}\b", said), f"{store}: {stage} is {days}"
 
 
-def test_every_test_and_rule_that_the_page_names_is_there() -> None:
+def test_every_test_and_rule_that_the_page_names_exists() -> None:
     sources = [file.read_text("utf-8") for file in (ROOT / "tests").rglob("*.py")]
     sources += [file.read_text("utf-8") for file in (ROOT / "lint").rglob("*.py")]
     for name in re.findall(r"`(test_\w+|\w+(?:_\w+){3,})`", PAGE):

@@ -18,7 +18,7 @@ def test_every_option_can_be_switched_on() -> None:
     assert {"SystemAlerts/EmailSubscription", "SystemAlerts/SmsSubscription"} <= paths
 
 
-def test_nobody_is_written_or_called_unless_an_address_is_given() -> None:
+def test_no_mail_or_sms_is_sent_unless_an_address_is_given() -> None:
     protocols = {each.properties["Protocol"] for each in whole("prod").of("AWS::SNS::Subscription")}
     assert protocols == {"sqs", "lambda", "firehose"}
 
@@ -32,7 +32,7 @@ def test_nobody_is_written_or_called_unless_an_address_is_given() -> None:
     ],
     ids=["system_alerts is deployed", "another topic is given", "neither"],
 )
-def test_the_monitor_raises_its_alerts_where_somebody_listens(parameters: dict[str, str], topic: str) -> None:
+def test_the_monitor_publishes_its_alerts_to_a_topic_with_subscribers(parameters: dict[str, str], topic: str) -> None:
     composition = Composition(ROOT_TEMPLATE, parameters)
     [monitor] = [each for each in composition.of("AWS::Serverless::Function") if "MonitorFunction" in each.path]
     assert monitor.properties["Environment"]["Variables"]["ALERT_TOPIC_ARN"] == topic
@@ -46,16 +46,16 @@ def test_the_monitor_raises_its_alerts_where_somebody_listens(parameters: dict[s
     assert granted == ([topic] if topic else [])
 
 
-def test_dispatch_hears_of_every_alarm_and_knows_which_are_its_own() -> None:
+def test_dispatch_receives_every_alarm_and_recognises_its_own() -> None:
     composition = whole("prod")
     [function] = [each for each in composition.of("AWS::Serverless::Function") if "DispatchFunction" in each.path]
     [alarms] = [each for each in composition.of("AWS::SNS::Topic") if each.path == "AlarmTopic/AlarmTopic"]
-    heard = {
+    subscribed = {
         each.properties["TopicArn"]
         for each in composition.of("AWS::SNS::Subscription")
         if each.properties["Endpoint"] == f"<{function.path}.Alias>"
     }
-    assert heard == {alarms.arn, "<SystemAlerts/SystemAlerts/Topic>"}
+    assert subscribed == {alarms.arn, "<SystemAlerts/SystemAlerts/Topic>"}
     # CloudFormation names what has no name of its own after its stack, and a nested stack after the one around it.
     own = function.properties["Environment"]["Variables"]["OWN_STACK"]
     assert own == function.stack.stack_name
@@ -94,13 +94,13 @@ def test_a_stage_locks_its_audit_trail_as_samconfig_says(stage: str, mode: str, 
         ("**.*,a**.b**c", True),
     ],
 )
-def test_sensitive_fields_that_the_functions_would_not_understand_are_refused(paths: str, accepted: bool) -> None:
+def test_invalid_sensitive_fields_are_refused(paths: str, accepted: bool) -> None:
     pattern = load(ROOT / "usecases/audit_logs/template.yaml")["Parameters"]["SensitiveFields"]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, paths)) == accepted
 
 
 @pytest.mark.parametrize("template", [ROOT_TEMPLATE, ROOT / "usecases/audit_logs/template.yaml"])
-def test_prod_keeps_what_it_audits_under_a_lock_that_nobody_may_bypass(template: Path) -> None:
+def test_prod_keeps_its_audit_trail_under_a_lock_that_no_role_may_bypass(template: Path) -> None:
     [rule] = load(template)["Rules"].values()
     assert "prod" in str(rule["RuleCondition"])
     [assertion] = rule["Assertions"]
@@ -120,6 +120,7 @@ def test_every_use_case_of_the_folder_is_part_of_the_root() -> None:
     assert set(USE_CASES) <= nested
 
 
+@pytest.mark.guarantee("deployment/alias")
 @pytest.mark.parametrize("stage", STAGES)
 def test_events_invoke_the_alias_in_staging_and_prod_and_what_sam_syncs_elsewhere(stage: str) -> None:
     composition = whole(stage)
@@ -134,7 +135,7 @@ def test_events_invoke_the_alias_in_staging_and_prod_and_what_sam_syncs_elsewher
     assert {value.rpartition(".")[2] for value in invoked} == {"Alias>" if stage in ("staging", "prod") else "Arn>"}
 
 
-def test_no_use_case_misses_a_parameter_that_the_others_share() -> None:
+def test_every_use_case_has_the_shared_parameters() -> None:
     shared = set.intersection(*(set(load(folder / "template.yaml")["Parameters"]) for folder in USE_CASES))
     assert {"InvokedVersion", "EncryptionKeyArn", "ClaimCheckBucket", "AlarmTopicArn", "Stage", "Runtime"} <= shared
 

@@ -22,6 +22,7 @@ def functions(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, resource["Properties"]
 
 
+@pytest.mark.guarantee("deployment/setting-version")
 @pytest.mark.parametrize("file", USE_CASES, ids=lambda file: file.parent.name)
 def test_another_value_of_a_parameter_publishes_a_version_of_the_functions_that_read_it(file: Path) -> None:
     """Those with an empty default, too, which rule E9120 takes for links to other stacks."""

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from threading import RLock
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
@@ -22,12 +22,15 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
-from fanout import aws, aws_calls
+from fanout import aws, aws_calls, contracts
 from fanout.aws_http import Connections, Response
 from fanout.aws_operations import Operation
 from fanout.aws_signing import ONLY_BOTOCORE
+from fanout.dynamodb import from_item, to_item
+from fanout.event import Event, decode, decode_data, encode
 from fanout.handler import Subscriber
-from fanout.testing import REGION
+from fanout.testing import ACCOUNT, REGION, LambdaContext, lambda_event
+from tests.payment_provider import API_KEY, Provider, payment_provider
 
 ROOT = Path(__file__).parents[2]
 USE_CASES = {path.name for path in (ROOT / "functions").iterdir()}
@@ -224,6 +227,99 @@ class Queues:
         ]
 
 
+class Topic:
+    """A topic, and a queue that receives what is published to it."""
+
+    def __init__(self, name: str, *, raw: bool = True) -> None:
+        self._name, self._raw = name, raw
+        self._sns, self._sqs = boto3.client("sns", region_name=REGION), boto3.client("sqs", region_name=REGION)
+        self._queue = self._sqs.create_queue(QueueName=f"subscribed-to-{name}")["QueueUrl"]
+        self.arn = self.create()
+
+    def create(self) -> str:
+        """Make the topic, or make it again after `delete`: its ARN is the same."""
+        arn: str = self._sns.create_topic(Name=self._name)["TopicArn"]
+        self._sns.subscribe(
+            TopicArn=arn,
+            Protocol="sqs",
+            Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:subscribed-to-{self._name}",
+            Attributes={"RawMessageDelivery": str(self._raw).lower()},
+        )
+        return arn
+
+    def delete(self) -> None:
+        """Make every publish fail until `create`."""
+        self._sns.delete_topic(TopicArn=self.arn)
+
+    def received(self) -> list[dict[str, Any]]:
+        """Return the messages published since the last call, parsed, in order."""
+        found: list[dict[str, Any]] = []
+        while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+                found.append(json.loads(message["Body"]))
+        return found
+
+    def events(self, use_case: str) -> list[Event[Any]]:
+        """Return the events published since the last call as a subscriber reads them, in order."""
+        schemas = contracts.load(use_case)
+        found = [decode(json.dumps(document)) for document in self.received()]
+        return [decode_data(event, schemas[event.type]) for event in found]
+
+
+class Harness(NamedTuple):
+    """What `Functions` work with: the queue that events come from, the environment, and the log."""
+
+    queues: Queues
+    monkeypatch: pytest.MonkeyPatch
+    lines: Callable[[str], list[dict[str, Any]]]
+
+
+class Functions:
+    """The functions of a use case, by the names of their handlers."""
+
+    def __init__(self, use_case: str, harness: Harness) -> None:
+        self.queues, self._monkeypatch, self._lines = harness
+        self._use_case = use_case
+        self._dynamodb = boto3.client("dynamodb", region_name=REGION)
+
+    def module(self, name: str) -> ModuleType:
+        """Return the handler module of that name; from here on the environment is that of its function."""
+        self._monkeypatch.setenv("FANOUT_SUBSCRIBER", f"{self._use_case}/{name}")
+        return importlib.import_module(f"{self._use_case}.handlers.{name}")
+
+    def receipts(self, name: str, *events: Event[Any] | str) -> list[tuple[str, str | None]]:
+        """Deliver events in one batch; return (outcome, reason) of each receipt, in order."""
+        records = [self._received(event) for event in events]
+        self.module(name).handler(lambda_event(records), LambdaContext())
+        return [(receipt["outcome"], receipt["reason"]) for receipt in self._lines("receipt")]
+
+    def deliver(self, name: str, *events: Event[Any] | str) -> list[str]:
+        """Deliver events in one batch; return the outcome of each receipt, in order."""
+        return [outcome for outcome, _ in self.receipts(name, *events)]
+
+    def item(self, table: str, pk: str, sk: str) -> dict[str, Any]:
+        """Return an item of a table; empty if there is none."""
+        found = self._dynamodb.get_item(TableName=table, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True)
+        return from_item(found.get("Item", {}))
+
+    def _received(self, event: Event[Any] | str) -> dict[str, Any]:
+        """Return an event as the record that Lambda reads from the queue."""
+        return self.queues.put(event if isinstance(event, str) else encode(event).decode())
+
+
+@pytest.fixture
+def provider(queues: Queues, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    """A payment provider over HTTP that the functions are configured for."""
+    with payment_provider() as made:
+        secret = boto3.client("secretsmanager", region_name=REGION).create_secret(
+            Name="payments", SecretString=json.dumps({"url": made.url, "api_key": API_KEY})
+        )
+        monkeypatch.setenv("PAYMENT_PROVIDER_SECRET_ARN", secret["ARN"])
+        monkeypatch.setenv("PAYMENT_PROVIDER_ON_LOOPBACK", "true")
+        yield made
+
+
 @pytest.fixture
 def queues(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Queues:
     """The queues of the subscriber under test, and the environment that names them."""
@@ -276,6 +372,11 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[dict[str, 
         return found
 
     return read
+
+
+@pytest.fixture
+def harness(queues: Queues, monkeypatch: pytest.MonkeyPatch, lines: Callable[[str], list[dict[str, Any]]]) -> Harness:
+    return Harness(queues, monkeypatch, lines)
 
 
 @pytest.fixture(autouse=True)

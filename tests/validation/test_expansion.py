@@ -54,12 +54,12 @@ def test_values_pass_into_and_out_of_a_nested_stack_and_its_conditions_decide() 
     ],
     ids=["a resource", "an attribute", "an output", "a value of another stack"],
 )
-def test_what_cannot_be_resolved_is_an_error(value: Any, message: str) -> None:
+def test_an_unresolvable_reference_is_an_error(value: Any, message: str) -> None:
     with pytest.raises(ExpansionError, match=message):
         expanded(VALUE=value)
 
 
-def test_an_explanation_covers_what_it_names_and_nothing_else() -> None:
+def test_an_explanation_covers_exactly_the_finding_it_names() -> None:
     finding = Finding("moto", "CreateTable", "Orders/Table", "AWS::DynamoDB::Table", "no key")
     other = Finding("moto", "CreateTable", "Orders/Table", "AWS::DynamoDB::Table", "no attribute")
     explained = [Explanation("moto", "CreateTable", "*/Table", "why", message="no key")]

@@ -73,7 +73,7 @@ FAULTS = [
     ("service models", "CreateTable", "Table", setting("Table/BillingMode", "FREE")),
     ("service models", "CreateFunction", "Function", setting("Function/Handler", "a handler")),
     ("service models", "PutMetricAlarm", "Alarm", setting("Alarm/Periods", 1)),
-    # What only a service knows.
+    # Values that only a service knows.
     ("moto", "Subscribe", "Subscription", setting("Subscription/FilterPolicy", {"type": [{"starts": "a"}]})),
     ("moto", "SetQueueAttributes", "Queue", setting("Queue/RedrivePolicy/deadLetterTargetArn", NOWHERE)),
     ("moto", "PutRolePolicy", "Role", setting(f"{GRANT}/Effect", "Permit")),

@@ -1,4 +1,4 @@
-"""application_logs: every entry stands in the archive, and warnings and errors are counted."""
+"""application_logs: every entry is in the archive, and warnings and errors are counted."""
 
 import gzip
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from fanout_cli.demo.definition import Event, UseCaseDemo
 
 
 class Demo(UseCaseDemo):
-    """Each entry gets a service of its own, so that its archive folder and its counters are new."""
+    """Each entry has its own service, so that its archive folder and counters are new."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """An entry of a service that has not logged before."""
+        """Return the entry with a new service."""
         return self.with_data(event, service=f"{event['data']['service']}-{run}")
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look the entry up in the archive, or its count in the monitor's table."""
+        """Return where the entry is in the archive, or its count in the monitor's table."""
         return self._archived(event) if subscriber == "archive" else self._counted(event)
 
     def _archived(self, event: Event) -> str:

@@ -1,4 +1,4 @@
-"""audit_logs: the entry stands in its tenant's chain, the document is preserved and locked, and the trail verifies."""
+"""audit_logs: the entry is in its tenant's chain, the document is preserved and locked, and the trail verifies."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from fanout_cli.demo.definition import Check, Event, UseCaseDemo
 
 
 class Demo(UseCaseDemo):
-    """A tenant of its own for every sample."""
+    """Every sample has its own tenant."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """A tenant whose chain begins with this sample."""
+        """Return the sample with a new tenant, whose chain begins with it."""
         return self.with_data(event, tenant=f"demo-{run}")
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look up the entry, or the preserved document."""
+        """Return where the entry or the preserved document is."""
         return self._entry(event) if subscriber == "record" else self._document(event)
 
     def others(self, events: Sequence[Event]) -> Iterable[Check]:
@@ -33,10 +33,10 @@ class Demo(UseCaseDemo):
 
     def _entry(self, event: Event) -> str:
         table, tenant = self.setting("record", "AUDIT_TABLE"), event["data"]["tenant"]
-        marker = self.item(table, pk=f"event#{tenant}#{_name(event)}", sk="entry")
-        if not marker:
+        record = self.item(table, pk=f"event#{tenant}#{_name(event)}", sk="entry")
+        if not record:
             return ""
-        entry = self.item(table, pk=f"chain#{tenant}", sk=f"entry#{int(marker['sequence']):020}")
+        entry = self.item(table, pk=f"chain#{tenant}", sk=f"entry#{int(record['sequence']):020}")
         if not entry or not _is_about(entry["body"], event):
             return ""
         return f"entry {entry['sequence']} of {tenant} has hash {entry['hash'][:16]}..."

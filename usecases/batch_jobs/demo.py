@@ -1,4 +1,4 @@
-"""batch_jobs: files for this run only are put where inputs may lie, and each job is followed to its end.
+"""batch_jobs: uploads input files for this run, and follows each job to its end.
 
 Both files have a bad row among good ones, and cells with line breaks and formulas, as files from outside do.
 """
@@ -42,10 +42,10 @@ _POLL_SECONDS = 0.2
 
 
 class Demo(UseCaseDemo):
-    """Jobs, files and a dataset of their own in every run."""
+    """Every run has its own jobs, files and dataset."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """The same job about a file that was put there for it."""
+        """Return the job with a new id, and upload its input file."""
         key = f"inputs/demo-{run}.csv"
         text = _CUSTOMERS if event["data"]["kind"] == "csv_import" else _SALES
         self.client("s3").put_object(Bucket=self._bucket, Key=key, Body=text.encode())
@@ -55,13 +55,13 @@ class Demo(UseCaseDemo):
         return self.with_data(event, job_id=f"demo-{run}", input=f"s3://{self._bucket}/{key}", parameters=parameters)
 
     def derived(self, event: Event) -> Sequence[Event]:
-        """How the job ends. Nobody in the application listens to it; its record shows that it is out."""
+        """Return the outcome. It has no subscriber; the job's record shows that it was published."""
         if event["type"] != "job.requested.v1":
             return ()
         return (self.caused(event, "finish_job", "job.completed.v1", {"job_id": event["data"]["job_id"]}),)
 
     def effect(self, event: Event, subscriber: str) -> str:  # noqa: ARG002 - start_job is the only one
-        """The job's record, once the job has ended."""
+        """Return the job's record once the job has ended."""
         job = self._ended(event["data"]["job_id"])
         counts = (int(job.get("good", 0)), int(job.get("rejected", 0)))
         if job.get("state") != "COMPLETED" or counts != (GOOD[event["data"]["kind"]], REJECTED):
@@ -69,7 +69,7 @@ class Demo(UseCaseDemo):
         return f"job {job['job_id']} is COMPLETED: {counts[0]} rows good, {counts[1]} rejected"
 
     def others(self, events: Sequence[Event]) -> Iterable[Check]:
-        """What the job's own steps have made: rows or a report, the rejects, the outcome."""
+        """Check the results of the job's steps: rows or a report, the rejects, the outcome."""
         for event in events:
             job_id = event["data"]["job_id"]
             if event["data"]["kind"] == "csv_import":
@@ -82,7 +82,7 @@ class Demo(UseCaseDemo):
             yield Check(f"finish_job publishes job.completed.v1 about {job_id}", announced)
 
     def _ended(self, job_id: str) -> dict[str, Any]:
-        """The job's record, waited for until the job has ended and that is published."""
+        """Return the job's record, after waiting until its outcome is published."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             job = self.item(self.setting("start_job", "JOB_TABLE"), pk=f"job#{job_id}", sk="job") or {}

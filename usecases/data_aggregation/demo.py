@@ -15,10 +15,10 @@ _POLL_SECONDS = 0.5
 
 
 class Demo(UseCaseDemo):
-    """A site, an app or a store of its own for every sample, so that its aggregates are new."""
+    """Every sample has its own site, app or store, so that its aggregates are new."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """What happened just now, where nothing has happened before."""
+        """Return the event with the current time and a new site, app or store."""
         data, name = event["data"], f"demo-{run}"
         match event["type"]:
             case "web.pageview.v1":
@@ -31,7 +31,7 @@ class Demo(UseCaseDemo):
                 return self.with_data(event, store_id=name, sold_at=event["time"])
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look up the totals that hold this event and no other."""
+        """Return the totals that contain only this event."""
         data, moment = event["data"], datetime.fromisoformat(event["time"]).astimezone(UTC)
         match subscriber:
             case "web":

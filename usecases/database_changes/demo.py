@@ -1,4 +1,4 @@
-"""database_changes: the samples are written to the primary table as rows; capture publishes what comes of that."""
+"""database_changes: the samples are written to the primary table as rows; capture publishes the changes."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,17 +18,17 @@ _POLL_SECONDS = 0.1
 
 
 class Demo(UseCaseDemo):
-    """Every sample gets a row of its own."""
+    """Every sample has its own row."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """The same change of a row that no other run has."""
+        """Return the change with a new row key."""
         data = event["data"]
         pk = {"pk": {"S": f"{data['key']['pk']['S']}-{run}"}}
         rows = {name: {**data[name], **pk} for name in ("before", "after") if data.get(name)}
         return self.with_data(event, key={**data["key"], **pk}, **rows)
 
     def bring_about(self, events: Sequence[Event]) -> list[Event]:
-        """Write the rows as they were before, and change them; return the events as the stream's records make them.
+        """Write the rows in their old state, then change them; return the events of the stream's records.
 
         Raises UserError if the stream does not show them.
         """
@@ -62,7 +62,7 @@ class Demo(UseCaseDemo):
         return self.setting("replicate_to_dynamodb", "PRIMARY_TABLE")
 
     def _open_shards(self, stream: str) -> list[str]:
-        """An iterator behind the last record of each shard that is still written to."""
+        """Return an iterator after the last record of each open shard."""
         streams = self.client("dynamodbstreams")
         shards = streams.describe_stream(StreamArn=stream)["StreamDescription"]["Shards"]
         return [
@@ -74,14 +74,14 @@ class Demo(UseCaseDemo):
         ]
 
     def _records(self, shards: list[str]) -> Iterator[Mapping[str, Any]]:
-        """What has come since the last look; moves the iterators on."""
+        """Return the records since the last call, and advance the iterators."""
         for number, iterator in enumerate(shards):
             answer = self.client("dynamodbstreams").get_records(ShardIterator=iterator)
             shards[number] = answer.get("NextShardIterator", iterator)
             yield from answer["Records"]
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look the row up in the replica; "" unless it is there as the change left it, or later."""
+        """Return where the row is in the replica; "" unless it has the change's version or a later one."""
         row = event["data"].get("after")
         if subscriber == "replicate_to_sql":
             version, found = self._in_sql(event)
@@ -123,7 +123,7 @@ def _same(row: Mapping[str, Any] | None) -> Any:
 
 
 def _event(record: Mapping[str, Any]) -> Event:
-    """The event that capture makes of a record of the stream."""
+    """Return the event that capture publishes for a record of the stream."""
     change = RowChanged.from_stream(record)
     return {
         "id": record["eventID"],

@@ -7,15 +7,15 @@ from local_engine import mailbox
 
 
 class Demo(UseCaseDemo):
-    """An order and an address of its own for every sample."""
+    """Every sample has its own order and address."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """An order that no other run has."""
+        """Return the event with a new order id."""
         customer = {**event["data"]["customer"], "email": mailbox_address(run)}
         return self.with_data(event, order_id=f"ord_{run}", customer=customer)
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look up the payment, the label, or the mail."""
+        """Return where the payment, the label or the mail is."""
         match subscriber:
             case "payment":
                 return self._payment(event)

@@ -1,7 +1,7 @@
-"""order_workflow: an order goes all the way to its mail; every other event has its effect on an order of its own.
+"""order_workflow: an order goes through to its mail; every other event has an order of its own.
 
-The articles of the placed order exist for this run only. They are put into the real stock, as a shop would do it, and
-are all set aside for the order afterwards.
+The articles of the placed order exist for this run only. The demo adds them to the real stock, and the order reserves
+all of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,10 +25,10 @@ FACTS = {
 
 
 class Demo(UseCaseDemo):
-    """Orders, customers' addresses and articles of their own in every run."""
+    """Every run has its own orders, addresses and articles."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """An event about an order that no other run has; what a placed order needs is put into stock."""
+        """Return the event with a new order; add the articles of a placed order to the stock."""
         changes: dict[str, Any] = {"order_id": f"ord_{run}"}
         if event["data"].get("email"):
             changes["email"] = mailbox_address(run)
@@ -41,7 +41,7 @@ class Demo(UseCaseDemo):
         return self.with_data(event, **changes)
 
     def derived(self, event: Event) -> Sequence[Event]:
-        """What an order that is paid and in stock brings about."""
+        """Return the events that follow from an order that is paid and in stock."""
         if event["type"] != _PLACED:
             return ()
         data = event["data"]
@@ -53,7 +53,7 @@ class Demo(UseCaseDemo):
         )
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look up the payment, the reservation, the order, or the mail."""
+        """Return where the payment, the reservation, the order or the mail is."""
         order_id = event["data"]["order_id"]
         match subscriber:
             case "payment":
@@ -80,13 +80,13 @@ class Demo(UseCaseDemo):
         item = self.item(table, pk=f"order#{order_id}", sk="reservation")
         if event["type"] == CANCELLED:
             void = item is not None and item["state"] == "void"
-            return f"nothing will ever be set aside for {order_id}: its reservation is void" if void else ""
+            return f"no stock will be reserved for {order_id}: its reservation is void" if void else ""
         stock = [self.item(table, pk=f"sku#{line['sku']}", sk="stock") for line in event["data"]["lines"]]
         wanted = [line["quantity"] for line in event["data"]["lines"]]
         taken = [(each["available"], each["reserved"]) for each in stock if each]
         if not item or item["state"] != "held" or taken != [(0, quantity) for quantity in wanted]:
             return ""
-        return f"{sum(wanted)} articles are set aside for {order_id}, and nothing of them is left"
+        return f"{sum(wanted)} articles are reserved for {order_id}, and none of them is left"
 
     def _order(self, event: Event, order_id: str) -> str:
         item = self.item(self.setting("workflow", "ORDER_TABLE"), pk=f"order#{order_id}", sk="order")
@@ -104,7 +104,7 @@ class Demo(UseCaseDemo):
             pk=f"once#order#{order_id}",
             sk="order_workflow/notification",
         )
-        if not record or record["state"] != "done" or record["details"]["told"] != event["type"]:
+        if not record or record["state"] != "done" or record["details"]["event_type"] != event["type"]:
             return ""
         message_id, address = record["details"]["message_id"], event["data"]["email"]
         endpoint = self.client("sesv2").meta.endpoint_url

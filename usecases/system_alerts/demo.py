@@ -1,8 +1,8 @@
-"""system_alerts: the alert is in the book, and mail, phone, chat and pager got the news.
+"""system_alerts: the alert is stored, and mail, phone, chat and pager are notified.
 
-On the local engine the demo itself is the server behind the webhooks: while it runs, the channels' secrets lead to it.
-On AWS nobody's webhook is touched: what a channel has recorded is what is looked up, and a channel that is not
-configured is expected to say so.
+On the local engine the demo itself serves the webhooks: while it runs, the channels' secrets point to it. On AWS the
+webhooks stay as they are: the demo reads what each channel has recorded, and expects an unconfigured channel to
+discard.
 """
 
 import json
@@ -28,7 +28,7 @@ _PATIENCE_SECONDS = 15.0
 
 
 class Demo(UseCaseDemo):
-    """Every alert is about something that has not been in trouble before."""
+    """Every alert has a new fingerprint."""
 
     _sink: WebhookSink | None = None
 
@@ -51,7 +51,7 @@ class Demo(UseCaseDemo):
                     secrets.put_secret_value(SecretId=self._secret(name), SecretString=value)
 
     def fresh(self, event: Event, run: str) -> Event:
-        """An alert, or a notification, about something new."""
+        """Return the event with a new fingerprint."""
         if event["type"] == "alert.window.ended.v1":
             return event
         known, new = event["data"]["fingerprint"], f"{event['data']['fingerprint']}-{run}"
@@ -61,44 +61,44 @@ class Demo(UseCaseDemo):
         return self.with_data(event, fingerprint=new, text=text, incident=run)
 
     def is_for(self, event: Event, subscriber: str) -> bool:
-        """The sample's window was a quiet one; and a channel that is not configured discards what it gets."""
+        """Return False for the sample's window, which had no storm, and for an unconfigured channel, which discards."""
         if subscriber == "dispatch":
             return bool(event["type"] != "alert.window.ended.v1")
         return bool(json.loads(self._value_of(subscriber)).get("url"))
 
     def derived(self, event: Event) -> Sequence[Event]:
-        """An alert about something new is news, and dispatch tells it."""
+        """Return the notification that dispatch publishes about a new alert."""
         if event["type"] != "alert.raised.v1":
             return ()
         about = {name: event["data"][name] for name in ("severity", "service", "fingerprint")}
         return (self.caused(event, "dispatch", "alert.notification.v1", {"kind": "opened", **about}),)
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look the alert up in the book, or the notification behind the channel."""
+        """Return where the alert is stored, or what the channel has received."""
         if subscriber == "dispatch":
-            return self._in_the_book(event)
+            return self._stored(event)
         return self._sent(event, subscriber) if self._sink else self._recorded(event, subscriber)
 
     def others(self, events: Sequence[Event]) -> Iterable[Check]:
-        """Mail and short messages; and that the end of an alert closes its incident and no other."""
+        """Check mail and short messages, and that the resolution of an alert closes its incident and no other."""
         topic = self.topology.topic(name="AlertNotifications")
         if self._sink is None or topic is None:
             return ()
         raised = [event for event in events if event["type"] == "alert.raised.v1"]
         return [
-            *(check for event in raised for check in self._told(topic, event)),
+            *(check for event in raised for check in self._notified(topic, event)),
             *(self._closed(event) for event in raised),
         ]
 
     # ------------------------------------------------------------------------------------------------------- the stores
-    def _in_the_book(self, event: Event) -> str:
+    def _stored(self, event: Event) -> str:
         fingerprint = event["data"]["fingerprint"]
         table = self.setting("dispatch", "ALERT_TABLE")
         entry = self.item(table, pk=f"alert#{fingerprint}", sk=f"event#{identity(event['source'], event['id'])}")
         state = self.item(table, pk=f"alert#{fingerprint}", sk="state")
         if entry is None or state is None or "notice" in entry:
             return ""
-        return f"the book has {fingerprint} as {state['status']}, and this as {entry['news']}"
+        return f"AlertTable has {fingerprint} as {state['status']}, and this event as {entry['transition']}"
 
     def _sent(self, event: Event, channel: str) -> str:
         fingerprint = event["data"]["fingerprint"]
@@ -117,7 +117,7 @@ class Demo(UseCaseDemo):
         record = self.item(table, pk=f"once#{key}", sk=f"{self.use_case}/{channel}")
         return f"{channel} has recorded it as sent" if record and record["state"] == "done" else ""
 
-    def _told(self, topic: Topic, event: Event) -> Iterator[Check]:
+    def _notified(self, topic: Topic, event: Event) -> Iterator[Check]:
         severity, title = event["data"]["severity"], event["data"]["title"]
         for protocol, wanted in (("email", severity in _MAIL), ("sms", severity == "CRITICAL")):
             addresses = [each.endpoint for each in topic.subscriptions if each.protocol == protocol]
@@ -131,7 +131,7 @@ class Demo(UseCaseDemo):
         return f"the outbox holds “{found[-1].subject or found[-1].text}”" if found else ""
 
     def _closed(self, event: Event) -> Check:
-        """End an alert of this run, and see that the pager closes its incident."""
+        """Resolve an alert of this run, and check that the pager closes its incident."""
         about = {name: event["data"][name] for name in ("fingerprint", "service", "severity", "title")}
         topic = self.topology.topic(name="SystemAlerts")
         incidents = {

@@ -1,4 +1,4 @@
-"""team_events: the message stands in the feed of every team it is for."""
+"""team_events: the message is in the feed of every team it addresses."""
 
 from datetime import UTC, datetime
 
@@ -21,7 +21,7 @@ class Demo(UseCaseDemo):
         return not audience or subscriber == "broadcast" or subscriber in audience
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look the message up in the feed that the subscriber writes."""
+        """Return where the message is in the subscriber's feed."""
         feed = _FEEDS[subscriber]
         posted_at = datetime.fromisoformat(event["time"]).astimezone(UTC).isoformat(timespec="milliseconds")
         item = self.item(

@@ -9,14 +9,14 @@ _WEIGHTS = {"likes": 1, "comments": 3, "shares": 5}
 
 
 class Demo(UseCaseDemo):
-    """A post and a user of its own for every sample."""
+    """Every sample has its own post and user."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """What was done just now, by a user and to a post that no other sample has."""
+        """Return the interaction with the current time, a new user and a new post."""
         return self.with_data(event, post_id=f"post_{run}", user_id=f"usr_{run}", occurred_at=event["time"])
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look up what the subscriber records, counts and scores."""
+        """Return what the subscriber has recorded, counted and scored."""
         data = event["data"]
         stands = event["type"] != "post.unliked.v1"
         if self._total(data, subscriber) != stands or self._score(data) != stands * _WEIGHTS[subscriber]:
@@ -47,11 +47,11 @@ class Demo(UseCaseDemo):
         return f"{data['post_id']} has 1 comment, by {data['user_id']}"
 
     def _total(self, data: dict[str, Any], name: str) -> int:
-        """A total of the post: the sum over all shards."""
+        """Return a total of the post: the sum over all shards."""
         return self._sum(name, [(f"totals#{shard}#{data['post_id']}", "-") for shard in self._shards])
 
     def _score(self, data: dict[str, Any]) -> int:
-        """The post's score in the minute of the sample."""
+        """Return the post's score in the minute of the sample."""
         minute = datetime.fromisoformat(data["occurred_at"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
         return self._sum("score", [(f"trending#{shard}", f"{minute}#{data['post_id']}") for shard in self._shards])
 

@@ -15,16 +15,16 @@ _BOUNCE_SECONDS = 60.0
 
 
 class Demo(UseCaseDemo):
-    """Users and addresses of their own in every run."""
+    """Every run has its own users and addresses."""
 
     def fresh(self, event: Event, run: str) -> Event:
-        """A user, or a recipient, that no other run has."""
+        """Return the event with a new user or recipient."""
         if event["type"] == "mail.feedback.v1":
             return self.with_data(event, addresses=[f"{run}.{address}" for address in event["data"]["addresses"]])
         return self.with_data(event, user_id=f"usr_{run}", email=mailbox_address(run))
 
     def effect(self, event: Event, subscriber: str) -> str:
-        """Look up the mail, the user's record, or the suppressed address."""
+        """Return where the mail, the user's record or the suppressed address is."""
         match subscriber:
             case "notify_service":
                 return self._mail(event)
@@ -34,7 +34,7 @@ class Demo(UseCaseDemo):
                 return self._suppression(event)
 
     def others(self, events: Sequence[Event]) -> Iterator[Check]:
-        """Register a user whose mail bounces, and look for the address on the suppression list."""
+        """Register a user whose mail bounces, and check that the address is suppressed."""
         topic = self.topology.topic(name="UserRegistration")
         registered = next((each for each in events if each["type"] == "user.registered.v1"), None)
         if topic is None or registered is None:

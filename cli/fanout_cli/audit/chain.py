@@ -1,4 +1,4 @@
-"""Walks a hash chain and says what in it is not as it was recorded."""
+"""Verify a hash chain: find the entries that are not as they were recorded."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from fanout_cli.audit.findings import Finding, Kind
 from fanout_cli.audit.trail import BEFORE_THE_FIRST, NO_HEAD, Entry, Head, entry_from, place_of
 
-# Who was put in whose place is found by trying: so many broken entries are tried with one another.
+# Swapped entries are found by trying: at most this many broken entries are tried with one another.
 _MOST_COMPARED = 200
 
 
 class ChainWalk:
-    """One walk along a chain, entry by entry. When it is finished it knows what was wrong."""
+    """One pass over a chain, entry by entry, that collects its findings."""
 
     def __init__(self, tenant: str, head: Head, passes_through: Head | None = None) -> None:
-        """head: the chain's as it was before the walk. passes_through: an entry that an earlier verification saw."""
+        """head: the chain's head before the pass. passes_through: an entry that an earlier verification saw."""
         self.findings: list[Finding] = []
         self.entries = 0
         self.last = Head(0, BEFORE_THE_FIRST)
@@ -30,7 +30,7 @@ class ChainWalk:
         self._end: dict[int, Entry | None] = {}
         """What stands in the head's place and in those behind it."""
 
-    def walk(self, items: Iterator[Mapping[str, Any]]) -> Iterator[tuple[int, Entry, bool]]:
+    def verify(self, items: Iterator[Mapping[str, Any]]) -> Iterator[tuple[int, Entry, bool]]:
         """Yield (place, entry, whether it is what was recorded there) for every entry that can be read."""
         for item in items:
             place = place_of(str(item.get("sk", "")))
@@ -52,11 +52,11 @@ class ChainWalk:
                 yield place, entry, is_true
 
     def finish(self, head: Head) -> None:
-        """Say what was wrong, now that all has been seen. head: the chain's as it is after the walk."""
+        """Complete the findings at the end of the chain. head: the chain's head as it is after the pass."""
         if self.last.sequence < self._head.sequence:
             self.gaps.append((self.last.sequence + 1, self._head.sequence))
         if head == NO_HEAD and self.entries:
-            self._find("missing", None, "the chain's head is not there, so nobody can tell where the chain ended")
+            self._find("missing", None, "the chain's head is missing, so the end of the chain is unknown")
         else:
             self._compare_end(head)
         for first, last in self.gaps:
@@ -67,7 +67,7 @@ class ChainWalk:
         self._name_broken()
 
     def _compare_end(self, head: Head) -> None:
-        """Compare where the chain ends with what its head said before the walk, and says now."""
+        """Compare the end of the chain with its head before the pass and now."""
         end = max(self._head.sequence, head.sequence)
         for place, entry in self._end.items():
             if place > end:
@@ -81,9 +81,9 @@ class ChainWalk:
                 self._find("altered", each.sequence, "the chain's head holds another hash for it", entry)
 
     def _judge(self, place: int, entry: Entry) -> bool:
-        """Tell whether the entry is what was recorded in its place."""
+        """Return whether the entry is the one that was recorded in its place."""
         if self._known and place == self._known.sequence and entry.hash != self._known.hash:
-            self._find("altered", place, "its hash is not the one given: the chain was written anew", entry)
+            self._find("altered", place, "its hash is not the one given: the chain was rewritten", entry)
         if entry.sequence != place or entry.tenant != self._tenant:
             return False
         if entry.digest != entry.document_sha256 or entry.linked() != entry.hash:
@@ -122,7 +122,7 @@ class ChainWalk:
 
 
 def _moved(here: Entry, there: Entry, origin: int) -> bool:
-    """Whether what stands here was recorded as entry `origin`, where `there` stands now: whole, or what it says."""
+    """Return whether this entry was recorded as `origin`, where `there` is now: the whole entry, or its content."""
     if here.hash == here.linked(sequence=origin):
         return True
     content = {"source": here.source, "id": here.id, "document_sha256": here.digest}

@@ -31,7 +31,7 @@ class Finding:
         return _BEHIND_ALL if self.sequence is None else self.sequence
 
     def about(self, source: str, event_id: str) -> "Finding":
-        """The same, with the event it is about."""
+        """Return the same, with the event it is about."""
         return replace(self, source=source, event_id=event_id)
 
     @property

@@ -1,4 +1,4 @@
-"""What audit_logs preserves in COMPLIANCE mode nobody can delete before its time, so test events must not get there.
+"""Keep test events out of a COMPLIANCE lock: what audit_logs preserves there cannot be deleted before its time.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html#object-lock-retention-modes
 """
@@ -19,7 +19,7 @@ IntoComplianceLock = Annotated[
     bool,
     typer.Option(
         "--into-compliance-lock",
-        help="Publish to audit_logs although its stack preserves every event in COMPLIANCE mode: nobody can delete it.",
+        help="Publish to audit_logs although its stack preserves every event in COMPLIANCE mode, undeletable.",
     ),
 ]
 
@@ -31,6 +31,6 @@ def refuse_compliance_lock(topology: "Topology", use_cases: Collection[str]) -> 
         days = outputs["LockDays"]
         raise UserError(
             f"audit_logs in stack {topology.stack_name} preserves every event in COMPLIANCE mode: "
-            f"nobody can delete it for {days} days",
+            f"it cannot be deleted for {days} days",
             "Nothing was published. Use a stack in GOVERNANCE mode, or add --into-compliance-lock.",
         )

@@ -29,7 +29,7 @@ class AwsStores:
         self._tenant = tenant
 
     def head(self) -> Head:
-        """The chain's end."""
+        """Return the chain's end."""
         item = self._item(f"chain#{self._tenant}", "head")
         try:
             return Head(int(item["sequence"]), str(item["hash"])) if item else NO_HEAD
@@ -37,7 +37,7 @@ class AwsStores:
             return NO_HEAD
 
     def items(self) -> Iterator[Mapping[str, Any]]:
-        """The chain's items."""
+        """Yield the chain's items."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
@@ -50,24 +50,24 @@ class AwsStores:
                     yield {name: _plain(value) for name, value in from_item(item).items()}
 
     def place(self, name: str) -> int | None:
-        """Which entry was recorded for an event."""
+        """Return which entry was recorded for an event."""
         sequence = self._item(f"event#{self._tenant}#{name}", "entry").get("sequence")
         return int(sequence) if isinstance(sequence, Decimal) else None
 
     def key(self, name: str) -> str:
-        """The key of a document."""
+        """Return the key of a document."""
         return name if name.startswith(_FOLDER) else f"{_FOLDER}{self._tenant}/{name}{_ENDING}"
 
     def versions(self) -> Iterator[Version]:
-        """Every version in the tenant's folder."""
+        """Yield every version in the tenant's folder."""
         return self._versions(f"{_FOLDER}{self._tenant}/")
 
     def versions_of(self, name: str) -> list[Version]:
-        """The versions of one document."""
+        """Return the versions of one document."""
         return list(self._versions(self.key(name)))
 
     def read(self, versions: Sequence[Version]) -> list[bytes]:
-        """What the versions hold."""
+        """Return what the versions hold."""
         with ThreadPoolExecutor(_THREADS) as pool:
             return list(pool.map(self._read, versions))
 
@@ -103,7 +103,7 @@ class Trails:
         self._bucket = _setting(topology, "preserve", "TRAIL_BUCKET")
 
     def of(self, tenant: str) -> AwsStores:
-        """The stores of a tenant. Raises UserError if neither holds anything of it."""
+        """Return the stores of a tenant. Raises UserError if neither holds anything of it."""
         stores = AwsStores(self._client, self._table, self._bucket, tenant)
         if stores.head() == NO_HEAD and next(stores.items(), None) is None and next(stores.versions(), None) is None:
             known = self._some_tenants()
@@ -114,7 +114,7 @@ class Trails:
         return stores
 
     def unlocked(self) -> Finding | None:
-        """What is wrong with the bucket as a whole: whether it locks what is written to it."""
+        """Return what is wrong with the bucket as a whole: whether it locks what is written to it."""
         s3 = self._client("s3")
         try:
             lock = s3.get_object_lock_configuration(Bucket=self._bucket)["ObjectLockConfiguration"]
@@ -127,7 +127,7 @@ class Trails:
         return None
 
     def _some_tenants(self) -> list[str]:
-        """A page of those that have preserved documents."""
+        """Return a page of those that have preserved documents."""
         answer = self._client("s3").list_objects_v2(Bucket=self._bucket, Prefix=_FOLDER, Delimiter="/", MaxKeys=20)
         return [each["Prefix"].split("/")[1] for each in answer.get("CommonPrefixes", [])]
 

@@ -12,17 +12,17 @@ BEFORE_THE_FIRST = "0" * 64
 
 
 def sha256(content: bytes) -> str:
-    """The digest in hex."""
+    """Return the digest in hex."""
     return hashlib.sha256(content).hexdigest()
 
 
 def name_of(source: str, event_id: str) -> str:
-    """The name under which an event is kept in either store."""
+    """Return the name under which an event is kept in either store."""
     return sha256(rfc8785.dumps([source, event_id]))
 
 
 def place_of(key: str) -> int | None:
-    """The sequence that a sort key `entry#<20 digits>` stands for; None for any other key."""
+    """Return the sequence that a sort key `entry#<20 digits>` stands for; None for any other key."""
     kind, _, digits = key.partition("#")
     return int(digits) if kind == "entry" and len(digits) == 20 and digits.isascii() and digits.isdigit() else None
 
@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the document that the entry holds, whatever `document_sha256` says."""
+        """The SHA-256 of the document in the entry, computed; `document_sha256` may differ."""
         return sha256(self.body.encode("utf-8", "surrogatepass"))
 
     @property
@@ -52,7 +52,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return name_of(self.source, self.id)
 
     def linked(self, **changes: Any) -> str:
-        """The hash that the link gives, with some of its fields replaced."""
+        """Return the hash that the link gives, with some of its fields replaced."""
         link = {name: getattr(self, name) for name in _LINK} | changes
         try:
             return sha256(rfc8785.dumps(link))
@@ -64,7 +64,7 @@ _LINK = ("format", "tenant", "sequence", "recorded_at", "source", "id", "documen
 
 
 def entry_from(item: Mapping[str, Any]) -> Entry | None:
-    """The entry that an item holds; None if something is missing, of another type, or more than there should be."""
+    """Return the entry in an item; None if a field is missing, of another type, or not one of an entry."""
     try:
         return msgspec.convert({name: value for name, value in item.items() if name not in {"pk", "sk"}}, Entry)
     except msgspec.ValidationError:
@@ -96,22 +96,22 @@ class Stores(Protocol):
     """One tenant's chain and bucket."""
 
     def head(self) -> Head:
-        """The chain's end, NO_HEAD if it has none."""
+        """Return the chain's end, NO_HEAD if it has none."""
 
     def items(self) -> Iterator[Mapping[str, Any]]:
-        """The chain's items in the order of their sort keys, without the head; numbers as int."""
+        """Yield the chain's items in the order of their sort keys, without the head; numbers as int."""
 
     def place(self, name: str) -> int | None:
-        """Which entry was recorded for an event, by the name it is kept under; None if none was."""
+        """Return which entry was recorded for an event, by the name it is kept under; None if none was."""
 
     def key(self, name: str) -> str:
-        """The key of a document."""
+        """Return the key of a document."""
 
     def versions(self) -> Iterator[Version]:
-        """Every version in the tenant's folder, by key, each key's newest first."""
+        """Yield every version in the tenant's folder, by key, each key's newest first."""
 
     def versions_of(self, name: str) -> list[Version]:
-        """The versions of one document as they are now, the newest first."""
+        """Return the versions of one document as they are now, the newest first."""
 
     def read(self, versions: Sequence[Version]) -> list[bytes]:
-        """What the versions hold, in order."""
+        """Return what the versions hold, in order."""

@@ -18,10 +18,10 @@ Progress = Callable[[int, int], None]
 
 
 def verify(tenant: str, stores: Stores, progress: Progress, passes_through: Head | None = None) -> Verdict:
-    """Return what became of a tenant's trail. Of the documents, no more than a window is held at one time.
+    """Return the verdict on a tenant's trail. At most one window of documents is in memory at a time.
 
     passes_through: an entry that an earlier verification ended in; without it, who can write to the whole table can
-    write the chain anew. Raises what the stores raise.
+    rewrite the chain. Raises what the stores raise.
     """
     return _Verification(tenant, stores, progress, passes_through).run()
 
@@ -31,7 +31,7 @@ class _Verification:
         self._tenant = tenant
         self._stores = stores
         self._progress = progress
-        # First the head, then the bucket, then the chain: whatever is recorded meanwhile is missed by the former and
+        # First the head, then the bucket, then the chain: what is recorded meanwhile is missed by the former and
         # seen by the latter, and is looked up once more before it is said to be missing.
         self._head = stores.head()
         self._chain = ChainWalk(tenant, self._head, passes_through)
@@ -45,8 +45,8 @@ class _Verification:
         for version in self._stores.versions():
             self._unmatched[version.name].append(version)
             preserved += not version.is_marker
-        walked = self._chain.walk(self._stores.items())
-        while window := list(islice(walked, _WINDOW)):
+        entries = self._chain.verify(self._stores.items())
+        while window := list(islice(entries, _WINDOW)):
             self._join(window)
             self._progress(self._chain.entries, max(self._head.sequence, self._chain.entries))
         after = self._stores.head()
@@ -61,7 +61,7 @@ class _Verification:
         for place, entry, is_true in window:
             versions = self._unmatched.pop(entry.name, []) or self._stores.versions_of(entry.name)
             if not is_true:
-                continue  # what is wrong with it is said already; its document has been met, whatever it holds
+                continue  # reported already, and its document has been seen
             if entry.name in self._joined:
                 self._find("added", place, entry, "the event has an entry in the chain already", where="chain")
                 continue

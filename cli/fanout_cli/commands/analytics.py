@@ -8,11 +8,11 @@ import typer
 from fanout_cli.errors import UsageError
 from fanout_cli.lakes.athena import Lake
 from fanout_cli.names import require_use_case
-from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
+from fanout_cli.options import JsonLines, StackOptions, help_text, with_groups
 from fanout_cli.output import console, emit_json, note, step
 from fanout_cli.stack.target import resolve
 
-app = typer.Typer(help="Ask the lakes of data_aggregation and application_logs.", no_args_is_help=True)
+app = typer.Typer(help="Query the lakes of data_aggregation and application_logs.", no_args_is_help=True)
 
 _QUERY = help_text(
     "Run SQL over a use case's lake through Athena and print the answer.",
@@ -22,7 +22,7 @@ _QUERY = help_text(
     "fanout analytics query - --stack-name fanout-prod --region eu-central-1 <sales.sql",
     more="The SQL is Athena's; the local engine answers with DuckDB, which understands the same SELECT but not every "
     "function of Athena's (no date_parse). With --json each line is one row; of columns with one name the second is "
-    "called name_2. On AWS Athena charges for what it reads: name the days (dt) that you want to know about.",
+    "called name_2. On AWS Athena charges for what it reads: restrict the days (dt).",
 )
 
 
@@ -32,14 +32,13 @@ def group() -> None:
 
 
 @app.command("query", help=_QUERY)
+@with_groups
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="The query; - reads it from standard input.")],
     *,
     use_case: Annotated[str, typer.Option("--use-case", help="Whose lake.")] = "data_aggregation",
     json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Print the answer to a query."""
     from rich.table import Column, Table
@@ -52,12 +51,12 @@ def query(
             "Give SQL: fanout analytics query 'SELECT count(*) FROM events'",
         )
     require_use_case(use_case)
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     lake = Lake(target.client, target.topology(), use_case)
     with step(f"Asking the lake of {use_case}") as progress:
         answer = lake.query(text, progress.update)
     count = 0
-    # What stands in a lake is nobody's markup.
+    # Values of a lake are not markup.
     table = Table(*(Column(Text(name)) for name in answer.columns))
     for row in answer.rows:
         count += 1

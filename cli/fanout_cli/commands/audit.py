@@ -10,7 +10,7 @@ from fanout_cli.audit.stores import Trails
 from fanout_cli.audit.trail import Head
 from fanout_cli.audit.verification import verify as verify_trail
 from fanout_cli.errors import UsageError
-from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.options import Json, StackOptions, help_text, with_groups
 from fanout_cli.output import console, emit_json, step
 from fanout_cli.stack.target import resolve
 
@@ -21,8 +21,8 @@ _VERIFY = help_text(
     "fanout audit verify --tenant acme",
     "fanout audit verify --tenant acme --passes-through 334:6c1f...e09b --json",
     more="Names the first entry that was altered, is missing, was added or stands in another place, delete markers and "
-    "later versions of documents included. What is printed at the end, the last entry and its hash, is worth keeping "
-    "elsewhere: given to --passes-through, it shows also that the whole chain was not written anew. "
+    "later versions of documents included. Keep the last entry and its hash, printed at the end, elsewhere: "
+    "with them as --passes-through, a later verification shows that the chain was not rewritten. "
     "Exit code 1 if anything is not as it was recorded.",
 )
 _HEAD = re.compile(r"^(?P<sequence>[1-9]\d{0,18}):(?P<hash>[0-9a-f]{64})$")
@@ -35,6 +35,7 @@ def group() -> None:
 
 
 @app.command("verify", help=_VERIFY)
+@with_groups
 def verify(
     *,
     tenant: Annotated[str, typer.Option("--tenant", help="Whose trail.")],
@@ -43,13 +44,11 @@ def verify(
         typer.Option("--passes-through", metavar="ENTRY:HASH", help="An entry that the chain must still contain."),
     ] = None,
     json_output: Json = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
-    """Print what became of the trail, and exit by it."""
+    """Print the verdict, and exit with 1 if the trail is not intact."""
     known = _head(passes_through) if passes_through else None
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     with step(f"Verifying the trail of {tenant}") as progress:
         trails = Trails(target.client, target.topology())
         stores = trails.of(tenant)

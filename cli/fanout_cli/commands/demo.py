@@ -1,4 +1,4 @@
-"""`fanout demo`: the whole application at work, and proof of it."""
+"""`fanout demo`: publish the samples and check every effect."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from fanout_cli.demo.definition import Event
 from fanout_cli.demo.run import Report, Row, as_text
 from fanout_cli.demo.run import run as run_demo
 from fanout_cli.errors import UsageError
-from fanout_cli.options import Profile, Region, StackName, help_text
+from fanout_cli.options import StackOptions, help_text
 from fanout_cli.output import console, error_console
 from fanout_cli.publishing.journal import Journal
 from fanout_cli.stack.startup import ensure_up
@@ -19,7 +19,7 @@ from fanout_cli.stack.state import checkout
 from fanout_cli.stack.target import resolve
 
 HELP = help_text(
-    "Send every ordinary sample through the application, and look every effect up in its store.",
+    "Publish every ordinary sample and check every effect in its store.",
     "fanout demo",
     "fanout demo --json report.json",
     more="Starts and deploys what is needed, and leaves it up. Exit code 1 if a delivery or an effect is missing.",
@@ -32,16 +32,14 @@ def run(
         str | None, typer.Option("--json", metavar="FILE|-", help="Write the report as JSON; - is standard output.")
     ] = None,
     into_compliance_lock: IntoComplianceLock = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
-    """Run the demo, print the table, and exit by what was found."""
+    """Run the demo, print the table, and exit with 1 if anything is missing."""
     if json_file not in (None, "-") and not Path(json_file).absolute().parent.is_dir():
-        raise UsageError(f"{json_file}: there is no such folder", "Give a path in a folder that exists, or -.")
-    if not (stack_name or region or profile):
+        raise UsageError(f"{json_file}: the folder does not exist", "Give a path in a folder that exists, or -.")
+    if not any(stack):
         ensure_up()
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     topology = target.topology()
     if not into_compliance_lock:
         refuse_compliance_lock(topology, topology.use_cases)

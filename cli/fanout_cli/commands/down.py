@@ -13,7 +13,7 @@ from local_engine import process
 from local_engine.postgres import server
 
 HELP = help_text(
-    "Stop the local engine of this checkout. What it holds is kept, and there again after the next `fanout up`.",
+    "Stop the local engine of this checkout. Its data is kept for the next `fanout up`.",
     "fanout down",
     "fanout down --purge",
 )
@@ -21,10 +21,10 @@ HELP = help_text(
 
 def run(
     *,
-    purge: Annotated[bool, typer.Option("--purge", help="Delete everything the engine holds as well.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Also delete the engine's data.")] = False,
     json_output: Json = False,
 ) -> None:
-    """Stop; with --purge also forget. Nothing to stop is no failure."""
+    """Stop the engine; with --purge delete its state. Exit code 0 also if no engine was running."""
     state = state_folder()
     engine = process.running(state)
     if engine is None:
@@ -36,9 +36,9 @@ def run(
     environment.remove_profile(state)
     shutil.rmtree(state / "sam-local", ignore_errors=True)  # like the profile, it names a port that is free now
     if purge:
-        for name in ("aws", "logs"):
+        for name in ("aws", "logs", "stacks"):
             shutil.rmtree(state / name, ignore_errors=True)
-        for file in (*state.glob("published*.jsonl"), state / "deployed.sha256"):
+        for file in (*state.glob("published*.jsonl"), state / "deployed.json"):
             file.unlink(missing_ok=True)
     if json_output:
         emit_json({"stopped": stopped, "purged": purge})

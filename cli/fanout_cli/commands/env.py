@@ -1,4 +1,4 @@
-"""`fanout env`: lead other tools to the local engine."""
+"""`fanout env`: point other tools to the local engine."""
 
 import sys
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from fanout_cli.stack.topology import environments
 from local_engine.process import Engine
 
 HELP = help_text(
-    "Print the exports that lead the AWS CLI, boto3 and SAM to the local engine.",
+    "Print the exports that point the AWS CLI, boto3 and SAM to the local engine.",
     'eval "$(fanout env)"',
     "fanout env --sam-local",
     more="Writes the profile fanout-local into the state folder of this checkout; your own AWS files stay untouched. "

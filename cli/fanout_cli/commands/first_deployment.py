@@ -29,14 +29,14 @@ HELP = help_text(
 def run(
     *,
     account: Annotated[
-        str | None, typer.Option("--account", metavar="ID", help="The account to work on; asked for if not given.")
+        str | None, typer.Option("--account", metavar="ID", help="The account to work on. [default: prompt for it]")
     ] = None,
     config_env: Annotated[
         str, typer.Option("--config-env", metavar="NAME", help="Section of samconfig.toml: default, staging, prod.")
     ] = "default",
     accept: Annotated[
         list[str] | None,
-        typer.Option("--accept", metavar="FINDING", help="Go on in spite of this finding; may be repeated."),
+        typer.Option("--accept", metavar="FINDING", help="Continue in spite of this finding; may be repeated."),
     ] = None,
     remove_stack: Annotated[
         str | None,
@@ -68,7 +68,7 @@ def run(
 
 
 def _aws_region(config_env: str, region: str | None, profile: str | None) -> str:
-    """The Region to work in. Raises UsageError if none is named, or if what is named leads to the local engine."""
+    """Return the Region. Raises UsageError if none is named, or if profile or configuration are the local engine's."""
     if environment.PROFILE in (profile, os.environ.get("AWS_PROFILE")) or config_env == "local":
         raise UsageError(
             f"the profile {environment.PROFILE} and the configuration local lead to the local engine, not to AWS",

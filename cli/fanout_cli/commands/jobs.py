@@ -6,7 +6,7 @@ import typer
 
 from fanout_cli.errors import UserError
 from fanout_cli.jobs.job_records import Jobs
-from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
+from fanout_cli.options import JsonLines, StackOptions, help_text, with_groups
 from fanout_cli.output import Step, console, emit_json, emit_json_lines, note, step
 from fanout_cli.stack.target import resolve
 
@@ -18,23 +18,22 @@ app = typer.Typer(help="Show the jobs of batch_jobs.", no_args_is_help=True)
     help=help_text(
         "Show how far a job is until it has ended, then how it ended.",
         "fanout jobs watch customers-2026-10-08",
-        more="Exit code 0 if it is completed, 1 if it has failed, is not there, or is not over in time.",
+        more="Exit code 0 if it is completed, 1 if it has failed, does not exist, or does not end in time.",
     ),
 )
+@with_groups
 def watch(
     job_id: Annotated[str, typer.Argument(metavar="JOB_ID", help="The job_id it was requested with.")],
     *,
     wait: Annotated[
         float | None,
-        typer.Option("--wait", min=0, metavar="SECONDS", help="Watch at most so long. [default: for ever]"),
+        typer.Option("--wait", min=0, metavar="SECONDS", help="Watch for at most SECONDS. [default: no limit]"),
     ] = None,
     json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Watch a job, and exit by how it ended."""
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     jobs = Jobs(target.client, target.topology())
     last: dict[str, Any] = {}
     if json_output:
@@ -54,18 +53,17 @@ def watch(
     "list",
     help=help_text("Show the jobs that were requested last.", "fanout jobs list --limit 5"),
 )
+@with_groups
 def list_jobs(
     *,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="How many.")] = 20,
     json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Print a table of them."""
     from rich.table import Table
 
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     found = Jobs(target.client, target.topology()).latest(limit)
     if json_output:
         emit_json_lines(found)

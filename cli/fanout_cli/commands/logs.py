@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fanout_cli.log_archive.archive import Archive, Selection
-from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
+from fanout_cli.options import JsonLines, StackOptions, help_text, with_groups
 from fanout_cli.output import console, emit_json, note, step
 from fanout_cli.stack.target import resolve
 from fanout_cli.times import parse_time_option
@@ -16,7 +16,7 @@ from fanout_cli.times import parse_time_option
 app = typer.Typer(help="Read the archive of application_logs.", no_args_is_help=True)
 
 _READ = help_text(
-    "Print archived log entries, by time, each once however often it was archived.",
+    "Print archived log entries, by time; one that was archived several times is printed once.",
     "fanout logs read --service checkout --from 2h",
     "fanout logs read --from 2026-11-22T08:00:00Z --to 2026-11-22T09:00:00Z --json",
     more="A time is RFC 3339 (UTC unless it names a zone), a date, or how long ago: 90s, 15m, 2h, 7d, 1w. "
@@ -30,22 +30,21 @@ def group() -> None:
 
 
 @app.command("read", help=_READ)
+@with_groups
 def read(
     *,
     service: Annotated[str | None, typer.Option("--service", help="Only this service's entries.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Logged at this time or later.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Logged before this time.")] = None,
     json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
-    """Print the entries of the archive that were asked for."""
+    """Print the matching entries of the archive."""
     now = datetime.now(UTC)
     since = parse_time_option(start, "--from", now) if start else None
     until = parse_time_option(end, "--to", now) if end else None
     selection = Selection(service, since, until)
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     problems: list[str] = []
     out = console()
     count = 0
@@ -68,7 +67,7 @@ def read(
 
 
 def _line(event: dict[str, Any]) -> str:
-    """An entry as a person reads it."""
+    """Return an entry as a person reads it."""
     entry = event.get("data", {})
     where = f" {entry['logger']}" if entry.get("logger") else ""
     return f"{event['time']}  {entry.get('level', ''):8}  {entry.get('service', '')}{where}: {entry.get('message', '')}"

@@ -6,7 +6,7 @@ import typer
 
 from fanout_cli.audit.lock import IntoComplianceLock, refuse_compliance_lock
 from fanout_cli.names import require_use_case
-from fanout_cli.options import JsonLines, Profile, Region, StackName, help_text
+from fanout_cli.options import JsonLines, StackOptions, help_text
 from fanout_cli.output import console, emit_json, note, step
 from fanout_cli.publishing.event_publisher import EventPublisher, prepare
 from fanout_cli.publishing.inputs import read_documents
@@ -18,8 +18,8 @@ HELP = help_text(
     "fanout publish team_events events/team_events/valid/ordinary.json --count 3 --json",
     'echo \'{"text": "Lunch at noon", "author": "maya"}\' | fanout publish team_events - --type team.message.posted.v1',
     more="FILE holds one JSON event, a list of events, or one event per line; - reads standard input. "
-    "Every event is checked against its contract first: one bad event, and nothing is published. "
-    "Exit code 1 if SNS did not take one of them; the others are out, and each is accounted for.",
+    "Every event is checked against its contract first: if one is invalid, nothing is published. "
+    "Exit code 1 if SNS refused an event; it is named, and the others are published.",
 )
 
 
@@ -35,16 +35,14 @@ def run(
     ] = None,
     into_compliance_lock: IntoComplianceLock = False,
     json_output: JsonLines = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Check, publish, and print one line per event that SNS accepted."""
     require_use_case(use_case)
     events = prepare(read_documents(file), use_case, event_type)
     if count is not None:
         events = [each.again() for each in events for _ in range(count)]
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     with step(f"Publishing {len(events)} event{'s' if len(events) > 1 else ''}") as progress:
         topology = target.topology()
         if not into_compliance_lock:

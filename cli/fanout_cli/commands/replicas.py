@@ -1,10 +1,10 @@
-"""`fanout replicas`: what is known about the replicas of database_changes."""
+"""`fanout replicas`: compare the replicas of database_changes with their source."""
 
 from typing import Annotated
 
 import typer
 
-from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.options import Json, StackOptions, help_text, with_groups
 from fanout_cli.output import console, emit_json, step
 from fanout_cli.replicas.verification import Report
 from fanout_cli.replicas.verification import verify as compare
@@ -25,18 +25,20 @@ _SHOWN = 50
         "under way when the row is read a second time; --wait gives them longer.",
     ),
 )
+@with_groups
 def verify(
     *,
     wait: Annotated[
-        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Look again for so long while something differs.")
+        float,
+        typer.Option(
+            "--wait", metavar="SECONDS", min=0, help="Compare again for at most SECONDS while something differs."
+        ),
     ] = 0,
     json_output: Json = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Compare, show, and exit by what was found."""
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     with step("Comparing the replicas with the primary table") as progress:
         report = compare(target.client, target.topology(), progress, wait_seconds=wait)
     if json_output:

@@ -1,15 +1,14 @@
-"""`fanout resume`: a paused subscriber goes on with what has waited."""
+"""`fanout resume`: a paused subscriber handles the events that wait in its inbox."""
 
-from fanout_cli.names import require_subscriber
-from fanout_cli.options import Json, Profile, Region, StackName, SubscriberName, help_text
+from fanout_cli.options import Json, StackOptions, SubscriberName, help_text
 from fanout_cli.output import console, emit_json, step
 from fanout_cli.stack.subscriber_control import SubscriberControl
 from fanout_cli.stack.target import resolve
 
 HELP = help_text(
-    "Let a paused subscriber go on, first with what has waited in its inbox.",
+    "Resume a paused subscriber: it handles the events that wait in its inbox.",
     "fanout resume team_events/team_a",
-    more="One that is not paused stays as it is, and that is no failure.",
+    more="A subscriber that is not paused stays as it is; the exit code is then 0, too.",
 )
 
 
@@ -17,21 +16,16 @@ def run(
     name: SubscriberName,
     *,
     json_output: Json = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Resume the subscriber."""
-    target = resolve(stack_name, region, profile)
     with step(f"Resuming {name}"):
-        topology = target.topology()
-        subscriber = require_subscriber(name, topology)
-        control = SubscriberControl(target.client, topology, subscriber)
+        control = SubscriberControl.of(resolve(*stack), name)
         before = control.state()
         if not before.running:
             control.resume()
     if json_output:
-        emit_json({"subscriber": subscriber.name, "state": control.state().word, "changed": not before.running})
+        emit_json({"subscriber": control.name, "state": control.state().word, "changed": not before.running})
     else:
-        word = "is not paused" if before.running else "goes on"
-        console().print(f"{subscriber.name} {word}.", markup=False)
+        word = "is not paused" if before.running else "is resumed"
+        console().print(f"{control.name} {word}.", markup=False)

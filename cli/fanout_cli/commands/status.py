@@ -1,4 +1,4 @@
-"""`fanout status`: what runs, what is deployed, and what waits where."""
+"""`fanout status`: the engine, what is deployed, and the depth of every queue."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -6,27 +6,25 @@ from typing import Any
 import typer
 
 from fanout_cli.errors import UserError
-from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.options import Json, StackOptions, help_text
 from fanout_cli.output import console, emit_json, step
 from fanout_cli.stack.subscriber_control import SubscriberControl
 from fanout_cli.stack.target import Target, resolve
 from fanout_cli.stack.topology import Subscriber, Topology
 
 HELP = help_text(
-    "Show the engine, the deployed use cases, and which subscribers are paused, and how many messages wait "
-    "in each inbox and dead-letter queue.",
+    "Show the engine, the deployed use cases, the paused subscribers, and the number of messages in each inbox "
+    "and dead-letter queue.",
     "fanout status",
     "fanout status --stack-name fanout-prod --profile production",
-    more="Exit code 1 when no engine runs or nothing is deployed.",
+    more="Exit code 1 if no engine runs or nothing is deployed.",
 )
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
 
-def run(
-    *, json_output: Json = False, stack_name: StackName = None, region: Region = None, profile: Profile = None
-) -> None:
-    """Print the status; dead letters are shown, but are no failure of this command."""
-    target = resolve(stack_name, region, profile)
+def run(*, json_output: Json = False, stack: StackOptions) -> None:
+    """Print the status. Dead letters do not change the exit code."""
+    target = resolve(*stack)
     problem = None
     topology, waiting, states = None, {}, {}
     try:
@@ -46,7 +44,7 @@ def run(
 
 
 def _waiting(target: Target, topology: Topology) -> dict[str, dict[str, int]]:
-    """How many messages each subscriber's queues hold."""
+    """Return how many messages each subscriber's queues hold."""
     sqs = target.client("sqs")
 
     def count(subscriber: Subscriber) -> dict[str, int]:
@@ -59,7 +57,7 @@ def _waiting(target: Target, topology: Topology) -> dict[str, dict[str, int]]:
 
 
 def _states(target: Target, topology: Topology) -> dict[str, str]:
-    """Which subscribers are running, and which are paused."""
+    """Return which subscribers are running, and which are paused."""
 
     def state(subscriber: Subscriber) -> str:
         try:

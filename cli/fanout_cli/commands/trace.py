@@ -1,10 +1,10 @@
-"""`fanout trace`: what became of one event."""
+"""`fanout trace`: the outcome of one event."""
 
 from typing import Annotated
 
 import typer
 
-from fanout_cli.options import Json, Profile, Region, StackName, help_text
+from fanout_cli.options import Json, StackOptions, help_text
 from fanout_cli.output import console, emit_json, note, printable, step
 from fanout_cli.publishing.journal import Journal
 from fanout_cli.stack.target import resolve
@@ -12,11 +12,11 @@ from fanout_cli.times import format_time
 from fanout_cli.tracing.tracer import FINAL, GOOD, Trace, Tracer
 
 HELP = help_text(
-    "Show what became of an event, one line per subscriber.",
+    "Show the outcome of an event, one line per subscriber.",
     "fanout trace 0199b2f4-7c1e-7d35-9a57-2f1f0e6f3c11 --wait 30",
-    more="EVENT_ID is the event's id, or the MessageId SNS gave it, where a subscriber sees that (envelope, direct). "
-    "Outcomes: processed, duplicate, discarded, filtered (good); rejected, dead-lettered (a person is asked); "
-    "retrying, pending (not yet); unknown (cannot be told). "
+    more="EVENT_ID is the event's id, or its MessageId in SNS, if a subscriber receives that (envelope, direct). "
+    "Outcomes: processed, duplicate, discarded, filtered (good); rejected, dead-lettered (an operator must act); "
+    "retrying, pending (not yet final); unknown. "
     "Exit code 0 if every delivery is good, else 1.",
 )
 
@@ -26,16 +26,16 @@ def run(
     *,
     wait: Annotated[
         float,
-        typer.Option("--wait", min=0, metavar="SECONDS", help="Wait until every delivery is final, at most so long."),
+        typer.Option(
+            "--wait", min=0, metavar="SECONDS", help="Wait until every delivery is final, for at most SECONDS."
+        ),
     ] = 0,
     source: Annotated[str | None, typer.Option("--source", help="The event's source, where two share an id.")] = None,
     json_output: Json = False,
-    stack_name: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
+    stack: StackOptions,
 ) -> None:
     """Print the trace and exit by its outcome."""
-    target = resolve(stack_name, region, profile)
+    target = resolve(*stack)
     with step(f"Tracing {event_id}") as progress:
         tracer = Tracer(target.client, target.topology(), Journal(target.state))
 
@@ -43,7 +43,7 @@ def run(
             final = sum(each.outcome in FINAL for each in trace.deliveries)
             waiting = ", ".join(each.subscriber for each in trace.deliveries if each.outcome not in FINAL)
             progress.update(
-                f"waiting for {waiting or 'a first sign of it'}", done=final, total=len(trace.deliveries) or None
+                f"waiting for {waiting or 'its first receipt'}", done=final, total=len(trace.deliveries) or None
             )
 
         trace = tracer.wait(event_id, wait, source=source, on_trace=show)
@@ -52,7 +52,7 @@ def run(
     else:
         _show(trace, event_id)
     if not trace.deliveries:
-        note(f"Nothing is known of {event_id} in stack {target.stack_name}: no receipt, no dead letter.")
+        note(f"Stack {target.stack_name} has no receipt and no dead letter of {event_id}.")
         if raw := tracer.raw_only():
             note(f"Raw delivery hides SNS's MessageId from {', '.join(raw)}: trace their events by event id.")
     raise typer.Exit(0 if trace.good else 1)

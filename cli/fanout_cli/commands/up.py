@@ -15,7 +15,7 @@ HELP = help_text(
     "fanout up",
     "fanout up --port 4570 --use-case team_events user_registration",
     more="Deploys exactly the named use cases, all of them if none is named; others that were deployed are removed. "
-    "No AWS account is touched. Afterwards every function has been called once, so that first events are quick.",
+    "No AWS account is touched. At the end every function is called once, so that the first events are fast.",
 )
 
 

@@ -1,8 +1,8 @@
-"""Read a dead letter: what put it into the queue, why and when, and which event it holds.
+"""Read a dead letter: what sent it to the queue, why and when, and which event it holds.
 
-Four put letters into a dead-letter queue: the runtime (`fanout.queue`, with attributes that say why), SQS (a message
-that was received too often: its function was killed again and again), Lambda (a record of an invocation that failed),
-and SNS (a notification that it could not deliver).
+Four senders use a dead-letter queue: the runtime (`fanout.queue`, with attributes that say why), SQS (a message that
+was received too often: its function was killed each time), Lambda (the record of an invocation that failed), and SNS
+(a notification that it could not deliver).
 """
 
 import json
@@ -19,10 +19,10 @@ from fanout_cli.dead_letters.queue import DeadLetterQueue
 from fanout_cli.times import parse_time
 
 # Another consumer holds messages for moments only; after this time the result is what was seen.
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 _AGAIN_SECONDS = 0.2
 
-# What the runtime says of a letter.
+# The attributes that the runtime adds to a dead letter.
 RUNTIME_ATTRIBUTES = frozenset(
     {"outcome", "reason", "code", "subscriber", "event_id", "event_type", "attempts", "rejected_at"}
 )
@@ -34,7 +34,7 @@ _GAVE_UP = re.compile(r"^gave up after \d+ attempts?: ")
 
 
 class Origin(StrEnum):
-    """Who put a letter into the dead-letter queue."""
+    """What sent the message to the dead-letter queue."""
 
     RUNTIME = "runtime"
     SQS = "sqs"
@@ -53,23 +53,22 @@ class DeadLetter:
     event_type: str | None
     origin: Origin
     outcome: str
-    """rejected if a subscriber said so, else dead-lettered"""
+    """rejected if the subscriber rejected it, else dead-lettered"""
     code: str | None
-    """the rejection's code; docs/rejections.md lists them"""
+    """the code of the rejection; docs/rejections.md lists them"""
     reason: str | None
-    """what the runtime wrote; None where nobody could"""
+    """what the runtime wrote; None if something else sent the message"""
     attempts: int | None
     at: datetime | None
-    """when it was given up, as exactly as is known"""
+    """when it was dead-lettered, as exactly as is known"""
     cause: str
-    """the reason; where there is none, what is known of it, in the same form: a word, a colon, an explanation"""
+    """the reason, else what is known, in the same form: a code, a colon, an explanation"""
     event: str
-    """the body as it was published, out of whatever it was wrapped in"""
+    """the body as it was published, without envelopes"""
 
     @property
     def cause_class(self) -> str:
-        """What letters are grouped by: the code, else what stands before the colon of the cause; "gave up" whatever the
-        attempts."""
+        """The code that groups dead letters, else the cause up to its colon; "gave up" for any number of attempts."""
         if self.code:
             return self.code
         if _GAVE_UP.match(self.cause):
@@ -78,15 +77,15 @@ class DeadLetter:
 
     @property
     def event_id(self) -> str | None:
-        """The event's id, where the letter has exactly one to tell."""
+        """The event's id; None if it is ambiguous."""
         return next(iter(self.event_ids)) if len(self.event_ids) == 1 else None
 
     def without_body(self) -> "DeadLetter":
-        """The same without what takes memory: thousands of letters are remembered while they are worked off."""
+        """Return the dead letter without its body, for keeping thousands of them in memory."""
         return replace(self, event="")
 
     def is_about(self, *keys: str | None) -> bool:
-        """Whether one of the keys is the id of the event in it, or the MessageId under which it was published."""
+        """Return whether one of the keys is the id of its event, or the MessageId under which that was published."""
         return any(key in self.event_ids or key in self.message_ids for key in keys if key)
 
 
@@ -94,7 +93,7 @@ class DeadLetter:
 class Peek:
     """The dead letters that one scan of a queue found."""
 
-    letters: tuple[DeadLetter, ...]
+    dead_letters: tuple[DeadLetter, ...]
     complete: bool
     """False if messages stayed hidden: held by another consumer, or behind others of a FIFO group"""
 
@@ -105,25 +104,25 @@ def peek(sqs: Any, queue_url: str, *, briefly: bool = False) -> Peek:
     A queue that SQS counts as empty is skipped. briefly: stop when SQS's count is reached. Being certain that there is
     nothing else takes seconds, too long for a caller that polls all queues.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     queue = DeadLetterQueue(sqs, queue_url)
     while queue.depth().total:
         with queue.scan() as scan:
-            letters: list[DeadLetter] = []
+            dead_letters: list[DeadLetter] = []
             for batch in scan.batches():
-                letters += [read(message) for message in batch]
+                dead_letters += [read(message) for message in batch]
                 if briefly and scan.seen >= scan.expected:
                     break
         complete = scan.seen >= scan.expected
         # Waiting does not reveal what a FIFO group hides.
         if complete or queue.is_fifo or time.monotonic() > deadline:
-            return Peek(tuple(letters), complete)
+            return Peek(tuple(dead_letters), complete)
         time.sleep(_AGAIN_SECONDS)
     return Peek((), complete=True)
 
 
 def read(message: Mapping[str, Any]) -> DeadLetter:
-    """Return what a received message of a dead-letter queue says, whoever put it there."""
+    """Return the dead letter in a received message of a dead-letter queue."""
     attributes = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     system = message.get("Attributes", {})
     record = _json(message["Body"])
@@ -157,7 +156,7 @@ def read(message: Mapping[str, Any]) -> DeadLetter:
 
 
 def _origin(attributes: Mapping[str, str], system: Mapping[str, str], record: Any) -> Origin:
-    # SQS says where it took a letter from; then the attributes are the publisher's, whatever they are called.
+    # SQS names the queue that it moved a message from; then the attributes are the publisher's.
     if system.get("DeadLetterQueueSourceArn"):
         return Origin.SQS
     # The runtime passes no attribute of a publisher on to here. SNS does, beside those that say why it gave up.
@@ -181,13 +180,13 @@ _BY_CONDITION = {
 
 
 def _explain(origin: Origin, record: Any, attributes: Mapping[str, str]) -> str:
-    """What is known of a letter without a reason."""
+    """Return the cause of a dead letter that has no reason."""
     if origin is not Origin.LAMBDA:
-        told = attributes.get("ErrorMessage") if origin is Origin.SNS else None
-        return f"{_BY_ORIGIN[origin]} ({told})" if told else _BY_ORIGIN[origin]
+        detail = attributes.get("ErrorMessage") if origin is Origin.SNS else None
+        return f"{_BY_ORIGIN[origin]} ({detail})" if detail else _BY_ORIGIN[origin]
     condition, answer = record["requestContext"].get("condition"), record.get("responsePayload")
-    told = answer.get("errorMessage") if isinstance(answer, dict) else None
-    return _BY_CONDITION.get(str(condition), f"function failed: {told or condition}")
+    detail = answer.get("errorMessage") if isinstance(answer, dict) else None
+    return _BY_CONDITION.get(str(condition), f"function failed: {detail or condition}")
 
 
 def _sent_at(system: Mapping[str, str]) -> datetime | None:
@@ -196,17 +195,17 @@ def _sent_at(system: Mapping[str, str]) -> datetime | None:
 
 
 def _carried_message_id(attributes: Mapping[str, str]) -> set[str]:
-    """The MessageId of its publishing, where the body does not hold it."""
+    """Return the MessageId of its publishing, if the body does not contain it."""
     carried = _json(attributes.get(REDELIVERY_ATTRIBUTE, ""))
     found = carried.get("message_id") if isinstance(carried, dict) else None
     return {found} if isinstance(found, str) else set()
 
 
 def unwrap(body: Any) -> tuple[str, set[str]]:
-    """Return what was published, out of whatever it was wrapped in on its way, and the ids of the wrappings."""
+    """Return the body that was published, without envelopes, and the MessageIds in the envelopes."""
     match _json(body):
         case {"requestPayload": {"Records": [record, *_]}}:  # Lambda's on-failure destination; SNS sends one record
-            body = record  # once: somebody may publish what looks so, however deep
+            body = record  # once only: a publisher may nest such records
     match _json(body):
         case {"Sns": {"Message": str(text), "MessageId": str(message_id)}}:
             return text, {message_id}

@@ -1,4 +1,4 @@
-"""One dead letter as a person reads it, and as a program does."""
+"""Format a dead letter as text or as JSON."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from fanout_cli.output import printable
 from fanout_cli.stack.topology import Subscriber
 from fanout_cli.times import format_time
 
-_HANDS = {
+_ORIGINS = {
     Origin.RUNTIME: "the subscriber",
     Origin.SQS: "SQS, after too many receives",
     Origin.LAMBDA: "Lambda, as a failed invocation",
@@ -20,61 +20,61 @@ _HANDS = {
 }
 
 
-def line(letter: DeadLetter) -> dict[str, Any]:
-    """A letter without its body, as `--json` shows it."""
+def line(dead_letter: DeadLetter) -> dict[str, Any]:
+    """Return the JSON fields of a dead letter without its body."""
     return {
-        "message_id": letter.message_id,
-        "event_id": letter.event_id,
-        "type": letter.event_type,
-        "outcome": letter.outcome,
-        "code": letter.code,
-        "reason": letter.cause,
-        "attempts": letter.attempts,
-        "at": format_time(letter.at),
+        "message_id": dead_letter.message_id,
+        "event_id": dead_letter.event_id,
+        "type": dead_letter.event_type,
+        "outcome": dead_letter.outcome,
+        "code": dead_letter.code,
+        "reason": dead_letter.cause,
+        "attempts": dead_letter.attempts,
+        "at": format_time(dead_letter.at),
     }
 
 
-def document(letter: DeadLetter, subscriber: Subscriber) -> dict[str, Any]:
-    """A letter with everything in it, as `--json` shows it: `body` to the letter, `event` where that is an object."""
-    event = _event(letter)
+def document(dead_letter: DeadLetter, subscriber: Subscriber) -> dict[str, Any]:
+    """Return all JSON fields: `body` is the exact text, `event` the parsed body if that is an object."""
+    event = _event(dead_letter)
     return {
         "subscriber": subscriber.name,
-        **line(letter),
-        "put_there_by": letter.origin.value,
-        "message_ids": sorted(letter.message_ids),
+        **line(dead_letter),
+        "put_there_by": dead_letter.origin.value,
+        "message_ids": sorted(dead_letter.message_ids),
         "claim_check": claim_check(event, subscriber),
         "event": event,
-        "body": letter.event,
+        "body": dead_letter.event,
     }
 
 
-def lines(letter: DeadLetter, subscriber: Subscriber, now: datetime) -> Iterator[str]:
-    """A letter as a person reads it; nothing in it can steer the terminal."""
-    event = _event(letter) or {}
+def lines(dead_letter: DeadLetter, subscriber: Subscriber, now: datetime) -> Iterator[str]:
+    """Yield the lines of a dead letter as text, without control characters."""
+    event = _event(dead_letter) or {}
     shown = {
         "subscriber": subscriber.name,
-        "outcome": letter.outcome,
-        "code": letter.code,
-        "reason": letter.cause,
-        "attempts": letter.attempts,
-        "given up": f"{format_time(letter.at)}, {age(letter.at, now)} ago" if letter.at else None,
-        "put there by": _HANDS[letter.origin],
-        "event": letter.event_id,
-        "type": letter.event_type,
+        "outcome": dead_letter.outcome,
+        "code": dead_letter.code,
+        "reason": dead_letter.cause,
+        "attempts": dead_letter.attempts,
+        "dead-lettered": f"{format_time(dead_letter.at)}, {age(dead_letter.at, now)} ago" if dead_letter.at else None,
+        "origin": _ORIGINS[dead_letter.origin],
+        "event": dead_letter.event_id,
+        "type": dead_letter.event_type,
         "source": event.get("source"),
         "event time": event.get("time"),
-        "messages": ", ".join(sorted(letter.message_ids)),
+        "messages": ", ".join(sorted(dead_letter.message_ids)),
         "claim check": claim_check(event, subscriber),
     }
     for name, value in shown.items():
         if value is not None:
             yield f"{name:13} {printable(str(value))}"
     yield ""
-    yield printable(_pretty(letter.event), keep="\n")
+    yield printable(_pretty(dead_letter.event), keep="\n")
 
 
 def claim_check(event: Any, subscriber: Subscriber) -> str | None:
-    """Where the whole event is parked, if the letter holds a stub. Where the function would look, nowhere else."""
+    """Return where the claim check is stored, if the dead letter holds a stub. The bucket is the function's own."""
     digest = event.get("claimcheck") if isinstance(event, dict) else None
     if not isinstance(digest, str):
         return None
@@ -83,7 +83,7 @@ def claim_check(event: Any, subscriber: Subscriber) -> str | None:
 
 
 def age(at: datetime | None, now: datetime) -> str:
-    """How long ago that is, in the largest unit that fits."""
+    """Return how long ago that is, in the largest unit that fits."""
     if at is None:
         return "unknown"
     seconds = max(0, (now - at.astimezone(UTC)).total_seconds())
@@ -93,9 +93,9 @@ def age(at: datetime | None, now: datetime) -> str:
     return f"{seconds:.0f} s"
 
 
-def _event(letter: DeadLetter) -> dict[str, Any] | None:
+def _event(dead_letter: DeadLetter) -> dict[str, Any] | None:
     try:
-        event = json.loads(letter.event)
+        event = json.loads(dead_letter.event)
         json.dumps(event, allow_nan=False)  # what we could not print again is shown as text only
     except (ValueError, RecursionError):
         return None
@@ -103,7 +103,7 @@ def _event(letter: DeadLetter) -> dict[str, Any] | None:
 
 
 def _pretty(text: str) -> str:
-    """JSON with line ends, and otherwise to the letter as it was sent: doubled keys and odd numbers included."""
+    """Indent JSON and change nothing else: duplicate keys and the text of numbers stay."""
     try:
         return msgspec.json.format(text, indent=2)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):

@@ -83,7 +83,7 @@ class DeadLetterQueue:
             scan.release()
 
     def receive(self, most: int, hold: int) -> list[Message]:
-        """Receive up to `most` messages, hidden for `hold` seconds. The long poll asks all of SQS's servers."""
+        """Receive up to `most` messages, hidden for `hold` seconds. A long poll queries all of SQS's servers."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=most,
@@ -110,7 +110,7 @@ class DeadLetterQueue:
         return {each["MessageId"] for each in messages} - failed
 
     def _in_batches(self, call: Callable[..., Any], entries: Sequence[dict[str, Any]]) -> list[str]:
-        """The ids of the entries that failed."""
+        """Return the ids of the entries that failed."""
         failed = []
         for first in range(0, len(entries), BATCH):
             answer = call(QueueUrl=self._url, Entries=entries[first : first + BATCH])

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from fanout.delivery import REDELIVERY_ATTRIBUTE, RedeliveryState, of_failed_invocation
-from fanout_cli.dead_letters.dead_letter import PATIENCE_SECONDS, RUNTIME_ATTRIBUTES, DeadLetter, Origin, read
+from fanout_cli.dead_letters.dead_letter import RUNTIME_ATTRIBUTES, TIMEOUT_SECONDS, DeadLetter, Origin, read
 from fanout_cli.dead_letters.queue import BATCH, DeadLetterQueue, Message
 
 _AGAIN_SECONDS = 0.2
@@ -27,7 +27,7 @@ _ERROR_ATTRIBUTES = frozenset({"RequestID", "ErrorCode", "ErrorMessage"})
 class Result:
     """The outcome of one message."""
 
-    letter: DeadLetter
+    dead_letter: DeadLetter
     outcome: str
     """redriven, deleted, failed or skipped"""
     detail: str | None = None
@@ -73,9 +73,9 @@ class RateLimiter:
                 return min(BATCH, int(self._room))
             time.sleep((1 - self._room) / self._per_second)
 
-    def consume(self, letters: int) -> None:
+    def consume(self, messages: int) -> None:
         """Count processed messages against the limit."""
-        self._room -= letters
+        self._room -= messages
 
 
 def apply_action(
@@ -96,7 +96,7 @@ def apply_action(
     Raises what SQS raises; the messages without a result are then still in the queue.
     """
     remaining = set(chosen)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while remaining:
         before = len(remaining)
         with queue.scan(briefly=everything) as scan:
@@ -108,13 +108,13 @@ def apply_action(
                 scan.forget(gone)
                 remaining -= {message["MessageId"] for message in ours}
                 rate_limiter.consume(len(ours))
-                results = [replace(each, letter=each.letter.without_body()) for each in results]
+                results = [replace(each, dead_letter=each.dead_letter.without_body()) for each in results]
                 summary.results += results
                 on_results(results)
                 if not remaining:
                     break
         if len(remaining) < before:
-            deadline = time.monotonic() + PATIENCE_SECONDS
+            deadline = time.monotonic() + TIMEOUT_SECONDS
         elif time.monotonic() > deadline:
             break
         else:
@@ -153,26 +153,26 @@ class Redrive:
         results: dict[str, Result] = {}
         entries: list[dict[str, Any]] = []
         for message in messages:
-            letter = read(message)
-            entry = as_first_seen(message, letter, fifo=self._queue.is_fifo)
+            dead_letter = read(message)
+            entry = as_first_seen(message, dead_letter, fifo=self._queue.is_fifo)
             if entry is None:
                 why = "Lambda's record of an invocation that SNS did not make: nothing that the inbox could take"
-                results[letter.message_id] = Result(letter, "skipped", why)
+                results[dead_letter.message_id] = Result(dead_letter, "skipped", why)
             else:
-                results[letter.message_id] = Result(letter, "failed", "not sent")
+                results[dead_letter.message_id] = Result(dead_letter, "failed", "not sent")
                 entries.append(entry)
         for request in self._requests(entries):
             if (group := request[0].get("MessageGroupId")) in self._blocked_groups:
                 name = request[0]["Id"]
-                why = f"an earlier letter of its group {group} could not be sent"
-                results[name] = Result(results[name].letter, "skipped", why)
+                why = f"an earlier message of its group {group} could not be sent"
+                results[name] = Result(results[name].dead_letter, "skipped", why)
                 continue
             answer = self._sqs.send_message_batch(QueueUrl=self._inbox_url, Entries=request)
             for sent in answer.get("Successful", []):
-                results[sent["Id"]] = Result(results[sent["Id"]].letter, "redriven")
+                results[sent["Id"]] = Result(results[sent["Id"]].dead_letter, "redriven")
             for failed in answer.get("Failed", []):
                 why = f"{failed['Code']}: {failed.get('Message', '')}"
-                results[failed["Id"]] = Result(results[failed["Id"]].letter, "failed", why)
+                results[failed["Id"]] = Result(results[failed["Id"]].dead_letter, "failed", why)
                 if self._queue.is_fifo and group:
                     self._blocked_groups.add(group)
         sent_messages = [each for each in messages if results[each["MessageId"]].outcome == "redriven"]
@@ -180,7 +180,7 @@ class Redrive:
         for message in sent_messages:
             if (name := message["MessageId"]) not in gone:
                 why = "it is in the inbox, but still among the dead letters too; redriven again it is a duplicate"
-                results[name] = Result(results[name].letter, "redriven", why)
+                results[name] = Result(results[name].dead_letter, "redriven", why)
         return list(results.values()), gone
 
     def _requests(self, entries: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -197,14 +197,14 @@ class Redrive:
         return requests
 
 
-def as_first_seen(message: Message, letter: DeadLetter, *, fifo: bool) -> dict[str, Any] | None:
-    """Return the entry of a batch that puts a letter into its subscriber's inbox; None if it is nothing for an inbox.
+def as_first_seen(message: Message, dead_letter: DeadLetter, *, fifo: bool) -> dict[str, Any] | None:
+    """Return the batch entry that sends a dead letter to its inbox; None if it does not belong into one.
 
     The body is what the subscriber first saw, or for a direct delivery the notification as SNS puts it into a queue.
-    Attempts begin anew; the id and time of its publishing stay, for they may be the event's identity.
+    Attempts start again at 1; MessageId and time of publishing stay, because they can be the event's identity.
     """
     body: str | None = message["Body"]
-    if letter.origin is Origin.LAMBDA:
+    if dead_letter.origin is Origin.LAMBDA:
         body = of_failed_invocation(message["Body"])
     if body is None:
         return None
@@ -212,29 +212,29 @@ def as_first_seen(message: Message, letter: DeadLetter, *, fifo: bool) -> dict[s
     ours = (
         _ERROR_ATTRIBUTES
         | {REDELIVERY_ATTRIBUTE}
-        | (RUNTIME_ATTRIBUTES if letter.origin is Origin.RUNTIME else frozenset())
+        | (RUNTIME_ATTRIBUTES if dead_letter.origin is Origin.RUNTIME else frozenset())
     )
     attributes = {
         name: {key: value[key] for key in ("DataType", "StringValue", "BinaryValue") if key in value}
         for name, value in message.get("MessageAttributes", {}).items()
         if name not in ours
     }
-    if body == letter.event:  # raw: no envelope tells when and as what it was published
+    if body == dead_letter.event:  # raw: there is no envelope with the MessageId and time of publishing
         attributes = dict(list(attributes.items())[: _MAX_ATTRIBUTES - 1])
-        carried = msgspec.json.encode(_carried(message, letter)).decode()
+        carried = msgspec.json.encode(_carried(message, dead_letter)).decode()
         attributes[REDELIVERY_ATTRIBUTE] = {"DataType": "String", "StringValue": carried}
     entry: dict[str, Any] = {"Id": message["MessageId"], "MessageBody": body, "MessageAttributes": attributes}
     if group := system.get("MessageGroupId"):
         entry["MessageGroupId"] = group
     if fifo:
-        # Not the original's, which SQS may still remember and swallow; the same for the same letter, so that one
-        # redriven twice by a crash is swallowed.
+        # Not the original's, which SQS may still remember and drop; the same for the same message, so that one
+        # redriven twice by a crash is dropped.
         entry["MessageDeduplicationId"] = f"redrive-{message['MessageId']}"
     return entry
 
 
-def _carried(message: Message, letter: DeadLetter) -> RedeliveryState:
-    """What the letter carried, without its attempts."""
+def _carried(message: Message, dead_letter: DeadLetter) -> RedeliveryState:
+    """Return what the dead letter carried, without its attempts."""
     text = message.get("MessageAttributes", {}).get(REDELIVERY_ATTRIBUTE, {}).get("StringValue", "")
     try:
         carried = msgspec.json.decode(text, type=RedeliveryState)
@@ -243,8 +243,8 @@ def _carried(message: Message, letter: DeadLetter) -> RedeliveryState:
     return msgspec.structs.replace(
         carried,
         attempts=0,
-        message_id=carried.message_id or letter.message_id,
-        timestamp=carried.timestamp or letter.at,
+        message_id=carried.message_id or dead_letter.message_id,
+        timestamp=carried.timestamp or dead_letter.at,
     )
 
 

@@ -1,4 +1,4 @@
-"""The demo: every ordinary sample goes through the deployed application, and every effect is looked up in its store.
+"""The demo: every ordinary sample goes through the deployed application, and every effect is checked in its store.
 
 Each use case has its part beside its template, in `usecases/<use_case>/demo.py`, with one class:
 

@@ -49,7 +49,7 @@ class UseCaseDemo(ABC):
     def bring_about(self, events: Sequence[Event]) -> Sequence[Event] | None:  # noqa: ARG002 - as below
         """Bring the fresh samples about where a producer of the application publishes them, and return its events.
 
-        None: there is no such producer, the demo publishes the samples itself.
+        None: the demo publishes the samples itself.
         """
         return None
 
@@ -58,7 +58,7 @@ class UseCaseDemo(ABC):
         """Return what the subscriber ("team_a") has done about the event, as found in its store; "" if nothing."""
 
     def is_for(self, event: Event, subscriber: str) -> bool:  # noqa: ARG002 - for those who override it
-        """Tell whether the event's data addresses the subscriber; where not, the demo expects it to discard."""
+        """Return whether the event's data addresses the subscriber; if not, the demo expects it to discard."""
         return True
 
     def derived(self, event: Event) -> Sequence[Event]:  # noqa: ARG002 - for those who override it
@@ -80,7 +80,7 @@ class UseCaseDemo(ABC):
     ) -> Event:
         """Return the event that `subscriber` ("monitor") publishes about `cause`, with the id it will have.
 
-        data: as far as it is known beforehand; filters and effects look at it.
+        data: as far as it is known beforehand; for filters and effects.
         """
         name = f"{self.use_case}/{subscriber}"
         event_id = identity.derived_id(cause["source"], cause["id"], name, event_type, ordinal)
@@ -123,7 +123,7 @@ def load(root: Path, use_case: str, client: Callable[[str], Any], topology: Topo
 
 
 def samples(root: Path, use_case: str) -> list[Event]:
-    """Return the ordinary samples of a use case. Raises UserError if there are none or one is no JSON object."""
+    """Return the ordinary samples of a use case. Raises UserError if there are none or one is not a JSON object."""
     folder = root / "events" / use_case / "valid"
     files = sorted(folder.glob("ordinary*.json"))
     if not files:

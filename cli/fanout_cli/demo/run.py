@@ -1,4 +1,4 @@
-"""Runs the demo: publish, wait for every receipt, look every effect up."""
+"""Run the demo: publish, wait for every receipt, check every effect."""
 
 import json
 import time
@@ -22,7 +22,7 @@ from fanout_cli.tracing.tracer import FINAL, Delivery, Trace, Tracer
 from local_engine.filter_policy import PartialBody, admits
 
 # The time all deliveries together may take; a cold engine needs a fraction of it.
-_PATIENCE_SECONDS = 90.0
+_TIMEOUT_SECONDS = 90.0
 _POLL_SECONDS = 0.2
 # A receipt is written after its effect, but stores like S3 through Firehose follow on their own time.
 _EFFECT_SECONDS = 5.0
@@ -53,7 +53,7 @@ class Row:
         return self.delivery.outcome == "processed" and bool(self.effect)
 
     def to_json(self) -> dict[str, Any]:
-        """The row as `fanout demo --json` shows it."""
+        """Return the row as `fanout demo --json` shows it."""
         use_case = self.delivery.subscriber.partition("/")[0]
         return {
             "use_case": use_case,
@@ -77,7 +77,7 @@ class Report:
         return bool(self.rows) and all(row.ok for row in self.rows) and all(check.found for _, check in self.checks)
 
     def to_json(self) -> dict[str, Any]:
-        """The report as `fanout demo --json` shows it."""
+        """Return the report as `fanout demo --json` shows it."""
         return {
             "ok": self.ok,
             "deliveries": [row.to_json() for row in self.rows],
@@ -126,7 +126,7 @@ def _run(
     expected = _expected(published, topology, demos)
     deliveries = _wait(Tracer(client, topology, journal), expected, started)
     report = Report()
-    with step("Looking up every effect in its store") as progress:
+    with step("Checking every effect in its store") as progress:
         for number, each in enumerate(expected, 1):
             progress.update(each.subscriber, done=number, total=len(expected))
             _judge(each, deliveries, demos, report)
@@ -135,7 +135,7 @@ def _run(
 
 
 def _fresh(demo: UseCaseDemo, events: Sequence[Event]) -> list[Event]:
-    """The samples as new events: new ids and times, new business keys."""
+    """Return the samples as new events: new ids and times, new business keys."""
     fresh = []
     for event in events:
         event_id = identity.new_id()
@@ -147,7 +147,7 @@ def _fresh(demo: UseCaseDemo, events: Sequence[Event]) -> list[Event]:
 
 
 def _expected(published: Sequence[Event], topology: Topology, demos: dict[str, UseCaseDemo]) -> list[Expected]:
-    """Every delivery that must come of the published events, those of the events they cause included."""
+    """Return every delivery that must come of the published events, those of the events they cause included."""
     expected: list[Expected] = []
     waiting = list(published)
     while waiting:
@@ -172,7 +172,7 @@ def _wait(tracer: Tracer, expected: Sequence[Expected], started: datetime) -> di
     """Trace until every expected delivery is final or time is up; return them by event id and subscriber."""
     wanted = {(each.event["id"], each.subscriber) for each in expected}
     ids = sorted({event_id for event_id, _ in wanted})
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     with step(f"Waiting for {len(wanted)} receipts") as progress:
         while True:
             found = _by_subscriber(tracer.trace_all(ids, started - _SLACK))
@@ -191,7 +191,7 @@ def _by_subscriber(traces: Sequence[Trace]) -> dict[tuple[str, str], Delivery]:
 def _judge(
     expected: Expected, deliveries: dict[tuple[str, str], Delivery], demos: dict[str, UseCaseDemo], report: Report
 ) -> None:
-    """Add what became of one expected delivery to the report."""
+    """Add the outcome of one expected delivery to the report."""
     delivery = deliveries.get(
         (expected.event["id"], expected.subscriber), Delivery(expected.subscriber, "pending", None, None, None)
     )
@@ -224,7 +224,7 @@ def _check_rest(
     client: Callable[[str], Any],
     report: Report,
 ) -> None:
-    """Check what is no delivery to a function, and that no function was left out."""
+    """Check everything but deliveries to functions, and that no function was left out."""
     reached = {each.subscriber for each in expected if each.addressed}
     for name in sorted(
         {each.subscriber for topic in topology.topics for each in topic.subscriptions if each.subscriber}

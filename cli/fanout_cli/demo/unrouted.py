@@ -10,12 +10,12 @@ from fanout_cli.demo.definition import Check
 from fanout_cli.publishing.event_publisher import SOURCE
 from fanout_cli.stack.topology import Subscription, Topic, Topology
 
-_PATIENCE_SECONDS = 15.0
+_TIMEOUT_SECONDS = 15.0
 _TYPE = "fanout.demo.unrouted.v1"
 
 
 def check_unrouted(client: Callable[[str], Any], topology: Topology) -> list[tuple[str, Check]]:
-    """Publish an event that nobody handles to every topic with such a queue; return (use case, check) for each."""
+    """Publish an unhandled event to every topic with such a queue; return (use case, check) for each."""
     return [
         (topic.use_case, _check(client, topic, subscription))
         for topic in topology.topics
@@ -36,7 +36,7 @@ def _check(client: Callable[[str], Any], topic: Topic, subscription: Subscriptio
 
 def _take(sqs: Any, url: str, event_id: Any) -> bool:
     """Wait for our event, take it out, and leave everything else where and as it was."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     others: list[str] = []
     try:
         while time.monotonic() < deadline:

@@ -28,12 +28,12 @@ _EMBEDDED = re.compile(r"Embedded stack (arn:\S+) was not successfully")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that stands in the way, or that a person must know."""
+    """Something that blocks the deployment, or that the operator must know."""
 
     problem: str
     next_step: str
     name: str = ""
-    """What --accept takes to go on nevertheless; "" if going on cannot work."""
+    """The name for --accept, to continue nevertheless; "" if that cannot work."""
     subscribers: tuple[str, ...] = ()
     """Whose deliveries are expected to fail while it is accepted."""
 
@@ -43,7 +43,7 @@ Check = Callable[[Client, Plan], list[Finding]]
 
 # ------------------------------------------------------------------------------------------------------------- before
 def stack_can_be_deployed(client: Client, plan: Plan) -> list[Finding]:
-    """Whether CloudFormation can create or update the stack, and SAM CLI can use its bucket.
+    """Check whether CloudFormation can create or update the stack, and SAM CLI can use its bucket.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
     """
@@ -72,7 +72,7 @@ def stack_can_be_deployed(client: Client, plan: Plan) -> list[Finding]:
 
 
 def concurrency_suffices(client: Client, plan: Plan) -> list[Finding]:
-    """Whether Lambda runs enough functions at a time.
+    """Check whether Lambda runs enough functions at a time.
 
     Service Quotas gives the quota, Lambda what is in effect; new accounts may have less than their quota says.
     """
@@ -92,7 +92,7 @@ def concurrency_suffices(client: Client, plan: Plan) -> list[Finding]:
 
 
 def mail_can_be_sent(client: Client, plan: Plan) -> list[Finding]:
-    """Whether SES sends mail from the senders, and to whom."""
+    """Check whether SES sends mail from the senders, and to whom."""
     senders = {
         plan.parameters[parameter]: (parameter, subscriber)
         for use_case, (parameter, subscriber) in SENDERS.items()
@@ -136,7 +136,7 @@ def _verified(ses: Any, identity: str) -> bool:
 
 
 def short_messages_can_be_sent(client: Client, plan: Plan) -> list[Finding]:
-    """Whether SNS sends short messages to AlertPhoneNumber, if there is one.
+    """Check whether SNS sends short messages to AlertPhoneNumber, if there is one.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html
     """
@@ -161,7 +161,7 @@ def short_messages_can_be_sent(client: Client, plan: Plan) -> list[Finding]:
 
 # -------------------------------------------------------------------------------------------------------------- after
 def stack_is_complete(client: Client, plan: Plan) -> list[Finding]:
-    """Whether every resource of every nested stack is there."""
+    """Check whether every resource of every nested stack is there."""
     complete = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
     wrong = [each for each in resources(client, plan.stack_name) if each["ResourceStatus"] not in complete]
     return [
@@ -171,7 +171,7 @@ def stack_is_complete(client: Client, plan: Plan) -> list[Finding]:
 
 
 def no_alarm_fires(client: Client, plan: Plan) -> list[Finding]:
-    """Whether an alarm of the stack is in state ALARM."""
+    """Check whether an alarm of the stack is in state ALARM."""
     pages = client("cloudwatch").get_paginator("describe_alarms")
     firing = [
         alarm
@@ -185,9 +185,11 @@ def no_alarm_fires(client: Client, plan: Plan) -> list[Finding]:
 
 
 def operator_is_confirmed(client: Client, plan: Plan) -> list[Finding]:
-    """Whether alarms reach an operator."""
+    """Check whether alarms reach an operator."""
     if not plan.parameters["OperatorEmail"]:
-        return [Finding("OperatorEmail is not set: alarms reach nobody", "Name one in samconfig.toml.", "operator")]
+        return [
+            Finding("OperatorEmail is not set: alarms have no recipient", "Name one in samconfig.toml.", "operator")
+        ]
     topic = outputs(client, plan.stack_name)["AlarmTopicArn"]
     pages = client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     if any(each["SubscriptionArn"].startswith("arn:") for page in pages for each in page["Subscriptions"]):
@@ -202,7 +204,7 @@ def operator_is_confirmed(client: Client, plan: Plan) -> list[Finding]:
 
 
 def sql_replica_is_named(client: Client, plan: Plan) -> list[Finding]:
-    """Whether the secret of database_changes says where the SQL replica is."""
+    """Check whether the secret of database_changes says where the SQL replica is."""
     if not plan.deploys("database_changes"):
         return []
     secret = outputs(client, plan.stack_name)["SqlSecretArn"]

@@ -1,4 +1,4 @@
-"""The steps of a deployment. Each looks at the account first, so a run that was interrupted is simply started again."""
+"""The steps of a deployment. Each checks the account first, so an interrupted run can be started again."""
 
 import json
 
@@ -66,7 +66,7 @@ def _demo(run: Run) -> list[Finding]:
 
 
 def _unexpected(report: dict[str, list[dict[str, str]]], expected: set[str]) -> list[str]:
-    """What failed in a report of `fanout demo`, and is not explained by what was accepted."""
+    """Return what failed in a report of `fanout demo`, and is not explained by what was accepted."""
     use_cases = {each.partition("/")[0] for each in expected}
     deliveries = [each["subscriber"] for each in report["deliveries"] if not each["effect"]]
     others = [each["use_case"] for each in report["checks"] if not each["ok"]]
@@ -78,7 +78,7 @@ def _region(plan: Plan) -> tuple[str, ...]:
 
 
 def _on_aws(check: checks.Check) -> checks.Check:
-    """A check of what the local engine does not have: nothing is found when rehearsing."""
+    """Return a check of what the local engine does not have: nothing is found when rehearsing."""
 
     def checked(client: Client, plan: Plan) -> list[Finding]:
         return [] if plan.is_rehearsal else check(client, plan)
@@ -91,18 +91,18 @@ def _step(title: str, check: checks.Check) -> Step:
 
 
 CHECKS = (
-    _step("Look at the stack", checks.stack_can_be_deployed),
-    _step("Look at Lambda's concurrent executions", _on_aws(checks.concurrency_suffices)),
-    _step("Look at SES", _on_aws(checks.mail_can_be_sent)),
-    _step("Look at short messages", _on_aws(checks.short_messages_can_be_sent)),
+    _step("Check the stack", checks.stack_can_be_deployed),
+    _step("Check Lambda's concurrent executions", _on_aws(checks.concurrency_suffices)),
+    _step("Check SES", _on_aws(checks.mail_can_be_sent)),
+    _step("Check text messages", _on_aws(checks.short_messages_can_be_sent)),
 )
 STEPS = (
     Step("Build", _build),
     Step("Deploy", _deploy),
-    _step("Look at every resource", checks.stack_is_complete),
-    _step("Look at the operator's subscription", _on_aws(checks.operator_is_confirmed)),
-    _step("Look at the secret of the SQL replica", _on_aws(checks.sql_replica_is_named)),
-    _step("Look at the alarms", checks.no_alarm_fires),
-    Step("Look at the subscribers", _status),
+    _step("Check every resource", checks.stack_is_complete),
+    _step("Check the operator's subscription", _on_aws(checks.operator_is_confirmed)),
+    _step("Check the secret of the SQL replica", _on_aws(checks.sql_replica_is_named)),
+    _step("Check the alarms", checks.no_alarm_fires),
+    Step("Check the subscribers", _status),
     Step("Send every sample", _demo),
 )

@@ -31,7 +31,7 @@ class Plan:
     """"" when rehearsing: a Region would lead the commands to AWS."""
 
     def deploys(self, use_case: str) -> bool:
-        """Whether the use case is part of the deployment."""
+        """Return whether the use case is part of the deployment."""
         return self.parameters[switchable(self.root)[use_case]] == "true"
 
     @property
@@ -74,16 +74,16 @@ def account(client: Client, *, rehearse: bool) -> str:
 
 
 def confirm(found: str, given: str | None, ask: Callable[[str], str] = input) -> None:
-    """Compare the account with the one that the caller names; ask if none is named and a person is there.
+    """Compare the account with the one that the caller names; prompt for it if none is named and stdin is a terminal.
 
-    ask: prompts and returns the answer. Raises UsageError if they differ, and if there is nobody to ask.
+    ask: prompts and returns the answer. Raises UsageError if they differ, and if stdin is not a terminal.
     """
     if given is None:
         if not sys.stdin.isatty():
             raise UsageError(
                 f"account {found} is not confirmed, and standard input is not a terminal", f"Confirm: --account {found}"
             )
-        given = ask(f"These credentials belong to account {found}. Type its number to go on: ")
+        given = ask(f"These credentials belong to account {found}. Type its number to continue: ")
     if given.strip() != found:
         raise UsageError(
             f"the credentials belong to account {found}, not to {given.strip()}",

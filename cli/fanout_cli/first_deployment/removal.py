@@ -40,7 +40,7 @@ def remove(run: Run) -> None:
 
 
 def _policies_are_detached(run: Run) -> list[Finding]:
-    """A managed policy of the stack that somebody attached to another role blocks the deletion (DeleteConflict)."""
+    """Report the stack's managed policies that other roles have: they block its deletion (DeleteConflict)."""
     if not stack_status(run.client, run.plan.stack_name):
         return []
     iam, found = run.client("iam"), []
@@ -177,7 +177,7 @@ DELETIONS: Mapping[str, Callable[[Client, str], str]] = {
 # A bucket's policy is gone with its bucket, and a function's versions with the function, which is never retained.
 _GONE_WITH_THEIRS = {"AWS::S3::BucketPolicy", "AWS::Lambda::Version"}
 
-CHECKS = (Step("Look for attached policies", _policies_are_detached),)
+CHECKS = (Step("Check for attached policies", _policies_are_detached),)
 STEPS = (
     Step("Delete the stack", _delete_stack),
     Step("Delete what the stack retains", _delete_retained),

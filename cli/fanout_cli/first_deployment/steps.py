@@ -77,8 +77,8 @@ def carry_out(run: Run, steps: Sequence[Step], *, all_at_once: bool) -> None:
 
 
 def _explain(found: Sequence[Finding]) -> tuple[str, str]:
-    """The problem and the next step that an error shows."""
+    """Return the problem and the next step that an error shows."""
     lines = [f"{each.problem}\n  -> {each.next_step}" for each in found]
     names = sorted({each.name for each in found if each.name})
-    accept = f"To go on nevertheless, add {' '.join(f'--accept {name}' for name in names)}.\n" if names else ""
+    accept = f"To continue nevertheless, add {' '.join(f'--accept {name}' for name in names)}.\n" if names else ""
     return "\n".join(lines), f"{accept}Run the same command again after that: it does again only what is not done."

@@ -76,7 +76,7 @@ def _passes(wire: Wire, sample: _Sample) -> bool:
 
 
 def _record(wire: Wire, sample: _Sample) -> dict[str, Any]:
-    """The record, with ids and times that are the same whenever it is made."""
+    """Return the record, with ids and times that are the same whenever it is made."""
     message_id = _id(sample.topic, sample.name)
     if wire.delivery == "direct":
         record = testing.sns_record(sample.text, topic=sample.topic)
@@ -94,7 +94,7 @@ def _record(wire: Wire, sample: _Sample) -> dict[str, Any]:
 
 
 def _group(text: str) -> str:
-    """The message group that the publisher puts an event into."""
+    """Return the message group that the publisher puts an event into."""
     event = decode(text)
     schema = contracts.schema_of(event.type)
     if schema is None:

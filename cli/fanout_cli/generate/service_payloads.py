@@ -67,7 +67,7 @@ def _application_logs(sample: Sample, _events: Path) -> Payloads:
 
 
 def _batch_jobs(sample: Sample, events: Path) -> Payloads:
-    """The steps of the import of events/batch_jobs/inputs/customers.csv that start_job-ordinary.json requests."""
+    """Return the steps of the import of customers.csv that start_job-ordinary.json requests."""
     job_id = sample("ordinary").data["job_id"]
     machine = "JobMachine-5a1f0c9e2b7d"
     name = _execution_name(job_id)
@@ -132,7 +132,7 @@ def _database_changes(sample: Sample, _events: Path) -> Payloads:
 
 
 def _stream_record(change: Event[Any]) -> dict[str, Any]:
-    """The record that capture makes this event of."""
+    """Return the record that capture makes this event of."""
     images = {"before": "OldImage", "after": "NewImage"}
     row = {image: change.data[name] for name, image in images.items() if name in change.data}
     return {
@@ -158,7 +158,7 @@ def _order_workflow(_sample: Sample, _events: Path) -> Payloads:
 
 
 def _user_interactions(sample: Sample, _events: Path) -> Payloads:
-    """What can be read and decided once comments-held-for-review.json has been handled."""
+    """Return what can be read and decided once comments-held-for-review.json has been handled."""
     held = sample("held-for-review")
     written = datetime.fromisoformat(held.data["occurred_at"]).astimezone(UTC)
     entry = f"{written:%Y-%m-%dT%H:%M:%S.%fZ}#{held.identity}"
@@ -184,7 +184,7 @@ _MAKERS: dict[str, Callable[[Sample, Path], Payloads]] = {
 
 
 def _execution_name(job_id: str) -> str:
-    """The name that start_job gives a job's execution: finish_job ignores executions with any other name."""
+    """Return the name that start_job gives a job's execution: finish_job ignores executions with any other name."""
     return f"{job_id}-{hashlib.sha256(job_id.encode()).hexdigest()[:32]}"
 
 

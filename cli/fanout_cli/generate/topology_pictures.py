@@ -48,10 +48,10 @@ def _wire(wire: Wire) -> list[str]:
     name = wire.queue.removesuffix(".fifo")  # a name in a picture may have no dot, what is written in a box may
     box, queue = f'f_{function}["{function}"]', f'{name}[("{wire.queue}")]'
     arrow = f"    {wire.topic} {_arrow(wire.filter_policy)}"
-    letters = f'    {name} -. "dead letters" .-> {name}_dead[("its dead-letter queue")]'
+    dead_letters = f'    {name} -. "dead letters" .-> {name}_dead[("its dead-letter queue")]'
     if wire.delivery == "direct":
-        return [f"{arrow} {box}", f'    f_{function} <-. "retries" .-> {queue}', letters]
-    return [f"{arrow} {queue}", f"    {name} --> {box}", letters]
+        return [f"{arrow} {box}", f'    f_{function} <-. "retries" .-> {queue}', dead_letters]
+    return [f"{arrow} {queue}", f"    {name} --> {box}", dead_letters]
 
 
 def _exit(each: Exit) -> list[str]:
@@ -68,7 +68,7 @@ def _arrow(policy: Mapping[str, Any] | None) -> str:
 
 
 def _words(policy: Mapping[str, Any], path: str = "") -> str:
-    """A filter in words: the values of `type` as they stand, other fields by their path."""
+    """Return a filter in words: the values of `type` as they stand, other fields by their path."""
     said = []
     for name, rule in policy.items():
         here = f"{path}{name}"

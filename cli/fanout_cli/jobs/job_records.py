@@ -1,4 +1,4 @@
-"""The jobs of batch_jobs as their records tell of them."""
+"""The jobs of batch_jobs, read from their records."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ class Jobs:
         self._table = topology.subscribers[_SUBSCRIBER].environment["JOB_TABLE"]
 
     def find(self, job_id: str) -> dict[str, Any] | None:
-        """Return what is worth showing of a job; None if there is no such job."""
+        """Return the fields of a job that are shown; None if the job does not exist."""
         key = to_item({"pk": f"job#{job_id}", "sk": "job"})
         answer = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return _shown(from_item(answer["Item"])) if "Item" in answer else None
@@ -36,14 +36,14 @@ class Jobs:
     def watch(self, job_id: str, within: float | None) -> Iterator[dict[str, Any]]:
         """Yield a job whenever something about it has changed, until it has ended; at most `within` seconds.
 
-        Raises UserError if there is no such job.
+        Raises UserError if the job does not exist.
         """
         deadline = None if within is None else time.monotonic() + within
         last = None
         while True:
             job = self.find(job_id)
             if job is None:
-                raise UserError(f"there is no job {job_id}", "See which there are: fanout jobs list")
+                raise UserError(f"there is no job {job_id}", "List the jobs: fanout jobs list")
             if job != last:
                 yield job
             last = job

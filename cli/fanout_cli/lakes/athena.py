@@ -1,4 +1,4 @@
-"""Asks the lakes of the use cases that have one: SQL through Athena, locally and on AWS."""
+"""Query the lakes of the use cases that have one: SQL through Athena, locally and on AWS."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,9 +41,7 @@ class Lake:
         outputs = topology.outputs.get(use_case, {})
         if "AnalyticsWorkGroup" not in outputs or "AnalyticsDatabase" not in outputs:
             others = sorted(name for name, each in topology.outputs.items() if "AnalyticsWorkGroup" in each)
-            raise UsageError(
-                f"use case {use_case} has no lake to ask", f"These have one: {', '.join(others) or 'none'}."
-            )
+            raise UsageError(f"use case {use_case} has no lake", f"These have one: {', '.join(others) or 'none'}.")
         self._work_group = outputs["AnalyticsWorkGroup"]
         self._database = outputs["AnalyticsDatabase"]
         self._athena = client("athena")
@@ -51,8 +49,8 @@ class Lake:
     def query(self, sql: str, progress: Callable[[str], None] = lambda _: None) -> Answer:
         """Return the answer to a query in Athena's SQL (locally DuckDB's).
 
-        progress: told again and again what is being waited for. Raises UserError with Athena's own words if it refuses
-        the query or fails. Whoever interrupts the waiting stops the query.
+        progress: called repeatedly with what is being waited for. Raises UserError with Athena's message if it refuses
+        the query or fails. An interruption stops the query.
         """
         try:
             started = self._athena.start_query_execution(
@@ -122,7 +120,7 @@ def _values(row: dict[str, Any], about: list[dict[str, Any]]) -> list[Any]:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """The names, those numbered that stand there already."""
+    """Return the names, duplicates numbered."""
     given = list(names)
     found: list[str] = []
     for name in given:

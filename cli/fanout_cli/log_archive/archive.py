@@ -38,11 +38,11 @@ class Selection:
     end: datetime | None = None
 
     def covers(self, at: datetime) -> bool:
-        """Whether an entry of that time is wanted."""
+        """Return whether an entry of that time is wanted."""
         return (self.start is None or at >= self.start) and (self.end is None or at < self.end)
 
     def covers_hour(self, hour: datetime) -> bool:
-        """Whether the hour that begins then may hold a wanted entry."""
+        """Return whether the hour that begins then may hold a wanted entry."""
         return (self.start is None or hour + timedelta(hours=1) > self.start) and (self.end is None or hour < self.end)
 
 
@@ -63,7 +63,7 @@ class Archive:
     def read(self, selection: Selection, problem: Callable[[str], None]) -> Iterator[Event]:
         """Return the wanted entries, each (source, id) once, by time.
 
-        problem: told of every object and line that cannot be read; the rest is returned nevertheless.
+        problem: called for every object and line that cannot be read; the rest is returned.
         """
         hours: dict[datetime, list[str]] = defaultdict(list)
         for key in self._keys(selection):
@@ -80,7 +80,7 @@ class Archive:
                         yield event
 
     def _keys(self, selection: Selection) -> Iterator[str]:
-        """The objects of all hours that may hold a wanted entry."""
+        """Yield the objects of all hours that may hold a wanted entry."""
         prefixes = [f"{_FOLDER}service={quote(selection.service, safe='')}/"] if selection.service else self._services()
         for prefix in prefixes:
             # Keys are listed in order, and a day's keys sort by the day: earlier days are skipped unlisted.
@@ -101,7 +101,7 @@ class Archive:
         try:
             return gzip.decompress(body).splitlines()
         except (OSError, EOFError, zlib.error) as error:
-            problem(f"s3://{self.bucket}/{key} is no gzip file: {error}")
+            problem(f"s3://{self.bucket}/{key} is not a gzip file: {error}")
             return []
 
 
@@ -111,7 +111,7 @@ def _hour(key: str) -> datetime | None:
 
 
 def _parse(key: str, lines: list[bytes], problem: Callable[[str], None]) -> Iterator[tuple[datetime, str, Event]]:
-    """The events of an object with what they are ordered by: their time, then their identity."""
+    """Yield the events of an object with what they are ordered by: their time, then their identity."""
     for number, line in enumerate(lines, 1):
         try:
             event = json.loads(line)

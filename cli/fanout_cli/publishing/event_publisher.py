@@ -43,7 +43,7 @@ class Prepared:
         return contracts.contract_of(type(self.typed.data)).topic
 
     def again(self) -> "Prepared":
-        """The same, as a new event."""
+        """Return the same, as a new event."""
         new_id = identity.new_id()
         replace = msgspec.structs.replace
         return Prepared(self.where, replace(self.event, id=new_id), replace(self.typed, id=new_id))
@@ -53,7 +53,7 @@ def prepare(documents: Sequence[Document], use_case: str, event_type: str | None
     """Return the documents as events of the use case's contracts.
 
     event_type: the documents are bare data of that type. Raises UsageError for an unknown use case or type, UserError
-    naming document and field for everything that is no event of a contract. One bad document refuses all.
+    with document and field for everything that is not an event of a contract. One invalid document refuses all.
     """
 
     schemas = contracts.load(require_use_case(use_case))
@@ -110,7 +110,7 @@ def _known_types(use_case: str, schemas: Mapping[str, type[Any]]) -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the events given to `publish`. Together the lists account for every one."""
+    """The outcome of `publish`: every event is in one of the two lists."""
 
     published: list[Published]
     failed: list[Failed]
@@ -180,7 +180,7 @@ class EventPublisher:
         return topic
 
     def _claim_checks(self, topic: Topic) -> ClaimChecks | None:
-        """The place where the use case's subscribers look for parked events."""
+        """Return the claim-check store of the use case's subscribers; None if there is none."""
         buckets = [
             each.environment.get("FANOUT_CLAIM_CHECK_BUCKET") for each in self._topology.of_use_case(topic.use_case)
         ]
@@ -188,9 +188,9 @@ class EventPublisher:
         return ClaimChecks(bucket, topic.use_case) if bucket else None
 
     def _carried(self, prepared: Prepared, topic: Topic) -> Event[Any]:
-        """The event in the form that the publisher takes.
+        """Return the event in the form that the publisher takes.
 
-        The data as it was given, so that nothing a newer contract may know is lost; read by its contract only where
+        The data as it was given, so that no field of a newer contract is lost; decoded by its contract only where
         the publisher needs its fields (the group on a FIFO topic, the stub of a claim check).
         """
         needs_fields = topic.arn.endswith(".fifo") or len(encode(prepared.event)) > MAX_BYTES

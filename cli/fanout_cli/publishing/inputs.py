@@ -51,8 +51,8 @@ def _number_text(value: Any) -> msgspec.Raw:
 def read_documents(name: str) -> list[Document]:
     """Return the JSON objects in the file `name` ("-": standard input).
 
-    Raises UsageError if there is no such file; UserError naming file, line and column if it is no JSON, and if
-    anything in it is JSON but no object.
+    Raises UsageError if the file does not exist; UserError with file, line and column if it is not JSON, and if
+    anything in it is JSON but not an object.
     """
 
     shown = "standard input" if name == "-" else name
@@ -138,7 +138,7 @@ def _loads(text: str) -> Any:
 
 
 def _place(text: str, value: str) -> int:
-    """Where a value that is not a string begins: the same characters may stand in a string before it."""
+    """Return where a value that is not a string begins: the same characters may stand in a string before it."""
     return _STRING.sub(lambda string: " " * len(string[0]), text).find(value)
 
 
@@ -147,7 +147,7 @@ class DoubledKeyError(ValueError):
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object. Of a key that stands twice one reader takes the first, another the last, and SNS reads it, too."""
+    """Return the object. Raises DoubledKeyError: of a duplicate key, readers take the first or the last value."""
     found = dict(pairs)
     if len(found) < len(pairs):
         doubled = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-# A journal above this size is set aside and the one before it dropped: it serves fresh events, not history.
+# A journal above this size is rotated, and the previous one deleted: it is for recent events only.
 _ROTATE_BYTES = 16 * 1024 * 1024
 
 

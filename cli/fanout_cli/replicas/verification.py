@@ -40,7 +40,7 @@ class Difference:
     """Of a row that is different: which attributes are."""
 
     def to_json(self) -> dict[str, Any]:
-        """The difference as `fanout replicas verify --json` shows it."""
+        """Return the difference as `fanout replicas verify --json` shows it."""
         about = {"replica": self.replica, "key": _parsed(self.key), "problem": self.problem}
         return about | {"attributes": list(self.attributes)} if self.attributes else about
 
@@ -61,7 +61,7 @@ class Report:
         return not self.differences
 
     def to_json(self) -> dict[str, Any]:
-        """The report as `fanout replicas verify --json` shows it."""
+        """Return the report as `fanout replicas verify --json` shows it."""
         return {
             "ok": self.ok,
             "table": self.table,
@@ -77,7 +77,7 @@ class Store(Protocol):
     name: str
 
     def rows(self) -> Iterator[tuple[str, Row]]:
-        """Every row that is not deleted, by its key's text."""
+        """Yield every row that is not deleted, by its key's text."""
 
     def row(self, key: str) -> Row | None:
         """One row as it is now; None if there is none."""
@@ -148,7 +148,7 @@ class Table:
         self._key_names = [each["AttributeName"] for each in schema]
 
     def rows(self) -> Iterator[tuple[str, Row]]:
-        """Every row that is not deleted."""
+        """Yield every row that is not deleted."""
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True):
             for item in page["Items"]:
                 row = self._row(item)
@@ -187,7 +187,7 @@ class Sql:
             self._connection = psycopg.connect(dsn, autocommit=True, connect_timeout=5)
 
     def rows(self) -> Iterator[tuple[str, Row]]:
-        """Every row that is not deleted, read a piece at a time."""
+        """Yield every row that is not deleted, read a piece at a time."""
         with _readable():
             [present] = self._connection.execute("SELECT to_regclass('replicated_rows')").fetchone() or [None]
             if present is None:  # no change has come yet
@@ -222,7 +222,7 @@ def _readable() -> Iterator[None]:
 
 
 def _parsed(key: str) -> Any:
-    """A key's text as JSON; as it stands if somebody has put there what is none."""
+    """Return a key's text as JSON; unchanged if it is not JSON."""
     try:
         return json.loads(key)
     except (ValueError, RecursionError):
@@ -230,7 +230,7 @@ def _parsed(key: str) -> Any:
 
 
 def _without_marks(item: Row) -> Row | None:
-    """The row as the primary has it; None for a tombstone."""
+    """Return the row as the primary has it; None for a tombstone."""
     if f"{REPLICA}deleted" in item:
         return None
     return {name: value for name, value in item.items() if not name.startswith(REPLICA)}
@@ -244,7 +244,7 @@ def digest(row: Any) -> bytes:
 def canonical(row: Any) -> dict[str, Any]:
     """Return a row such that equal means the same: numbers as they count, sets in order, binary as text.
 
-    What somebody has put there by hand that is no row equals none.
+    A value that is not a row, put there by hand, equals no row.
     """
     if not isinstance(row, Mapping):
         return {"": ("no row", row)}
@@ -252,7 +252,7 @@ def canonical(row: Any) -> dict[str, Any]:
 
 
 def _canonical(value: Any) -> tuple[str, Any]:
-    """The same for one value in DynamoDB's JSON: {"S": ...}, {"NS": [...]}, {"M": {...}}, ..."""
+    """Return the same for one value in DynamoDB's JSON: {"S": ...}, {"NS": [...]}, {"M": {...}}, ..."""
     try:
         ((kind, content),) = value.items()
         return kind, _SAME[kind](content) if kind in _SAME else content

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from botocore.exceptions import ClientError
 from filelock import FileLock
 
@@ -18,23 +19,34 @@ from fanout_cli.errors import UserError
 from fanout_cli.names import require_use_case
 from fanout_cli.output import Step, note, step
 from fanout_cli.stack import environment
+from fanout_cli.stack.state import ENGINE_ENVIRONMENT
 from fanout_cli.stack.topology import Subscriber
 from local_engine import sam_cli, stacks
-from local_engine.paths import ENVIRONMENT
 from local_engine.process import Engine
 
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 _RUNTIMES = ("3.11", "3.12", "3.13", "3.14")
 _WARMING_THREADS = 8
 _SOURCES = ("template.yaml", "samconfig.toml", "usecases", "platform", "functions", "layers/common")
-_DEPLOYED = "deployed.sha256"
+_DEPLOYED = "deployed.json"
+
+
+class _Record(msgspec.Struct):
+    """The last deployment by this command."""
+
+    sources: str
+    use_cases: Sequence[str]
+    runtime: str
+    stack: str
+    """The root stack as that deployment left it; another one by hand changes its times."""
 
 
 class Deployment:
     """One build and deployment of the checkout into an engine."""
 
-    def __init__(self, root: Path, state: Path, engine: Engine, stack_name: str) -> None:
+    def __init__(self, root: Path, state: Path, engine: Engine, cloudformation: Any, stack_name: str) -> None:
         self._root = root
+        self._cloudformation = cloudformation
         self._state = state
         self._stack_name = stack_name
         self._sam = sam()
@@ -44,16 +56,32 @@ class Deployment:
         self._environment = environment.for_engine(state, engine, base)
 
     def run(self, use_cases: Sequence[str]) -> None:
-        """Build, and deploy exactly these use cases. Raises UserError with the end of SAM's output if it fails."""
+        """Build, and deploy exactly these use cases, unless that was done and nothing has changed since.
+
+        Raises UserError with the end of SAM's output if it fails.
+        """
         # Builds of one checkout share .aws-sam; a second one waits for the first instead of building into it.
         shared = self._root / ".fanout"
         shared.mkdir(exist_ok=True)
         with FileLock(shared / "build.lock"):
+            # Before the build: what is edited meanwhile is deployed by the next one.
+            wanted = _Record(fingerprint(self._root), use_cases, self._runtime, self._stack_version())
+            if _read_record(self._state) == wanted and (self._root / ".aws-sam" / "build" / "template.yaml").exists():
+                note(f"{self._stack_name} is deployed from this checkout, and nothing has changed.")
+                return
             with step("sam build") as progress:
                 self._run_sam(["build", "--config-env", "local"], progress)
             with step(f"sam deploy of {', '.join(use_cases)}") as progress:
                 self._run_sam(["deploy", "--config-env", "local", *self._deploy_options(use_cases)], progress)
-            (self._state / _DEPLOYED).write_text(fingerprint(self._root), encoding="utf-8")
+            wanted.stack = self._stack_version()
+            (self._state / _DEPLOYED).write_bytes(msgspec.json.encode(wanted))
+
+    def _stack_version(self) -> str:
+        try:
+            [stack] = self._cloudformation.describe_stacks(StackName=self._stack_name)["Stacks"]
+        except ClientError:  # there is none
+            return ""
+        return f"{stack['StackId']} {stack['CreationTime']} {stack.get('LastUpdatedTime')} {stack['StackStatus']}"
 
     def _deploy_options(self, use_cases: Sequence[str]) -> list[str]:
         switches = {parameter: str(name in use_cases).lower() for name, parameter in switchable(self._root).items()}
@@ -81,7 +109,7 @@ def sam() -> Path:
 
 def engine_runtime() -> str:
     """Return the Lambda runtime that the engine's functions run on: its own interpreter's. Raises UserError."""
-    python = ENVIRONMENT / "bin" / "python"
+    python = ENGINE_ENVIRONMENT / "bin" / "python"
     try:
         answer = subprocess.run(
             [str(python), "-I", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
@@ -91,13 +119,13 @@ def engine_runtime() -> str:
         )
     except (OSError, subprocess.CalledProcessError):
         raise UserError(
-            f"the engine's environment is missing or broken ({ENVIRONMENT})", "Make it: make setup"
+            f"the engine's environment is missing or broken ({ENGINE_ENVIRONMENT})", "Create it: make setup"
         ) from None
     version = answer.stdout.strip()
     if version not in _RUNTIMES:
         raise UserError(
             f"the engine runs on Python {version}, and Lambda has no such runtime (it has {', '.join(_RUNTIMES)})",
-            "Make the environments anew with one of them: make clean && make setup PYTHON=python3.13",
+            "Create the environments with one of them: make clean && make setup PYTHON=python3.13",
         )
     return f"python{version}"
 
@@ -166,12 +194,16 @@ def fingerprint(root: Path) -> str:
 
 
 def changed(root: Path, state: Path) -> bool:
-    """Whether the checkout differs from what was last deployed from it; False if nobody knows (sam was run by hand)."""
+    """Return whether the checkout differs from what was deployed last; False if unknown (sam was run by hand)."""
+    record = _read_record(state)
+    return record is not None and record.sources != fingerprint(root)
+
+
+def _read_record(state: Path) -> _Record | None:
     try:
-        deployed = (state / _DEPLOYED).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return deployed != fingerprint(root)
+        return msgspec.json.decode((state / _DEPLOYED).read_bytes(), type=_Record)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def warm(functions: Any, subscribers: Sequence[Subscriber]) -> None:

@@ -4,11 +4,12 @@ It names a profile, `fanout-local`, in a configuration file of the engine's own 
 neither read nor written.
 """
 
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fanout_cli.stack.state import replace_file
 
 if TYPE_CHECKING:
     from local_engine.process import Engine
@@ -36,8 +37,9 @@ def write_profile(state: Path, engine: "Engine") -> None:
     """Write the profile that leads to this engine into the state folder."""
     folder = state / "aws"
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "config", _CONFIG.format(profile=PROFILE, region=REGION, endpoint=engine.endpoint))
-    _replace(folder / "credentials", _CREDENTIALS.format(profile=PROFILE))
+    config = _CONFIG.format(profile=PROFILE, region=REGION, endpoint=engine.endpoint)
+    replace_file(folder / "config", config.encode())
+    replace_file(folder / "credentials", _CREDENTIALS.format(profile=PROFILE).encode())
 
 
 def remove_profile(state: Path) -> None:
@@ -72,11 +74,3 @@ def for_engine(state: Path, engine: "Engine", base: Mapping[str, str]) -> dict[s
     kept = {name: value for name, value in base.items() if not name.startswith("AWS_")}
     loopback = ",".join(filter(None, [base.get("NO_PROXY") or base.get("no_proxy"), "127.0.0.1", "localhost"]))
     return {**kept, **exports(state, engine), "NO_PROXY": loopback, "no_proxy": loopback}
-
-
-def _replace(file: Path, content: str) -> None:
-    """Write a file at once: a reader sees the old or the new one."""
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    fresh.write_text(content, encoding="utf-8")
-    fresh.chmod(0o600)
-    fresh.replace(file)

@@ -31,7 +31,7 @@ def deployed(subscriber: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Point boto3 at the engine, take on the function's environment, and print what its handler returns."""
+    """Point boto3 at the engine, set the function's environment, and print what its handler returns."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("payload", type=Path, help="a file events/<use_case>/lambda/<function>-<sample>.json")
     payload = parser.parse_args().payload.resolve()

@@ -34,7 +34,7 @@ def dsn(client: Callable[[str], Any], topology: Topology) -> str:
         found = None
     if not found:
         raise UserError(
-            f"the secret {_secret(topology)} holds no dsn, so nobody knows where the SQL replica is",
+            f"the secret {_secret(topology)} has no dsn, so the location of the SQL replica is unknown",
             'Put {"dsn": "postgresql://..."} into it; locally `fanout up` does.',
         )
     return str(found)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from fanout_cli.errors import UserError
 from fanout_cli.output import note, step
 from fanout_cli.stack import environment, sql_replica
-from fanout_cli.stack.deploy import Deployment, changed, chosen, delete_failed_creation, sam, warm
-from fanout_cli.stack.state import checkout, state_folder
+from fanout_cli.stack.deploy import Deployment, changed, chosen, delete_failed_creation, engine_runtime, sam, warm
+from fanout_cli.stack.state import ENGINE_ENVIRONMENT, checkout, state_folder
 from fanout_cli.stack.target import STACK_NAME, Target, enter, resolve
 from fanout_cli.stack.topology import Topology
 from local_engine import process
@@ -24,15 +24,17 @@ def start(
     root, state = checkout(), state_folder()
     use_cases = chosen(root, named)
     sam()
+    engine_runtime()
     engine = process.running(state)
     if engine is None or port is not None:
         with step("Starting the engine"):
-            engine = process.start(state, port)
+            engine = process.start(state, port, environment=ENGINE_ENVIRONMENT)
     environment.write_profile(state, engine)
     target = Target(stack_name or STACK_NAME, engine, state)
     enter(state, engine)
-    delete_failed_creation(target.client("cloudformation"), target.stack_name)
-    Deployment(root, state, engine, target.stack_name).run(use_cases)
+    cloudformation = target.client("cloudformation")
+    delete_failed_creation(cloudformation, target.stack_name)
+    Deployment(root, state, engine, cloudformation, target.stack_name).run(use_cases)
     topology = target.topology()
     sql_replica.provide(state, target.client, topology)
     warm(target.client("lambda"), [topology.subscribers[name] for name in sorted(topology.subscribers)])

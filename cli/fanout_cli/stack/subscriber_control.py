@@ -2,9 +2,9 @@
 
 A subscriber with an inbox, FIFO or not, is paused by its event source mapping alone. A direct one also gets events
 from SNS by asynchronous invocation, and those must not be refused (refused events become dead letters) nor tried in
-vain. Lambda has a way: of a function whose reserved concurrency is zero it hands every event to the on-failure
+vain. Lambda supports this: of a function whose reserved concurrency is zero it hands every event to the on-failure
 destination at once, untried (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html). So
-that destination becomes the inbox, whose mapping is off, and the runtime knows Lambda's record when it comes. There is
+that destination becomes the inbox, whose mapping is off, and the runtime reads Lambda's record. There is
 no moment at which an event could get lost: whatever order things take effect in, it is handled, in the inbox, or a dead
 letter. (SNS's filters would need up to 15 minutes to take effect, and an event could slip between two subscriptions.)
 
@@ -20,11 +20,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from fanout_cli.errors import UserError
+from fanout_cli.names import require_subscriber
+from fanout_cli.stack.target import Target
 from fanout_cli.stack.topology import Subscriber, Topology
 
 _POLL_SECONDS = 0.5
 # AWS switches a mapping within seconds, and says that it may take a minute.
-_PATIENCE_SECONDS = 180.0
+_TIMEOUT_SECONDS = 180.0
 _CONCURRENCY_TAG = "fanout:before-pause-concurrency"
 _DESTINATION_TAG = "fanout:before-pause-destination"
 _NONE = "none"
@@ -33,7 +35,7 @@ _OFF = ("Disabled", "Disabling")
 
 @dataclass(frozen=True)
 class State:
-    """Which of the ways to a subscriber are shut."""
+    """Which deliveries to a subscriber are stopped."""
 
     inbox_shut: bool
     direct_shut: bool | None
@@ -41,12 +43,12 @@ class State:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing reaches it."""
+        """Whether no delivery reaches it."""
         return self.inbox_shut and self.direct_shut is not False
 
     @property
     def running(self) -> bool:
-        """Whether everything reaches it."""
+        """Whether every delivery reaches it."""
         return not self.inbox_shut and not self.direct_shut
 
     @property
@@ -64,22 +66,33 @@ class SubscriberControl:
         self._subscriber = subscriber
         self._qualifier = _direct_qualifier(topology, subscriber)
 
+    @classmethod
+    def of(cls, target: Target, name: str) -> "SubscriberControl":
+        """Return the control of a deployed subscriber. Raises UsageError if there is none of that name."""
+        topology = target.topology()
+        return cls(target.client, topology, require_subscriber(name, topology))
+
+    @property
+    def name(self) -> str:
+        """The subscriber's name: team_events/team_a."""
+        return self._subscriber.name
+
     def state(self) -> State:
-        """Return how it is now."""
+        """Return the current state."""
         inbox_shut = self._mapping()["State"] in _OFF
         return State(inbox_shut, None if self._qualifier is None else self._concurrency() == 0)
 
     def pause(self) -> None:
-        """Shut every way, so that events wait in the inbox. What the function has in hand it finishes."""
+        """Stop every delivery, so that events wait in the inbox. Running invocations finish."""
         if self._qualifier is not None:
             self._remember()
             self._send_failures_to(self._inbox_arn())
         self._set_mapping(enabled=False)
         if self._qualifier is not None:
-            self._functions.put_function_concurrency(FunctionName=self._name, ReservedConcurrentExecutions=0)
+            self._functions.put_function_concurrency(FunctionName=self._function, ReservedConcurrentExecutions=0)
 
     def resume(self) -> None:
-        """Open every way as it was before."""
+        """Restore every delivery as it was before the pause."""
         if self._qualifier is not None:
             before = self._remembered()
             if self._concurrency() == 0:
@@ -92,17 +105,17 @@ class SubscriberControl:
             self._functions.untag_resource(Resource=self._arn(), TagKeys=[_CONCURRENCY_TAG, _DESTINATION_TAG])
 
     def retention_days(self) -> float:
-        """Return how long the inbox keeps what waits in it."""
+        """Return the retention period of the inbox in days."""
         names = ["MessageRetentionPeriod"]
         found = self._sqs.get_queue_attributes(QueueUrl=self._subscriber.inbox_url, AttributeNames=names)
         return int(found["Attributes"][names[0]]) / 86_400
 
     @property
-    def _name(self) -> str:
+    def _function(self) -> str:
         return self._subscriber.function_name
 
     def _arn(self) -> str:
-        return str(self._functions.get_function_configuration(FunctionName=self._name)["FunctionArn"])
+        return str(self._functions.get_function_configuration(FunctionName=self._function)["FunctionArn"])
 
     def _inbox_arn(self) -> str:
         url = self._subscriber.inbox_url
@@ -110,14 +123,14 @@ class SubscriberControl:
         return str(found["Attributes"]["QueueArn"])
 
     def _mapping(self) -> Mapping[str, Any]:
-        """The function's mapping of its inbox."""
+        """Return the function's mapping of its inbox."""
         pages = self._functions.get_paginator("list_event_source_mappings").paginate(EventSourceArn=self._inbox_arn())
-        # Ours by its name, whichever alias it points to.
+        # By the function's name, for any alias.
         found = [
             mapping
             for page in pages
             for mapping in page["EventSourceMappings"]
-            if mapping["FunctionArn"].split(":")[6] == self._name
+            if mapping["FunctionArn"].split(":")[6] == self._function
         ]
         if not found:
             raise UserError(
@@ -128,35 +141,35 @@ class SubscriberControl:
         return mapping
 
     def _set_mapping(self, *, enabled: bool) -> None:
-        """SubscriberControl the mapping and wait until that has happened."""
+        """Enable or disable the mapping and wait until that has happened."""
         wanted = "Enabled" if enabled else "Disabled"
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        asked = False
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        requested = False
         while (state := (mapping := self._mapping())["State"]) != wanted:
             # While it is being switched, AWS refuses to control it again.
-            if not asked and not state.endswith("ing"):
+            if not requested and not state.endswith("ing"):
                 self._functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
-                asked = True
+                requested = True
                 continue
             if time.monotonic() > deadline:
                 raise UserError(
                     f"the event source mapping of {self._subscriber.name} is still {state} after "
-                    f"{_PATIENCE_SECONDS:.0f} s, not {wanted}",
+                    f"{_TIMEOUT_SECONDS:.0f} s, not {wanted}",
                     "Run the command again.",
                 )
             time.sleep(_POLL_SECONDS)
 
     def _concurrency(self) -> int | None:
-        found = self._functions.get_function_concurrency(FunctionName=self._name)
+        found = self._functions.get_function_concurrency(FunctionName=self._function)
         reserved: int | None = found.get("ReservedConcurrentExecutions")
         return reserved
 
     def _reserve(self, concurrency: str) -> None:
         if concurrency == _NONE:
-            self._functions.delete_function_concurrency(FunctionName=self._name)
+            self._functions.delete_function_concurrency(FunctionName=self._function)
         else:
             self._functions.put_function_concurrency(
-                FunctionName=self._name, ReservedConcurrentExecutions=int(concurrency)
+                FunctionName=self._function, ReservedConcurrentExecutions=int(concurrency)
             )
 
     def _remember(self) -> None:
@@ -171,7 +184,7 @@ class SubscriberControl:
             self._functions.tag_resource(Resource=self._arn(), Tags=tags)
 
     def _remembered(self) -> Mapping[str, str]:
-        """The tags of an earlier pause."""
+        """Return the tags of an earlier pause."""
         tags = self._functions.list_tags(Resource=self._arn()).get("Tags", {})
         return {name: tags[name] for name in (_CONCURRENCY_TAG, _DESTINATION_TAG) if name in tags}
 
@@ -202,11 +215,11 @@ class SubscriberControl:
     @property
     def _addressed(self) -> dict[str, str]:
         """The function with the qualifier that SNS invokes: settings of asynchronous invocation are the qualifier's."""
-        return {"FunctionName": self._name} | ({"Qualifier": self._qualifier} if self._qualifier else {})
+        return {"FunctionName": self._function} | ({"Qualifier": self._qualifier} if self._qualifier else {})
 
 
 def _direct_qualifier(topology: Topology, subscriber: Subscriber) -> str | None:
-    """The qualifier ("live", "" for none) by which SNS invokes the function; None if it does not."""
+    """Return the qualifier ("live", "" for none) by which SNS invokes the function; None if it does not."""
     for topic in topology.topics_of(subscriber.name):
         for each in topic.subscriptions:
             if each.subscriber == subscriber.name and each.protocol == "lambda":

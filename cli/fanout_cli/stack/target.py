@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 STACK_NAME = "fanout"
 
-# Credentials that somebody put into the environment: with a stack's name they mean "there", not the engine.
+# With one of these in the environment, --stack-name means a stack on AWS, not on the engine.
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 
 
@@ -39,8 +39,8 @@ class Target:
         return _client(service)
 
     def topology(self) -> Topology:
-        """Return what the stack has deployed. Raises UserError if there is no such stack."""
-        return discover(self.client, self.stack_name)
+        """Return what the stack has deployed. Raises UserError if the stack does not exist."""
+        return discover(self.client, self.stack_name, self.state / "stacks")
 
 
 def require_engine() -> "tuple[Engine, Path]":
@@ -55,7 +55,7 @@ def require_engine() -> "tuple[Engine, Path]":
 
 
 def resolve(stack_name: str | None = None, region: str | None = None, profile: str | None = None) -> Target:
-    """Return what a command works on, and lead this process's AWS clients there.
+    """Return what a command works on, and point this process's AWS clients there.
 
     AWS is reached only on request: by a profile or Region, or by a stack's name where credentials stand in the
     environment or no engine runs. Everything else is the engine of this checkout. Raises UserError if none runs.
@@ -80,7 +80,7 @@ def resolve(stack_name: str | None = None, region: str | None = None, profile: s
 
 
 def enter(state: Path, engine: "Engine") -> None:
-    """Lead the AWS clients of this process to the engine, whatever the environment says."""
+    """Point the AWS clients of this process to the engine; replaces what the environment says."""
     environment.write_profile(state, engine)
     variables = environment.for_engine(state, engine, os.environ)
     for name in set(os.environ) - set(variables):

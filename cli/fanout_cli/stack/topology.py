@@ -1,21 +1,21 @@
-"""What is deployed: use cases, their topics, subscriptions and subscribers, as CloudFormation and the services tell it.
+"""What is deployed: use cases, their topics, subscriptions and subscribers, read from CloudFormation and the services.
 
 Nothing is read from the checkout's templates, so the answer is the same for the local engine and for AWS, for the
 root stack and for a use case that was deployed alone.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from botocore.exceptions import ClientError
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, overload
 
 from fanout_cli.errors import UserError
-
-T = TypeVar("T")
-R = TypeVar("R")
+from fanout_cli.stack import stack_tree
+from fanout_cli.stack.stack_tree import Stack
 
 _THREADS = 8
 
@@ -62,7 +62,7 @@ class Topic:
     """its name in the stack's output <Topic>Arn: TeamEvents"""
     arn: str
     use_case: str
-    subscriptions: tuple[Subscription, ...]
+    subscriptions: Sequence[Subscription]
 
 
 @dataclass(frozen=True)
@@ -81,52 +81,60 @@ class Topology:
         return sorted({topic.use_case for topic in self.topics})
 
     def of_use_case(self, use_case: str) -> list[Subscriber]:
-        """The use case's subscribers, sorted by name."""
+        """Return the use case's subscribers, sorted by name."""
         return [self.subscribers[name] for name in sorted(self.subscribers) if name.split("/")[0] == use_case]
 
     def topic(self, *, name: str | None = None, arn: str | None = None) -> Topic | None:
-        """The deployed topic of this name or ARN."""
+        """Return the deployed topic of this name or ARN."""
         return next((topic for topic in self.topics if topic.arn == arn or topic.name == name), None)
 
     def topics_of(self, subscriber: str) -> list[Topic]:
-        """The topics that a subscriber is subscribed to."""
+        """Return the topics that a subscriber is subscribed to."""
         return [topic for topic in self.topics if any(each.subscriber == subscriber for each in topic.subscriptions)]
 
 
-def discover(client: Callable[[str], Any], stack_name: str) -> Topology:
+def discover(client: Callable[[str], Any], stack_name: str, folder: Path | None = None) -> Topology:
     """Return what the stack `stack_name` and the stacks nested in it have deployed.
 
-    client: gives the AWS client of a service. Raises UserError if there is no such stack, or no subscriber in it.
+    client: returns the AWS client of a service. folder: see `stack_tree.read`. The subscriptions are read when they
+    are first used. Raises UserError if the stack does not exist, has no subscriber, or a function was deleted.
     """
-    with ThreadPoolExecutor(_THREADS) as pool:
-        stacks = _stacks(client("cloudformation"), stack_name, pool)
-        functions = [(stack, name) for stack in stacks for name in stack.functions.values()]
-        configurations = _gather(pool, lambda pair: _configuration(client("lambda"), pair[1]), functions)
-        subscribers: dict[str, Subscriber] = {}
-        use_cases: dict[str, _Stack] = {}
-        for (stack, _), configuration in zip(functions, configurations, strict=True):
-            subscriber = _subscriber(configuration)
-            if subscriber is not None:
-                subscribers[subscriber.name] = subscriber
-                use_cases[subscriber.use_case] = stack
-        if not subscribers:
-            raise UserError(
-                f"stack {stack_name} has no subscriber", "Deploy a use case: fanout up locally, sam deploy on AWS."
-            )
-        topics = [
-            (use_case, composing.topic_name(stack, logical_id, arn), arn)
-            for use_case, composing in use_cases.items()
-            for stack in stacks
-            if stack.path.startswith(composing.path)
-            for logical_id, arn in stack.topics
-        ]
-        subscriptions = _gather(pool, lambda topic: _subscriptions(client("sns"), topic[2], subscribers), topics)
+    stacks, configurations = _functions(client, stack_name, folder)
+    subscribers: dict[str, Subscriber] = {}
+    use_cases: dict[str, Stack] = {}
+    for stack, _, configuration in configurations:
+        subscriber = _subscriber(configuration)
+        if subscriber is not None:
+            subscribers[subscriber.name] = subscriber
+            use_cases[subscriber.use_case] = stack
+    if not subscribers:
+        raise UserError(
+            f"stack {stack_name} has no subscriber", "Deploy a use case: fanout up locally, sam deploy on AWS."
+        )
+    topics = [
+        (use_case, _topic_name(composing, stack, logical_id, arn), arn)
+        for use_case, composing in use_cases.items()
+        for stack in stacks
+        if stack.path.startswith(composing.path)
+        for logical_id, arn in stack.topics
+    ]
+
+    lock = Lock()  # two threads that use them first must not both read them
+
+    @cache
+    def read() -> Mapping[str, Sequence[Subscription]]:
+        sns, arns = client("sns"), [arn for _, _, arn in topics]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = pool.map(lambda arn: _subscriptions(sns, arn, subscribers), arns)
+            return dict(zip(arns, found, strict=True))
+
+    def subscriptions(arn: str) -> Sequence[Subscription]:
+        with lock:
+            return read()[arn]
+
     return Topology(
         stack_name,
-        tuple(
-            Topic(name, arn, use_case, tuple(found))
-            for (use_case, name, arn), found in zip(topics, subscriptions, strict=True)
-        ),
+        tuple(Topic(name, arn, use_case, _Subscriptions(arn, subscriptions)) for use_case, name, arn in topics),
         subscribers,
         {use_case: stack.outputs for use_case, stack in use_cases.items()},
     )
@@ -138,85 +146,68 @@ def environments(client: Callable[[str], Any], stack_name: str) -> dict[str, dic
     The path is the one by which SAM CLI knows the function: TeamEvents/TeamAFunction. Raises UserError if there is no
     such stack, or no function in it.
     """
-    with ThreadPoolExecutor(_THREADS) as pool:
-        stacks = _stacks(client("cloudformation"), stack_name, pool)
-        functions = {f"{stack.path}{each}": name for stack in stacks for each, name in stack.functions.items()}
-        if not functions:
-            raise UserError(f"stack {stack_name} has no functions", "Deploy a use case: fanout up.")
-        configurations = _gather(pool, lambda name: _configuration(client("lambda"), name), functions.values())
+    _, configurations = _functions(client, stack_name)
+    if not configurations:
+        raise UserError(f"stack {stack_name} has no functions", "Deploy a use case: fanout up.")
     return {
-        path: dict(configuration.get("Environment", {}).get("Variables", {}))
-        for path, configuration in zip(functions, configurations, strict=True)
+        f"{stack.path}{logical_id}": dict(configuration.get("Environment", {}).get("Variables", {}))
+        for stack, logical_id, configuration in configurations
     }
 
 
-@dataclass(frozen=True)
-class _Stack:
-    arn: str
-    path: str
-    """The logical ids that lead to it from the root, a slash after each; empty for the root."""
-    outputs: Mapping[str, str]
-    functions: Mapping[str, str]
-    """{logical id: name}"""
-    topics: Sequence[tuple[str, str]]
-    nested: Mapping[str, str]
-    """{logical id: ARN}"""
-
-    def topic_name(self, holder: "_Stack", logical_id: str, arn: str) -> str:
-        """Return what a topic of this stack, or of one nested in it, is called.
-
-        It is the name of the output with its ARN, else the logical id of the topic, or of the nested stack with it.
-        """
-        names = [key.removesuffix("Arn") for key, value in self.outputs.items() if value == arn]
-        nested = holder.path.removeprefix(self.path).rstrip("/").rpartition("/")[2]
-        return names[0] if names else nested or logical_id
+def _functions(
+    client: Callable[[str], Any], stack_name: str, folder: Path | None = None
+) -> tuple[list[Stack], list[tuple[Stack, str, Mapping[str, Any]]]]:
+    """Return the stacks, and of each function its stack, its logical id and its configuration."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        stacks = stack_tree.read(client("cloudformation"), stack_name, pool, folder)
+    functions = [(stack, logical_id, name) for stack in stacks for logical_id, name in stack.functions.items()]
+    # One request for 50 functions: Lambda throttles GetFunctionConfiguration at 15 requests per second.
+    pages = client("lambda").get_paginator("list_functions").paginate() if functions else ()
+    configurations = {each["FunctionName"]: each for page in pages for each in page["Functions"]}
+    if missing := [name for _, _, name in functions if name not in configurations]:
+        raise UserError(
+            f"function {missing[0]} of stack {stack_name} does not exist", "Delete its use case and deploy it again."
+        )
+    return stacks, [(stack, logical_id, configurations[name]) for stack, logical_id, name in functions]
 
 
-def _stacks(cloudformation: Any, name: str, pool: ThreadPoolExecutor) -> list[_Stack]:
-    found: list[_Stack] = []
-    level = {"": name}
-    while level:
-        stacks = _gather(pool, lambda each: _stack(cloudformation, path=each[0], name=each[1]), level.items())
-        found.extend(stacks)
-        level = {f"{stack.path}{each}/": arn for stack in stacks for each, arn in stack.nested.items()}
-    return found
+def _topic_name(use_case: Stack, stack: Stack, logical_id: str, arn: str) -> str:
+    """Return the name of a topic in a use case's stack or in one nested in it.
+
+    It is the name of the output with its ARN, else the logical id of the topic, or of the nested stack with it.
+    """
+    names = [key.removesuffix("Arn") for key, value in use_case.outputs.items() if value == arn]
+    nested = stack.path.removeprefix(use_case.path).rstrip("/").rpartition("/")[2]
+    return names[0] if names else nested or logical_id
 
 
-def _stack(cloudformation: Any, *, path: str, name: str) -> _Stack:
-    try:
-        description = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    except (ClientError, IndexError) as error:
-        missing = isinstance(error, IndexError) or "does not exist" in str(error)
-        if missing and not path:
-            raise UserError(
-                f"there is no stack {name}",
-                "Deploy it (fanout up, or sam deploy on AWS), or name another: --stack-name.",
-            ) from None
-        raise
-    functions, topics, nested = {}, [], {}
-    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=name):
-        for resource in page["StackResourceSummaries"]:
-            logical_id, physical_id = resource["LogicalResourceId"], resource.get("PhysicalResourceId")
-            if not physical_id or resource["ResourceStatus"] == "DELETE_COMPLETE":
-                continue
-            match resource["ResourceType"]:
-                case "AWS::Lambda::Function":
-                    functions[logical_id] = physical_id
-                case "AWS::SNS::Topic":
-                    topics.append((logical_id, physical_id))
-                case "AWS::CloudFormation::Stack":
-                    nested[logical_id] = physical_id
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
-    return _Stack(description["StackId"], path, outputs, functions, topics, nested)
+class _Subscriptions(Sequence[Subscription]):
+    """The subscriptions of a topic, read from SNS when they are first used: most commands need none."""
 
+    def __init__(self, topic_arn: str, read: Callable[[str], Sequence[Subscription]]) -> None:
+        self._topic_arn = topic_arn
+        self._read = read
 
-def _configuration(functions: Any, name: str) -> Mapping[str, Any]:
-    configuration: Mapping[str, Any] = functions.get_function_configuration(FunctionName=name)
-    return configuration
+    @overload
+    def __getitem__(self, index: int) -> Subscription: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Subscription]: ...
+    def __getitem__(self, index: int | slice) -> Subscription | Sequence[Subscription]:
+        return self._read(self._topic_arn)[index]
+
+    def __len__(self) -> int:
+        return len(self._read(self._topic_arn))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return hash(self._topic_arn)
 
 
 def _subscriber(configuration: Mapping[str, Any]) -> Subscriber | None:
-    """The subscriber that a function is; None if it has another job (a stream's capture, a schedule)."""
+    """Return the subscriber that a function is; None if it has another job (a stream's capture, a schedule)."""
     environment = configuration.get("Environment", {}).get("Variables", {})
     if not environment.get("FANOUT_SUBSCRIBER") or not environment.get("FANOUT_QUEUE_URL"):
         return None
@@ -264,9 +255,5 @@ def _attributes(sns: Any, arn: str) -> Mapping[str, str]:
 
 
 def _queue_of(url: str) -> str:
-    """The name of a queue. Names are unique in an account and Region, and an inbox lies where its topic does."""
+    """Return the name of a queue: unique in an account and Region, which are those of the topic."""
     return url.rstrip("/").rsplit("/", 1)[-1]
-
-
-def _gather(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    return list(pool.map(function, items))

@@ -16,15 +16,15 @@ from local_engine.filter_policy import PartialBody, admits
 
 @dataclass(frozen=True)
 class EventHistory:
-    """What is known of the one event that a key (an event id or a MessageId) stands for."""
+    """What is known of the event with this key, an event id or a MessageId."""
 
     event_id: str | None
     """None if the body held none"""
     message_ids: frozenset[str]
     entries: Sequence[Entry]
     published: Published | None
-    letters: Mapping[str, DeadLetter]
-    """by subscriber; only looked for where nothing else was found"""
+    dead_letters: Mapping[str, DeadLetter]
+    """by subscriber; read only if there are no receipts and no journal entry"""
 
     @classmethod
     def gather(
@@ -32,13 +32,13 @@ class EventHistory:
         key: str,
         entries: Sequence[Entry],
         published: Sequence[Published],
-        letters: Mapping[str, DeadLetter],
+        dead_letters: Mapping[str, DeadLetter],
         source: str | None,
     ) -> "EventHistory":
         """Keep what is about one event. Raises UserError if several share the id and `source` names none of them."""
         entries, published = _of_source(key, entries, published, source)
         ids = {entry.event_id for entry in entries} | {each.event_id for each in published}
-        ids |= {each for letter in letters.values() for each in letter.event_ids}
+        ids |= {each for dead_letter in dead_letters.values() for each in dead_letter.event_ids}
         known = sorted(each for each in ids if each)
         messages = {entry.message_id for entry in entries} | {each.message_id for each in published}
         return cls(
@@ -46,13 +46,13 @@ class EventHistory:
             message_ids=frozenset(each for each in {key, *messages} if each),
             entries=entries,
             published=published[0] if published else None,
-            letters=letters,
+            dead_letters=dead_letters,
         )
 
     @property
     def receivers(self) -> list[str]:
         """The subscribers that have got the event."""
-        return sorted({entry.subscriber for entry in self.entries} | set(self.letters))
+        return sorted({entry.subscriber for entry in self.entries} | set(self.dead_letters))
 
     @property
     def type(self) -> str | None:
@@ -62,16 +62,16 @@ class EventHistory:
 
     @property
     def published_at(self) -> datetime | None:
-        """When SNS took it, where a receipt says so; else when we gave it to SNS.
+        """The time at which SNS accepted it, if a receipt has that, else the time of the request to SNS.
 
-        We gave it before SNS took it, so of both the later is the closer: some clocks tell whole seconds only.
+        The request is earlier than its acceptance, so the later of both is closer: some clocks have whole seconds only.
         """
         taken = min((entry.published_at for entry in self.entries if entry.published_at), default=None)
         given = parse_time(self.published.published_at) if self.published else None
         return max(taken, given) if taken and given else taken or given
 
     def admitted_by(self, subscription: Subscription) -> bool | None:
-        """Tell whether a subscription's filter lets the event through; None if what is known does not decide."""
+        """Return whether a subscription's filter matches the event; None if too little of the event is known."""
         if not subscription.filter_policy:
             return True
         if subscription.filter_scope != "MessageBody":
@@ -80,10 +80,10 @@ class EventHistory:
         return admits(subscription.filter_policy, body) if body else None
 
     def _body(self) -> PartialBody | None:
-        """What is known of the body that SNS filtered."""
-        for letter in self.letters.values():
+        """Return the known part of the body that SNS filtered."""
+        for dead_letter in self.dead_letters.values():
             try:
-                return PartialBody.complete(json.loads(letter.event))
+                return PartialBody.complete(json.loads(dead_letter.event))
             except (ValueError, RecursionError):
                 continue
         known = [entry for entry in self.entries if entry.outcome and entry.type]

@@ -55,7 +55,7 @@ class Folded:
 
 
 def parse(line: str) -> list[Entry]:
-    """Return the entries of one log line; none if it is no line of the subscriber runtime."""
+    """Return the entries of one log line; none if the subscriber runtime did not write it."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -127,9 +127,9 @@ class Reader:
 
 
 def _lines(logs: Any, group: str, pattern: str, since: datetime | None) -> Iterator[str]:
-    """The group's lines that match, oldest first, each once.
+    """Yield the group's lines that match, oldest first, each once.
 
-    A full page without a token is followed by a look from its last moment on: the local engine gives no tokens.
+    After a full page without a token the next request starts at its last timestamp: the local engine gives no tokens.
     """
     start = int(since.timestamp() * 1000) if since else 0
     seen: set[str] = set()
@@ -159,15 +159,15 @@ def _lines(logs: Any, group: str, pattern: str, since: datetime | None) -> Itera
 
 
 def _identity(event: Mapping[str, Any]) -> str:
-    """What tells a line from others. The local engine gives lines no ids; ours differ in their timestamps."""
+    """Return what identifies a line. The local engine gives lines no ids; ours differ in their timestamps."""
     return event.get("eventId") or f"{event.get('logStreamName')} {event['timestamp']} {event['message']}"
 
 
 def fold(entries: Iterable[Entry], *, direct: bool = False) -> Folded:
     """Return the one outcome that a subscriber's entries about one event add up to.
 
-    An effect stands whatever came later, so `processed` wins, then `duplicate` (the effect of an attempt that was
-    killed before its receipt); otherwise the latest receipt tells. direct: SNS invokes the function, and Lambda
+    An effect is never undone, so `processed` wins, then `duplicate` (the effect of an attempt that was
+    killed before its receipt); otherwise the latest receipt decides. direct: SNS invokes the function, and Lambda
     repeats a killed invocation under the same attempt number, so beginnings are counted.
     """
     ordered = sorted(entries, key=lambda entry: entry.at)

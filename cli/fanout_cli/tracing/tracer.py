@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fanout import contracts, identity
-from fanout_cli.dead_letters import dead_letter
+from fanout_cli.dead_letters.dead_letter import DeadLetter, Peek, peek
 from fanout_cli.publishing.journal import Journal, Published
 from fanout_cli.stack.topology import Subscription, Topic, Topology
 from fanout_cli.times import format_time, parse_time
@@ -17,7 +17,7 @@ from fanout_cli.tracing.receipts import Entry, Folded, Reader, fold
 GOOD = frozenset({"processed", "duplicate", "discarded", "filtered"})
 FINAL = GOOD | {"rejected", "dead-lettered"}
 
-# A UUIDv7 tells when its event was made; clocks of producers and of CloudWatch differ by less than this.
+# A UUIDv7 contains its time of creation; clocks of producers and of CloudWatch differ by less than this.
 _CLOCK_SLACK = timedelta(minutes=15)
 _POLL_SECONDS = 0.25
 _PEEK_SECONDS = 2.0
@@ -34,7 +34,7 @@ class Delivery:
     reason: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The delivery as `fanout trace --json` shows it."""
+        """Return the delivery as `fanout trace --json` shows it."""
         return {
             "subscriber": self.subscriber,
             "outcome": self.outcome,
@@ -56,16 +56,16 @@ class Trace:
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """Whether every delivery has a final outcome."""
         return bool(self.deliveries) and all(each.outcome in FINAL for each in self.deliveries)
 
     @property
     def good(self) -> bool:
-        """Whether every subscriber the event is for has handled it."""
+        """Whether every subscriber that the event is for has handled it."""
         return bool(self.deliveries) and all(each.outcome in GOOD for each in self.deliveries)
 
     def to_json(self) -> dict[str, Any]:
-        """The trace as `fanout trace --json` shows it."""
+        """Return the trace as `fanout trace --json` shows it."""
         return {
             "event_id": self.event_id,
             "type": self.type,
@@ -82,7 +82,7 @@ class Tracer:
         self._topology = topology
         self._journal = journal
         self._sqs = client("sqs")
-        self._peeks: dict[str, tuple[float, dead_letter.Peek]] = {}
+        self._peeks: dict[str, tuple[float, Peek]] = {}
         self._reader = Reader(client, (each.log_group for each in topology.subscribers.values()))
         for use_case in topology.use_cases:
             if use_case in contracts.use_cases():
@@ -91,21 +91,21 @@ class Tracer:
     def trace(self, key: str, *, source: str | None = None) -> Trace:
         """Return the trace of the event with the id `key`, or that SNS published under the MessageId `key`.
 
-        source: tells apart events of one id. Raises UserError if there are several and `source` names none.
+        source: distinguishes events with the same id. Raises UserError if there are several and `source` names none.
         """
         published = self._published(key)
         since = _since(key, published)
         entries = self._reader.about(key, since)
         if all(entry.event_id != key for entry in entries):
-            # A MessageId: receipts that carry both ids lead to the event id, and that to the raw siblings.
+            # A MessageId: receipts with both ids have the event id, and raw deliveries are found by that.
             named = {entry.event_id for entry in entries} | {each.event_id for each in published}
             for event_id in sorted(each for each in named if each and each != key):
                 entries = [*entries, *self._reader.about(event_id, since)]
-        letters = self._letters(key) if not entries and not published else {}
-        # A body with an id that is no event: receipts know it by its MessageId only.
-        for message_id in sorted({each for letter in letters.values() for each in letter.message_ids}):
+        dead_letters = self._dead_letters(key) if not entries and not published else {}
+        # A body that has an id and is not an event: its receipts have the MessageId only.
+        for message_id in sorted({each for dead_letter in dead_letters.values() for each in dead_letter.message_ids}):
             entries = [*entries, *self._reader.about(message_id, since)]
-        return self._conclude(EventHistory.gather(key, entries, published, letters, source))
+        return self._conclude(EventHistory.gather(key, entries, published, dead_letters, source))
 
     def trace_all(self, keys: Sequence[str], since: datetime | None) -> list[Trace]:
         """Return the traces of many events; reads the logs once. The keys are event ids."""
@@ -117,8 +117,8 @@ class Tracer:
         traces = []
         for key in keys:
             known = [each for each in published.get(key, []) if self._topology.topic(arn=each.topic)]
-            letters = self._letters(key) if not by_id[key] and not known else {}
-            traces.append(self._conclude(EventHistory.gather(key, by_id[key], known, letters, None)))
+            dead_letters = self._dead_letters(key) if not by_id[key] and not known else {}
+            traces.append(self._conclude(EventHistory.gather(key, by_id[key], known, dead_letters, None)))
         return traces
 
     def wait(
@@ -135,12 +135,13 @@ class Tracer:
             time.sleep(min(_POLL_SECONDS, left))
 
     def raw_only(self) -> list[str]:
-        """The use cases none of whose function subscribers sees SNS's MessageId."""
-        return [
+        """Return the use cases in which no function receives SNS's MessageId."""
+        raw = (
             topic.use_case
             for topic in self._topology.topics
             if all(each.raw for each in topic.subscriptions if each.subscriber)
-        ]
+        )
+        return list(dict.fromkeys(raw))  # a use case may have several topics
 
     def _published(self, key: str) -> list[Published]:
         found = self._journal.find(key) if self._journal else []
@@ -158,7 +159,7 @@ class Tracer:
         )
 
     def _topic(self, history: EventHistory) -> Topic | None:
-        """The topic the event was published to: as journalled, else by its contract, else by who received it."""
+        """Return the topic the event was published to: by the journal, else by its contract, else by its receivers."""
         if history.published:
             return self._topology.topic(arn=history.published.topic)
         received = [topic for name in history.receivers for topic in self._topology.topics_of(name)]
@@ -167,7 +168,7 @@ class Tracer:
         return next((topic for topic in received if topic.name == declared), received[0] if received else None)
 
     def _delivery(self, subscription: Subscription, history: EventHistory) -> Delivery:
-        """What one subscriber's receipts say; where they leave it open, its filter and its dead letters."""
+        """Return the outcome by the subscriber's receipts, else by its filter and its dead letters."""
         name = subscription.subscriber or ""
         own = [entry for entry in history.entries if entry.subscriber == name]
         folded = fold(own, direct=subscription.protocol == "lambda")
@@ -178,40 +179,41 @@ class Tracer:
         admitted = True if own else history.admitted_by(subscription)
         if admitted is False:
             return Delivery(name, "filtered", None, None, None)
-        peek = self._peek(name)
-        letter = next((each for each in peek.letters if each.is_about(history.event_id, *history.message_ids)), None)
-        if letter:
-            attempts = max(folded.attempts, letter.attempts or 0) or None
-            return Delivery(name, letter.outcome, attempts, None, letter.reason or folded.reason)
+        found = self._peek(name)
+        keys = (history.event_id, *history.message_ids)
+        dead_letter = next((each for each in found.dead_letters if each.is_about(*keys)), None)
+        if dead_letter:
+            attempts = max(folded.attempts, dead_letter.attempts or 0) or None
+            return Delivery(name, dead_letter.outcome, attempts, None, dead_letter.reason or folded.reason)
         if own:
             return Delivery(name, folded.outcome or "pending", folded.attempts, None, folded.reason)
         # Without an event id there is nothing by which a raw delivery could be recognised.
         recognisable = history.event_id is not None or not subscription.raw
-        if admitted and peek.complete and recognisable:
+        if admitted and found.complete and recognisable:
             return Delivery(name, "pending", 0, None, None)
         return Delivery(name, "unknown", None, None, None)
 
-    def _letters(self, key: str) -> dict[str, dead_letter.DeadLetter]:
-        """The dead letters about an event that nothing else is known of, by subscriber."""
+    def _dead_letters(self, key: str) -> dict[str, DeadLetter]:
+        """Return the dead letters about an event that has no receipt and no journal entry, by subscriber."""
         found = {}
         for name in sorted(self._topology.subscribers):
-            letter = next((each for each in self._peek(name).letters if each.is_about(key)), None)
-            if letter:
-                found[name] = letter
+            dead_letter = next((each for each in self._peek(name).dead_letters if each.is_about(key)), None)
+            if dead_letter:
+                found[name] = dead_letter
         return found
 
-    def _peek(self, subscriber: str) -> dead_letter.Peek:
-        """What lies in a subscriber's dead-letter queue, or lay there a moment ago: looking hides it from others."""
+    def _peek(self, subscriber: str) -> Peek:
+        """Return the dead letters of a subscriber, at most two seconds old: a scan hides them from other consumers."""
         url = self._topology.subscribers[subscriber].dead_letter_url
-        at, peek = self._peeks.get(url, (0.0, dead_letter.Peek((), complete=False)))
+        at, found = self._peeks.get(url, (0.0, Peek((), complete=False)))
         if url and time.monotonic() - at > _PEEK_SECONDS:
-            peek = dead_letter.peek(self._sqs, url, briefly=True)
-            self._peeks[url] = time.monotonic(), peek
-        return peek
+            found = peek(self._sqs, url, briefly=True)
+            self._peeks[url] = time.monotonic(), found
+        return found
 
 
 def _since(key: str, published: Sequence[Published]) -> datetime | None:
-    """The time before which no receipt of the event can have been written; None if nothing tells."""
+    """Return the time before which no receipt of the event can have been written; None if it is unknown."""
     made = identity.made_at(key)
     now = datetime.now(UTC)
     if made is not None:

@@ -1,8 +1,8 @@
 """The monitor's alerts: one per service and window with too many errors.
 
-The window's own item is the outbox. Whoever finds the threshold crossed writes the alert into it, publishes it, and
-notes that it is out; whoever comes later finds the note. A crash in between loses nothing: the events whose delivery
-was under way come again, find an alert without a note, and publish the very same document, with the same id.
+The window's item is the outbox. The delivery that reaches the threshold writes the alert into it, publishes it, and
+marks it as published. After a crash in between, the redelivered events find an alert that is not marked, and publish
+the same document with the same id.
 """
 
 import time
@@ -19,17 +19,17 @@ from fanout.contracts.system_alerts import AlertRaised
 from fanout.dynamodb import condition_failed, from_item, to_item
 from fanout.event import decode, decode_data, encode
 
-# How long one delivery has the publishing to itself. Ending it early costs a second copy of the same event, no more.
+# How long one delivery may take to publish. If the lease ends earlier, a second copy of the same event is published.
 _LEASE_SECONDS = 10
 
 
 def check(
     settings: MonitorSettings, window: Window, events: Sequence[Event[LogEntry]], outcomes: Sequence[Outcome]
 ) -> None:
-    """Raise the window's alert if it is due and not out yet. Call it after counting `events`, duplicates included.
+    """Publish the window's alert if it is due and not published. Call it after counting `events`, including duplicates.
 
-    Raises Retry if it could not be published, or if others are at it and one of `events` is a duplicate: that one may
-    be all that is left of a delivery that was to publish the alert and crashed.
+    Raises Retry if it could not be published, or if another delivery holds the lease and one of `events` is a
+    duplicate: that delivery may have crashed, and the duplicate may be the only event left to publish the alert.
     """
     if not settings.alert_topic_arn or not any(is_error(event) for event in events):
         return
@@ -37,17 +37,17 @@ def check(
     if int(counter.get("errors", 0)) < settings.alert_threshold or "alerted_at" in counter:
         return
     crossing = next(event for event in events if is_error(event))
-    document = _claim(settings.monitor_table, window, _alert(settings, window, crossing))
+    document = _acquire_lease(settings.monitor_table, window, _alert(settings, window, crossing))
     if document is None:
         if Outcome.DUPLICATE in outcomes:
             raise Retry("alert: another delivery is about to publish it")
         return
     publish(settings.alert_topic_arn, [decode_data(decode(document), AlertRaised)])
-    _note(settings.monitor_table, window)
+    _mark_published(settings.monitor_table, window)
 
 
 def _alert(settings: MonitorSettings, window: Window, crossing: Event[LogEntry]) -> Event[AlertRaised]:
-    """The alert. Its id follows from service and window alone, whichever entry is found to cross the threshold."""
+    """Return the alert. Its id depends on service and window only, not on the entry that crosses the threshold."""
     who = identity.subscriber_name()
     alert = AlertRaised(
         fingerprint=f"{who}/errors/{window.service}",
@@ -72,8 +72,8 @@ def _read(table: str, window: Window) -> dict[str, Any]:
     return from_item(answer.get("Item", {}))
 
 
-def _claim(table: str, window: Window, alert: Event[AlertRaised]) -> str | None:
-    """Take the publishing upon this delivery. Returns the alert as it was first written; None if others are at it."""
+def _acquire_lease(table: str, window: Window, alert: Event[AlertRaised]) -> str | None:
+    """Acquire the lease to publish. Return the alert as first written; None if another delivery holds the lease."""
     now = time.time()
     try:
         answer = aws.client("dynamodb").update_item(
@@ -95,8 +95,8 @@ def _claim(table: str, window: Window, alert: Event[AlertRaised]) -> str | None:
     return str(from_item(answer["Attributes"])["alert"])
 
 
-def _note(table: str, window: Window) -> None:
-    """Note that the alert is out. If this is lost, it goes out again under the same id."""
+def _mark_published(table: str, window: Window) -> None:
+    """Mark the alert as published. If this write is lost, it is published again under the same id."""
     aws.client("dynamodb").update_item(
         TableName=table,
         Key=to_item(window.key),

@@ -1,4 +1,4 @@
-"""What CloudWatch Logs sends to a subscription's target, and the log entries that its lines stand for.
+"""Parses the payload of a CloudWatch Logs subscription, and converts its lines to log entries.
 
 The payload: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 """
@@ -16,11 +16,11 @@ from application_logs.domain import log_lines
 from fanout import Event, log_entry
 from fanout.contracts.application_logs import LogEntry
 
-# Every log group of a fanout application is the resource FanoutLogGroup of its stack, and CloudFormation puts that into
-# the generated name.
+# Every log group of a fanout application is the resource FanoutLogGroup of its stack, and CloudFormation puts the
+# logical id into the generated name.
 _OWN = "FanoutLogGroup"
 
-# CloudWatch Logs packs at most a megabyte or so; lines that repeat themselves become a twentieth.
+# CloudWatch Logs sends about a megabyte of gzip at most; repetitive lines compress to a twentieth.
 _MOST_BYTES = 32 * 1024 * 1024
 
 
@@ -44,36 +44,36 @@ class Batch(msgspec.Struct):
 
 
 def read(payload: dict[str, Any]) -> Batch:
-    """Return what a payload holds. Raises ValueError saying what is wrong with it."""
+    """Parse a payload. Raises ValueError with the reason if it is malformed."""
     try:
         packed = payload["awslogs"]["data"]
     except (KeyError, TypeError):
-        raise ValueError("no payload of CloudWatch Logs: it has no awslogs.data") from None
+        raise ValueError("not a payload of CloudWatch Logs: it has no awslogs.data") from None
     try:
         content = _unzipped(base64.b64decode(packed, validate=True))
         try:
             return msgspec.json.decode(content, type=Batch)
         except msgspec.ValidationError:
             raise
-        except msgspec.DecodeError:  # half a surrogate pair in one line must not cost the others
+        except msgspec.DecodeError:  # half a surrogate pair in one line must not affect the others
             return msgspec.convert(json.loads(content), type=Batch)
     except (ValueError, TypeError, RecursionError, zlib.error) as error:
-        raise ValueError(f"no payload of CloudWatch Logs: awslogs.data is not readable ({error})") from None
+        raise ValueError(f"not a payload of CloudWatch Logs: awslogs.data is not readable ({error})") from None
 
 
 def _unzipped(packed: bytes) -> bytes:
-    """The content of a gzip file; a kilobyte of it can stand for a megabyte, and memory ends somewhere."""
+    """Return the content of a gzip file. Its size is limited, because a kilobyte may expand to a megabyte."""
     unzipping = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     content = unzipping.decompress(packed, _MOST_BYTES)
     if unzipping.unconsumed_tail:
         raise ValueError(f"more than {_MOST_BYTES} bytes when unpacked")
     if not unzipping.eof:
-        raise ValueError("it is cut off")
+        raise ValueError("it is truncated")
     return content
 
 
 def is_own(log_group: str, functions_own: str) -> bool:
-    """Tell whether a log group belongs to a fanout application: by its name, or because this function logs there."""
+    """Return whether a log group belongs to a fanout application: by its name, or because this function logs there."""
     return _OWN in log_group or log_group == functions_own
 
 
@@ -94,7 +94,7 @@ def entries(batch: Batch, region: str) -> list[Event[LogEntry]]:
 
 
 def entry(text: str, batch: Batch) -> LogEntry:
-    """Return the entry that a line stands for. Its service, unless it names one, is the end of the log group's name."""
+    """Return the entry for a line. Its service, unless the line names one, is the end of the log group's name."""
     line = log_lines.read(text.rstrip("\n"))
     return log_entry.make(
         service=line.service or batch.logGroup.rstrip("/").rpartition("/")[2],  # /aws/lambda/checkout -> checkout

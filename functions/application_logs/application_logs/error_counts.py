@@ -1,10 +1,10 @@
-"""The monitor's counters: warnings and errors per service and minute, errors per service and alert window.
+"""Counters of the monitor: warnings and errors per service and minute, errors per service and alert window.
 
     pk                  sk                               attributes
     service#checkout    minute#2026-11-22T14:05Z         warnings, errors
-    service#checkout    window#2026-11-22T14:05:00Z/300  errors, and what became of its alert: see `alerts`
+    service#checkout    window#2026-11-22T14:05:00Z/300  errors, and the state of its alert: see `alerts`
 
-Minute and window are those of the entry's own time, so a late entry is counted where it belongs.
+Minute and window follow from the entry's own time, also for a late entry.
 """
 
 from collections import Counter
@@ -19,8 +19,8 @@ from fanout.contracts.application_logs import LogEntry
 from fanout.dynamodb import to_item
 from fanout.idempotency import record_expiry, transact_batch_once
 
-# A transaction has room for 100 actions: an event needs one for its marker and at most one for its minute; the window
-# needs one. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+# A transaction has room for 100 actions: an event needs one for its idempotency record and at most one for its minute;
+# the window needs one. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 _MOST_AT_ONCE = 49
 
 
@@ -35,8 +35,8 @@ class Window(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, event: Event[LogEntry], seconds: int) -> "Window":
         """Return the window of this length that an entry belongs to."""
-        moment = int(event.occurred_at.timestamp() // seconds) * seconds
-        return cls(event.data.service, moment, seconds)
+        start = int(event.occurred_at.timestamp() // seconds) * seconds
+        return cls(event.data.service, start, seconds)
 
     @property
     def key(self) -> dict[str, str]:
@@ -50,19 +50,19 @@ def instant(seconds: int) -> str:
 
 
 def is_error(event: Event[LogEntry]) -> bool:
-    """Tell whether an entry counts as an error: ERROR and above."""
+    """Return whether an entry counts as an error: ERROR and above."""
     return event.data.level in {"ERROR", "CRITICAL"}
 
 
 def is_counted(event: Event[LogEntry]) -> bool:
-    """Tell whether an entry counts at all: WARNING and above."""
+    """Return whether an entry is counted: WARNING and above."""
     return is_error(event) or event.data.level == "WARNING"
 
 
 def add(table: str, window: Window, events: Sequence[Event[LogEntry]]) -> list[Outcome]:
-    """Count events of one window, each once however often it comes. Returns PROCESSED or DUPLICATE for each, in order.
+    """Count events of one window, each once. Return PROCESSED or DUPLICATE for each, in order.
 
-    Raises what DynamoDB raises; then some of them may be counted, and will be duplicates when they come again.
+    Raises what DynamoDB raises. Some events may be counted by then; they are duplicates when they are redelivered.
     """
     outcomes: list[Outcome] = []
     for first in range(0, len(events), _MOST_AT_ONCE):

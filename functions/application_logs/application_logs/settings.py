@@ -1,4 +1,4 @@
-"""What the template gives the functions of application_logs."""
+"""The environment variables of the functions of application_logs."""
 
 import msgspec
 
@@ -26,4 +26,4 @@ class IngestSettings(msgspec.Struct, frozen=True):
     application_logs_topic_arn: str
     aws_region: str
     aws_lambda_log_group_name: str = ""
-    """Where this very function logs; Lambda sets it, as it does the Region."""
+    """The log group of this function. Lambda sets it, like the Region."""

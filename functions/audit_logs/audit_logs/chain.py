@@ -1,16 +1,16 @@
 """Each tenant's hash chain, in DynamoDB.
 
     pk                          sk                    attributes
-    chain#<tenant>              entry#<20 digits>     a Link's, hash, body: the document itself, as text
+    chain#<tenant>              entry#<20 digits>     the fields of a Link, hash, body: the document as text
     chain#<tenant>              head                  sequence and hash of the last entry
-    event#<tenant>#<name>       entry                 sequence: which entry is this event's (`documents.name_of`)
+    event#<tenant>#<name>       entry                 sequence: the number of the event's entry (`documents.name_of`)
 
-An entry's hash is the SHA-256 of its Link in canonical JSON. The link holds the document's hash and that of the entry
-before, so nothing can be changed, left out, put in or moved without every later hash being another.
+An entry's hash is the SHA-256 of its Link in canonical JSON. The link contains the hashes of the document and of the
+previous entry, so a changed, deleted, inserted or moved entry changes every later hash.
 
-An entry, the head that it becomes and the event's marker are written in one transaction, on condition that the head is
+An entry, the new head and the event's idempotency record are written in one transaction, on condition that the head is
 the one the entry was linked to, and that the event has no entry yet. So even with duplicates and concurrent deliveries,
-the chain has one end and each event one place in it. Nothing in this table ever expires.
+the chain has one end and each event one entry. Nothing in this table expires.
 """
 
 from datetime import UTC, datetime
@@ -26,27 +26,27 @@ from fanout.dynamodb import ConditionFailedError, from_item, to_item, transact
 
 FORMAT = "fanout-audit-1"
 BEFORE_THE_FIRST = "0" * 64
-"""What the first entry of a chain has for the hash of the entry before."""
+"""The previous hash of a chain's first entry."""
 
-_MARKER = 2
-# Another function at the same chain is the exception (a redrive beside the queue): its entry went first, ours is next.
+_RECORD = 2
+# Concurrent appends to one chain are rare (a redrive beside the queue); the later one appends after the earlier one.
 _ATTEMPTS = 5
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry's hash is made of."""
+    """The hashed fields of an entry."""
 
     format: str = FORMAT
     tenant: str
     sequence: int
     """From 1, without gaps."""
     recorded_at: str
-    """When the entry was made. The event's own time stands in the document."""
+    """When the entry was written. The document has the event's own time."""
     source: str
     id: str
     document_sha256: str
     previous: str
-    """The hash of the entry before."""
+    """The hash of the previous entry."""
 
     @property
     def hash(self) -> str:
@@ -55,9 +55,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def append(event: Event[AuditRecorded]) -> Outcome:
-    """Put the event's document at the end of its tenant's chain, once.
+    """Append the event's document to its tenant's chain, once.
 
-    Raises Reject for another event under the same source and id, and Retry if others kept coming first.
+    Raises Reject if another event has the same source and id, Retry if other appends were faster at every attempt.
     """
     body = documents.document(event, settings.sensitive_paths())
     for _ in range(_ATTEMPTS):
@@ -74,11 +74,11 @@ def append(event: Event[AuditRecorded]) -> Outcome:
         try:
             transact(_actions(event, link, body))
         except ConditionFailedError as error:
-            if _MARKER in error.failed:
+            if _RECORD in error.failed:
                 return _compare(event)
         else:
             return Outcome.PROCESSED
-    raise Retry("chain: its head was another's at every attempt, or is not its last entry; fanout audit verify tells")
+    raise Retry("chain: its head changed at every attempt, or is not its last entry; run fanout audit verify")
 
 
 def _actions(event: Event[AuditRecorded], link: Link, body: bytes) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ def _actions(event: Event[AuditRecorded], link: Link, body: bytes) -> list[dict[
         "body": body.decode(),
     }
     head = {"pk": chain, "sk": "head", "sequence": link.sequence, "hash": link.hash}
-    marker = {**_marker_key(event), "sequence": link.sequence}
+    record = {**_record_key(event), "sequence": link.sequence}
     if link.previous == BEFORE_THE_FIRST:
         is_linked_to: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
     else:
@@ -103,22 +103,22 @@ def _actions(event: Event[AuditRecorded], link: Link, body: bytes) -> list[dict[
     is_new = {"ConditionExpression": "attribute_not_exists(pk)"}
     return [
         {"Put": {"TableName": table, "Item": to_item(item), **condition}}
-        for item, condition in ((head, is_linked_to), (entry, is_new), (marker, is_new))
+        for item, condition in ((head, is_linked_to), (entry, is_new), (record, is_new))
     ]
 
 
 def _compare(event: Event[AuditRecorded]) -> Outcome:
-    """Say what the entry under the event's source and id means for this delivery."""
-    sequence = int(_item(**_marker_key(event)).get("sequence", 0))
+    """Compare the event with the entry under its source and id. Raises Reject if that is another event's."""
+    sequence = int(_item(**_record_key(event)).get("sequence", 0))
     entry = _item(f"chain#{event.data.tenant}", f"entry#{sequence:020}")
     if "body" not in entry:
-        raise Retry("chain: the event is marked as recorded and has no entry; fanout audit verify tells")
+        raise Retry("chain: the event is recorded but has no entry; run fanout audit verify")
     if not documents.is_of(event, entry["body"].encode(), settings.sensitive_paths()):
         raise Reject("conflict", f"entry {sequence} is of another event under the same source and id")
     return Outcome.DUPLICATE
 
 
-def _marker_key(event: Event[AuditRecorded]) -> dict[str, str]:
+def _record_key(event: Event[AuditRecorded]) -> dict[str, str]:
     return {"pk": f"event#{event.data.tenant}#{documents.name_of(event)}", "sk": "entry"}
 
 

@@ -1,12 +1,11 @@
-"""The document that is kept of an event: masked, and in the one form that RFC 8785 gives it.
+"""The stored document of an event: masked, in the canonical form of RFC 8785.
 
-    {"event": <the CloudEvent as its producer sent it, its data masked>, "masked": [<each path that led to something>]}
+    {"event": <the CloudEvent as its producer sent it, its data masked>, "masked": [<each path that matched>]}
 
-Of the envelope it holds what Fanout's events have; `dataschema` and foreign extensions are left out, and a time is kept
-to the microsecond.
+It contains the envelope fields of Fanout's events, not `dataschema` or foreign extensions; times have microseconds.
 
-`record` and `preserve` make it each for itself, and must come to the same bytes. So nothing goes into it but the event:
-no time of delivery, nothing of the queue it came through. https://www.rfc-editor.org/rfc/rfc8785
+`record` and `preserve` each create it and must produce the same bytes. So it depends on the event only, not on the time
+of delivery or the queue. https://www.rfc-editor.org/rfc/rfc8785
 """
 
 import hashlib
@@ -24,13 +23,13 @@ from fanout.delivery import Notification
 from fanout.event import InvalidEvent, decode
 
 LARGEST = 350_000
-"""Bytes. An item of DynamoDB holds 400 KB, its keys and the link of the chain included."""
+"""In bytes. A DynamoDB item has at most 400 KB, including its keys and the fields of the link."""
 
 
 def as_sent(notification: Notification) -> Event[msgspec.Raw] | None:
-    """Return the event as its producer sent it: without a time, where it has none. None for the runtime to judge.
+    """Return the event as its producer sent it, without adding a missing time; None if the runtime is to judge it.
 
-    The runtime would fill in the time of delivery, and that differs from one subscriber's queue to the other's.
+    The runtime would add the time of delivery, which differs between the queues of the two subscribers.
     """
     try:
         return decode(notification.text)
@@ -39,7 +38,7 @@ def as_sent(notification: Notification) -> Event[msgspec.Raw] | None:
 
 
 def document(event: Event[AuditRecorded], paths: Sequence[str]) -> bytes:
-    """Return what is kept of an event, with what the paths lead to masked. Raises Reject for one too large to keep."""
+    """Return the stored document of an event, with the paths masked. Raises Reject if it is too large."""
     masked, hits = _masked(msgspec.to_builtins(event), paths)
     found = rfc8785.dumps({"event": masked, "masked": hits})
     if len(found) > LARGEST:
@@ -48,9 +47,9 @@ def document(event: Event[AuditRecorded], paths: Sequence[str]) -> bytes:
 
 
 def is_of(event: Event[AuditRecorded], kept: bytes, paths: Sequence[str]) -> bool:
-    """Tell whether a document is of this very event, also if it was masked by other paths than these.
+    """Return whether a stored document is of this event, even if it was masked by other paths.
 
-    A producer may publish an event again within another trace.
+    The trace is ignored, because a producer may publish an event again within another trace.
     """
     found = json.loads(kept, parse_int=_number)
     both = sorted({*paths, *found["masked"]})
@@ -61,7 +60,7 @@ def is_of(event: Event[AuditRecorded], kept: bytes, paths: Sequence[str]) -> boo
 
 
 def name_of(event: Event[Any]) -> str:
-    """Return the name under which an event is kept: the SHA-256 of the canonical JSON of [source, id], in hex."""
+    """Return the name of an event's document: the SHA-256 of the canonical JSON of [source, id], in hex."""
     return digest(rfc8785.dumps([event.source, event.id]))
 
 
@@ -71,12 +70,12 @@ def digest(content: bytes) -> str:
 
 
 def _masked(event: dict[str, Any], paths: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """The event with its data masked, and the paths that led to something."""
+    """Return the event with its data masked, and the paths that matched."""
     data, hits = mask(event["data"], paths)
     return {**event, "data": data}, hits
 
 
 def _number(text: str) -> int | float:
-    """A number of a document. RFC 8785 writes a double up to 1e21 without a point: one beyond 2^53-1 was no integer."""
+    """Parse a number. RFC 8785 writes doubles up to 1e21 without a point, so one beyond 2^53-1 was not an integer."""
     number = int(text)
     return number if abs(number) <= LARGEST_INTEGER else float(number)

@@ -21,27 +21,19 @@ class TrailSettings(msgspec.Struct, frozen=True):
 
 
 class MaskingSettings(msgspec.Struct, frozen=True):
-    """Environment variables of both: what is kept must be the same bytes in both places."""
+    """Environment variables of both: they must produce the same documents."""
 
     sensitive_fields: str = ""
-    """Paths within `data`, with commas between them; see `masking`."""
+    """Comma-separated paths within `data`; see `masking`."""
 
 
-@cache
-def chain() -> ChainSettings:
-    """Return the settings; like both below raises SettingsError naming what is missing."""
-    return settings.load(ChainSettings)
-
-
-@cache
-def trail() -> TrailSettings:
-    """Return the settings."""
-    return settings.load(TrailSettings)
+chain = settings.cached(ChainSettings)
+trail = settings.cached(TrailSettings)
 
 
 @cache
 def sensitive_paths() -> tuple[str, ...]:
-    """Return the paths of the sensitive fields. Raises SettingsError for one that cannot be understood."""
+    """Return the paths of the sensitive fields. Raises SettingsError for an invalid one."""
     text = settings.load(MaskingSettings).sensitive_fields
     try:
         return masking.parse(text)

@@ -2,8 +2,8 @@
 
     documents/<tenant>/<name>.json        `documents.name_of` gives the name
 
-An object is written on condition that there is none under its key. The bucket keeps versions, as Object Lock demands:
-a second write would not replace the first but leave two, and it would be unclear which one counts.
+An object is written on condition that its key is free. Object Lock requires a versioned bucket, where a second write
+would add a version instead of failing.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
@@ -20,7 +20,7 @@ aws.prepare("s3")
 def preserve(event: Event[AuditRecorded]) -> Outcome:
     """Write the event's document, once. The bucket's default retention locks it.
 
-    Raises Reject for another event under the same source and id, and Retry while another write is under way.
+    Raises Reject if another event has the same source and id, Retry while another write is in progress.
     """
     bucket, key = settings.trail().trail_bucket, f"documents/{event.data.tenant}/{documents.name_of(event)}.json"
     body = documents.document(event, settings.sensitive_paths())
@@ -30,13 +30,13 @@ def preserve(event: Event[AuditRecorded]) -> Outcome:
             Key=key,
             Body=body,
             ContentType="application/json",
-            # S3 refuses what arrives otherwise than it was sent: it could not be corrected afterwards.
+            # S3 refuses a body that was corrupted on the way, which could not be corrected afterwards.
             ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
             IfNoneMatch="*",
         )
     except Exception as error:
         if aws.error_code(error) == "ConditionalRequestConflict":
-            raise Retry("preserved: another write of it is under way", after=1) from None
+            raise Retry("preserved: another write of it is in progress", after=1) from None
         if aws.error_code(error) != "PreconditionFailed":
             raise
     else:

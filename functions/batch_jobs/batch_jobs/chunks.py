@@ -1,11 +1,11 @@
-"""The chunks of a job. Each that is done leaves a marker, and the markers are what a job is added up from at its end:
+"""The chunks of a job. Each completed chunk has one record, and the job's totals are the sum of these records:
 
     pk            sk           attributes
     job#nightly   chunk#00017  good, rejected
 
-A chunk done twice, by a retry or by two at once, has one marker. The counts in the job's record move while it runs, so
-that people see how far it is. They are no part of the marker's write: a thousand chunks at a time may write markers of
-their own, and would stand in each other's way in transactions about one record.
+A chunk that is processed twice, by a retry or concurrently, has one record. The counts in the job's record show its
+progress. They are not written in the same transaction as the chunk's record, because a thousand concurrent chunks would
+conflict on the job's record.
 """
 
 from typing import NamedTuple
@@ -18,45 +18,45 @@ from fanout.dynamodb import to_item
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the input that one invocation takes: whole rows, from byte `start` up to byte `end`."""
+    """The part of the input that one invocation processes: whole rows, from byte `start` up to byte `end`."""
 
     number: int
     start: int
     end: int
     first_row: int
-    """The number of its first row, as a spreadsheet counts them: the names of the columns are row 1."""
+    """The number of its first row, as a spreadsheet counts rows: the column names are row 1."""
 
 
 class Tally(NamedTuple):
-    """What the markers of a job add up to."""
+    """The sum of a job's chunk records."""
 
     done: int
     good: int
     rejected: int
     with_rejects: list[int]
-    """The numbers of the chunks that hold rejected rows, in order."""
+    """The numbers of the chunks with rejected rows, in order."""
 
 
 def count(job_id: str, chunk: Chunk, *, good: int, rejected: int) -> bool:
     """Count a chunk, once. False if it was counted before. Raises JobOverError if the job has ended meanwhile.
 
-    A crash between marker and record leaves the record one chunk short until the job's end corrects it.
+    After a crash between the two writes the job's record lacks one chunk until the end of the job corrects it.
     """
-    marker = {**_key(job_id, chunk.number), "good": good, "rejected": rejected}
-    if put_once(jobs.table(), marker) is Outcome.DUPLICATE:
+    record = {**_key(job_id, chunk.number), "good": good, "rejected": rejected}
+    if put_once(jobs.table(), record) is Outcome.DUPLICATE:
         return False
     jobs.progressed(job_id, chunks_done=1, good=good, rejected=rejected)
     return True
 
 
 def is_done(job_id: str, chunk: Chunk) -> bool:
-    """Tell whether a chunk was counted."""
+    """Return whether a chunk was counted."""
     key = to_item(_key(job_id, chunk.number))
     return "Item" in aws.client("dynamodb").get_item(TableName=jobs.table(), Key=key, ConsistentRead=True)
 
 
 def tally(job_id: str) -> Tally:
-    """Add up the chunks that are done."""
+    """Add up the completed chunks."""
     pages = aws.client("dynamodb").get_paginator("query")
     found = [
         (int(item["sk"]["S"].removeprefix("chunk#")), int(item["good"]["N"]), int(item["rejected"]["N"]))

@@ -1,5 +1,5 @@
-"""The files that a job makes in the stack's bucket: what its functions hand on under `work/`, and what it answers with
-under `results/`. Their names hold nothing but the job and a number, so whatever is made twice replaces itself.
+"""The files of a job in the stack's bucket: intermediate files under `work/`, results under `results/`. Their names
+depend only on the job and a number, so a file that is written again replaces itself.
 """
 
 import hashlib
@@ -13,14 +13,14 @@ from fanout import aws
 aws.prepare("s3")
 
 CSV, JSON = "text/csv; charset=utf-8", "application/json"
-# A part of an upload has 5 MiB at least. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+# Each part of an upload but the last has at least 5 MiB. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _PART = 8 << 20
 # The number of files in memory at a time: a chunk's rejects are a few hundred kilobytes.
 _AHEAD = 8
 
 
 def manifest(job_id: str, content: bytes) -> str:
-    """Return the key of a list of a job's chunks. Another list has another key, so none is ever written over."""
+    """Return the key of a list of a job's chunks. Another list has another key, so no list is overwritten."""
     return f"work/{job_id}/chunks-{hashlib.sha256(content).hexdigest()[:16]}.json"
 
 
@@ -35,7 +35,7 @@ def totals_of(job_id: str, number: int) -> str:
 
 
 def result(job_id: str, name: str) -> str:
-    """Return the key of a file that the job answers with."""
+    """Return the key of a result file."""
     return f"results/{job_id}/{name}"
 
 
@@ -50,12 +50,12 @@ def write(key: str, body: bytes, content_type: str) -> None:
 
 
 def read_all(keys: Iterable[str]) -> Iterator[bytes]:
-    """Yield the bodies of many files in order, a few of them at a time."""
+    """Yield the bodies of many files in order, reading a few at a time."""
 
     def read(key: str) -> bytes:
         return bytes(aws.client("s3").get_object(Bucket=_bucket(), Key=key)["Body"].read())
 
-    aws.client("s3")  # made before the threads: clients may be shared by them, and must not be made by them
+    aws.client("s3")  # created before the threads: they may share a client, but creating one is not thread-safe
     with ThreadPoolExecutor(_AHEAD) as pool:
         waiting = iter(keys)
         while some := list(islice(waiting, _AHEAD)):
@@ -63,7 +63,7 @@ def read_all(keys: Iterable[str]) -> Iterator[bytes]:
 
 
 def write_long(key: str, pieces: Iterable[bytes], content_type: str) -> None:
-    """Write a file of any length, piece by piece. It appears whole, or not at all."""
+    """Write a file of any length, piece by piece. It becomes visible as a whole or not at all."""
     parts = _parts(pieces)
     first = next(parts, b"")
     second = next(parts, None)

@@ -1,13 +1,13 @@
-"""Imported rows in their table. An import's rows are written beside those of the one before, and shown all at once:
+"""Imported rows. The rows of an import are written beside those of the previous one and become visible all at once:
 
     pk                   sk                attributes
     rows#nightly#00017   row#000000085002  row
     dataset#customers    current           job_id, requested_at, chunks, rows, columns, imported_at
 
-Rows count for nothing until their dataset points to their job, which happens in the very transaction that completes
-the job. So an import that fails half-way, or is killed, was never there; and whoever reads a dataset while the next one
-is coming in reads the last one, whole. A dataset never goes back: what was requested later stays, also if an import
-that was requested before ends after it. Rows of an import that has failed are deleted afterwards, which nobody sees.
+Rows are invisible until their dataset points to their job, which the transaction that completes the job does. An
+import that fails or is killed therefore has no effect, and readers see the previous import, complete, until the next
+one is. A dataset never goes back: an import that was requested earlier but ends later does not replace it. Rows of a
+failed import are deleted afterwards.
 """
 
 import random
@@ -24,7 +24,7 @@ from batch_jobs.domain.job import Job
 from fanout import aws
 from fanout.dynamodb import to_item
 
-# The most that BatchWriteItem takes.
+# The maximum of BatchWriteItem.
 _TOGETHER = 25
 _WRITERS = 4
 _ATTEMPTS = 8
@@ -34,11 +34,11 @@ Request = dict[str, dict[str, dict[str, AttributeValue]]]
 
 
 class ThrottledError(Exception):
-    """The table takes no more for now. The state machine tries the chunk again."""
+    """The table throttles writes. The state machine retries the chunk."""
 
 
 def write(job_id: str, chunk: int, rows: Iterable[tuple[int, Mapping[str, AttributeValue]]]) -> None:
-    """Write the rows (number, values) of a chunk. Writing them again changes nothing."""
+    """Write the rows (number, values) of a chunk. Idempotent."""
     pk = {"S": _rows_of(job_id, chunk)}
 
     def item(number: int, values: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
@@ -48,7 +48,7 @@ def write(job_id: str, chunk: int, rows: Iterable[tuple[int, Mapping[str, Attrib
 
 
 def discard(job_id: str, chunk: int) -> None:
-    """Delete the rows of a chunk, as many as there are."""
+    """Delete all rows of a chunk."""
     pages = aws.client("dynamodb").get_paginator("query")
     for page in pages.paginate(
         TableName=settings.imports().import_table,
@@ -61,9 +61,9 @@ def discard(job_id: str, chunk: int) -> None:
 
 
 def show(job: Job) -> dict[str, Any]:
-    """Return the transaction's entry that makes a dataset what the job has imported.
+    """Return the transaction's entry that makes the job's rows the current rows of its dataset.
 
-    Its condition does not hold if the dataset shows what was requested later.
+    Its condition fails if the dataset shows an import that was requested later.
     """
     requested = job.requested
     item = {
@@ -80,7 +80,7 @@ def show(job: Job) -> dict[str, Any]:
         "Put": {
             "TableName": settings.imports().import_table,
             "Item": to_item(item),
-            # Of two in the same millisecond one has to be the later: the same one, whichever ends first.
+            # For two requests in the same millisecond the job ids decide, whichever ends first.
             "ConditionExpression": "attribute_not_exists(requested_at) OR requested_at < :at"
             " OR (requested_at = :at AND job_id <= :job)",
             "ExpressionAttributeValues": to_item({":at": job.requested_at, ":job": job.job_id}),
@@ -94,7 +94,7 @@ def _rows_of(job_id: str, chunk: int) -> str:
 
 def _change(requests: Iterable[Request]) -> None:
     """Put or delete many items, a few batches at a time."""
-    aws.client("dynamodb")  # made before the threads: clients may be shared by them, and must not be made by them
+    aws.client("dynamodb")  # created before the threads: they may share a client, but creating one is not thread-safe
     waiting = iter(requests)
     with ThreadPoolExecutor(_WRITERS) as pool:
         while batches := [batch for _ in range(_WRITERS) if (batch := list(islice(waiting, _TOGETHER)))]:
@@ -108,6 +108,6 @@ def _send(batch: Sequence[Request]) -> None:
         waiting = aws.client("dynamodb").batch_write_item(RequestItems=waiting).get("UnprocessedItems") or {}
         if not waiting:
             return
-        # Not an error to DynamoDB, so not retried by its client: it has taken what it could.
+        # Unprocessed items are not an error, so the client does not retry them.
         time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - jitter keeps no secret
-    raise ThrottledError(f"{len(waiting[table])} rows were not taken")
+    raise ThrottledError(f"{len(waiting[table])} rows were not written")

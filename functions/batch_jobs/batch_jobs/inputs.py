@@ -1,7 +1,7 @@
-"""The input file in S3: where it may lie, and reading it piece by piece.
+"""The input file in S3: its permitted locations, and reading it in blocks.
 
-A requester must not gain access to everything that the functions may read. So only configured places
-are read: its own bucket under `inputs/`, and what the parameter InputLocations names; code and role both say so.
+A requester must not gain access to everything that the functions may read. So only configured locations are read: the
+stack's own bucket under `inputs/`, and the parameter InputLocations. Both the code and the role enforce it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,21 +30,21 @@ class Place(NamedTuple):
 
 
 def place(uri: str) -> Place:
-    """Return what an S3 URI points to."""
+    """Return the object that an S3 URI points to."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return Place(bucket, key)
 
 
 def check(uri: str, locations: Sequence[str]) -> Place:
-    """Return the input's place. Raises JobProblemError unless it lies in one of the locations (`bucket/prefix`)."""
+    """Return the input's place. Raises JobProblemError unless it is in one of the locations (`bucket/prefix`)."""
     found = place(uri)
     if not any(f"{found.bucket}/{found.key}".startswith(location) for location in locations):
-        raise JobProblemError("forbidden_input", f"{uri} lies in no place that inputs may lie in")
+        raise JobProblemError("forbidden_input", f"{uri} is not in a location that inputs may be in")
     return found
 
 
 def version(where: Place) -> str:
-    """Return the ETag of the object as it is now. Raises JobProblemError if there is none, or nothing in it."""
+    """Return the current ETag of the object. Raises JobProblemError if the object is missing or empty."""
     try:
         head = aws.client("s3").head_object(Bucket=where.bucket, Key=where.key)
     except Exception as error:
@@ -57,7 +57,7 @@ def version(where: Place) -> str:
 def blocks(where: Place, etag: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
     """Yield bytes `start` to `end` of the object, a mebibyte at a time.
 
-    Raises JobProblemError if it is no longer the object with that ETag: half of one file and half of another is none.
+    Raises JobProblemError if the object has changed since: a job must not mix two versions.
     """
     byte_range = f"bytes={start}-{'' if end is None else end - 1}"
     try:
@@ -72,9 +72,9 @@ def _problem(error: Exception, where: Place) -> JobProblemError | None:
     """Return the job's problem for an S3 error; None if the error is retried."""
     code = aws.error_code(error)
     if code in _MISSING:
-        return JobProblemError("no_such_input", f"there is no {where.uri}")
+        return JobProblemError("no_such_input", f"{where.uri} does not exist")
     if code in _FORBIDDEN:
-        return JobProblemError("unreadable_input", f"{where.uri} may not be read, or is not there")
+        return JobProblemError("unreadable_input", f"{where.uri} is not readable, or does not exist")
     if code in {"PreconditionFailed", "412"}:
         return JobProblemError("input_changed", f"{where.uri} was replaced while the job was reading it")
     return None

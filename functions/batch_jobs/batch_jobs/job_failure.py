@@ -7,8 +7,8 @@ from batch_jobs.domain.job import Job
 from fanout.contracts.batch_jobs import FailureReason
 
 _BY_STATUS: dict[str, tuple[FailureReason, str]] = {
-    "ABORTED": ("aborted", "the job's execution was stopped from outside"),
-    "TIMED_OUT": ("timed_out", "the job took longer than it may"),
+    "ABORTED": ("aborted", "the job's execution was stopped"),
+    "TIMED_OUT": ("timed_out", "the job exceeded its time limit"),
     "FAILED": ("internal_error", "the job's execution failed"),
 }
 
@@ -21,8 +21,8 @@ def fail_by_status(job: Job, status: str) -> Job:
 
 
 def fail(job: Job, reason: FailureReason, detail: str) -> Job:
-    """Fail the job for the problem its steps recorded, else for this reason; return the current job."""
+    """Fail the job for the problem that its steps recorded, else for this reason; return the current job."""
     if job.problem:
-        noted, _, detail = job.problem.partition(": ")
-        reason = msgspec.convert(noted, FailureReason)
+        recorded, _, detail = job.problem.partition(": ")
+        reason = msgspec.convert(recorded, FailureReason)
     return jobs.failed(job, reason, detail)

@@ -1,5 +1,5 @@
-"""The record of a job: what was asked for, how far it is, how it ended. Kept for good, longer than Step Functions
-remembers an execution's name (90 days), so that a job requested again after a year still does not run again.
+"""The record of a job: its request, its progress, its outcome. Never deleted: Step Functions remembers an execution's
+name for 90 days, and a job that is requested again after a year must not run again.
 
     pk            sk    attributes
     job#nightly   job   state, request, cause, chunks, chunks_done, good, rejected, ...
@@ -7,8 +7,8 @@ remembers an execution's name (90 days), so that a job requested again after a y
     REQUESTED ── planned ──▶ RUNNING ── every chunk done ──▶ COMPLETED
         └────────────────────────┴───────────────────────▶ FAILED
 
-Every change is one conditional write, so concurrent attempts see each other's result. Beside the record
-stands a marker for each chunk that is done, see `chunks`.
+Every change is one conditional write, so concurrent attempts see each other's result. Each completed chunk has a record
+of its own, see `chunks`.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 def execution_name(job_id: str) -> str:
     """Return the name of a job's execution: the same for the same job, readable, and within the limits for names.
 
-    80 characters, of which only letters, digits, - and _ do no harm anywhere.
+    At most 80 characters; only letters, digits, - and _ are safe everywhere.
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
     """
     readable = "".join(each if each.isalnum() or each in "-_" else "-" for each in job_id)[:40]
@@ -41,7 +41,7 @@ def execution_name(job_id: str) -> str:
 
 
 def record(event: Event[JobRequested]) -> tuple[Job, bool]:
-    """Record a request; return its job, and whether that is new. Raises Reject if the id is another request's."""
+    """Record a request; return its job, and whether it is new. Raises Reject if another request has its id."""
     job = Job(
         job_id=event.data.job_id,
         state="REQUESTED",
@@ -66,14 +66,14 @@ def record(event: Event[JobRequested]) -> tuple[Job, bool]:
 
 
 def read(job_id: str) -> Job:
-    """Return a job as it is now. Raises KeyError if there is none."""
+    """Return the current state of a job. Raises KeyError if it does not exist."""
     answer = aws.client("dynamodb").get_item(TableName=table(), Key=to_item(key(job_id)), ConsistentRead=True)
     item = from_item(answer["Item"])
     return msgspec.convert({name: int(each) if isinstance(each, Decimal) else each for name, each in item.items()}, Job)
 
 
 def running(job_id: str) -> Job:
-    """Return a job that is under way. Raises JobOverError if it has ended."""
+    """Return a job that has not ended. Raises JobOverError if it has."""
     job = read(job_id)
     if job.is_over:
         raise JobOverError(job_id)
@@ -91,10 +91,10 @@ def planned(
     chunks: int,
     rows: int,
 ) -> Job:
-    """Note what was found in the input; the job runs from here on. Return it as it is then.
+    """Record the plan and set the job to RUNNING; return the job with the plan that counts.
 
-    The plan may be that of an earlier attempt: that attempt may still be running, and the file may have been replaced
-    between the two. Exactly one plan counts. Raises JobOverError if the job has ended meanwhile.
+    Exactly one plan counts, possibly that of an earlier attempt, which may still be running and may have read a file
+    that was replaced since. Raises JobOverError if the job has ended meanwhile.
     """
     changes = {
         "state": "RUNNING",
@@ -112,7 +112,7 @@ def planned(
 
 
 def progressed(job_id: str, **counts: int) -> None:
-    """Add to the counts that tell how far a job is. Raises JobOverError if it has ended."""
+    """Add to the counts that show a job's progress. Raises JobOverError if it has ended."""
     _write(
         {
             "TableName": table(),
@@ -127,17 +127,17 @@ def progressed(job_id: str, **counts: int) -> None:
     )
 
 
-def note_problem(job_id: str, problem: JobProblemError) -> None:
-    """Record the job's problem for the function that ends it. The first problem stays."""
-    noted = {"problem": str(problem)}
+def record_problem(job_id: str, problem: JobProblemError) -> None:
+    """Record the job's problem for the function that ends it. Only the first problem is kept."""
+    changes = {"problem": str(problem)}
     with suppress(JobOverError):  # or there is a problem already
-        _update(job_id, noted, unless_over=True, condition="problem = :nothing", values={":nothing": ""})
+        _update(job_id, changes, unless_over=True, condition="problem = :nothing", values={":nothing": ""})
 
 
 def completed(job: Job, *, result: str = "", rejects: str = "", also: Sequence[Mapping[str, Any]] = ()) -> Job:
-    """Complete the job, and do `also` (TransactWriteItems entries) in the same transaction; return it as it is then.
+    """Complete the job and apply `also` (TransactWriteItems entries) in one transaction; return the current job.
 
-    Raises ConditionFailedError if a condition of `also` does not hold; the job is not completed then.
+    Raises ConditionFailedError, without completing the job, if a condition of `also` does not hold.
     """
     changes = {"state": "COMPLETED", "result": result, "rejects": rejects}
     return _ended(job, changes, also)
@@ -185,7 +185,7 @@ def _change(
     condition: str = "attribute_exists(pk)",
     values: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The parameters of an update of a job's record."""
+    """Return the parameters of an update of a job's record."""
     given = {**{f":{name}": value for name, value in changes.items()}, **(values or {})}
     if unless_over:
         condition = f"{condition} AND #state IN (:requested, :running)"

@@ -1,6 +1,5 @@
 """The environment variables of the functions of batch_jobs."""
 
-from functools import cache
 from typing import Annotated
 
 import msgspec
@@ -25,11 +24,11 @@ class PlanSettings(msgspec.Struct, frozen=True):
 
     job_bucket: str
     input_locations: str = ""
-    """Where else inputs may lie, `bucket/prefix` each, with commas between."""
+    """Further locations of inputs, as `bucket/prefix`, separated by commas."""
     chunk_rows: Annotated[int, msgspec.Meta(ge=1)] = 5000
 
     def locations(self) -> list[str]:
-        """Every place inputs may lie in, as the beginning of `bucket/key`."""
+        """Return the locations that inputs may be in, as prefixes of `bucket/key`."""
         others = [each.strip() for each in self.input_locations.split(",")]
         return [f"{self.job_bucket}/inputs/", *filter(None, others)]
 
@@ -52,37 +51,9 @@ class OutcomeSettings(msgspec.Struct, frozen=True):
     job_outcomes_topic_arn: str
 
 
-@cache
-def job() -> JobSettings:
-    """Return the settings; like all below raises SettingsError naming what is missing."""
-    return settings.load(JobSettings)
-
-
-@cache
-def start() -> StartSettings:
-    """Return the settings."""
-    return settings.load(StartSettings)
-
-
-@cache
-def plan() -> PlanSettings:
-    """Return the settings."""
-    return settings.load(PlanSettings)
-
-
-@cache
-def bucket() -> BucketSettings:
-    """Return the settings."""
-    return settings.load(BucketSettings)
-
-
-@cache
-def imports() -> ImportSettings:
-    """Return the settings."""
-    return settings.load(ImportSettings)
-
-
-@cache
-def outcomes() -> OutcomeSettings:
-    """Return the settings."""
-    return settings.load(OutcomeSettings)
+job = settings.cached(JobSettings)
+start = settings.cached(StartSettings)
+plan = settings.cached(PlanSettings)
+bucket = settings.cached(BucketSettings)
+imports = settings.cached(ImportSettings)
+outcomes = settings.cached(OutcomeSettings)

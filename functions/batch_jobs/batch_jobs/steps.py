@@ -10,15 +10,15 @@ from fanout.observability import logger
 
 @contextmanager
 def step(job_id: str) -> Iterator[None]:
-    """Run a step. Record a job's problem, so that the function that ends the job finds it.
+    """Run a step, and record a problem of the job for the function that ends it.
 
     A Distributed Map reports only that a chunk has failed, not why.
     """
     try:
         yield
     except JobProblemError as problem:
-        logger.warning("the job cannot be done", job_id=job_id, reason=problem.reason)
-        jobs.note_problem(job_id, problem)
+        logger.warning("the job cannot succeed", job_id=job_id, reason=problem.reason)
+        jobs.record_problem(job_id, problem)
         raise
     except JobOverError:
         logger.info("the job has ended in the meantime", job_id=job_id)

@@ -1,4 +1,4 @@
-"""Lines of the lake, made from the events that Firehose has collected.
+"""Converts the events that Firehose has collected to lines of the lake.
 
 A line has the columns of the table `raw_events`: the event with the fields of its contract, `occurred_at` in UTC, and
 in `raw` the body as published. Line breaks in a body, fields that differ only in case, and unknown types never reach
@@ -48,7 +48,7 @@ def _result(record: dict[str, Any], deadline: Deadline, waits: Iterator[float]) 
         reason = str(error)[:1000]
     except (Exception, DeadlineReached) as error:  # concerns this record only
         reason = describe(error)
-    logger.warning("not taken into the lake", reason=reason, record_id=record["recordId"])
+    logger.warning("not written to the lake", reason=reason, record_id=record["recordId"])
     return {"recordId": record["recordId"], "result": "ProcessingFailed", "data": record["data"]}
 
 
@@ -70,8 +70,8 @@ def _line(record: dict[str, Any], deadline: Deadline, waits: Iterator[float]) ->
 
 
 def _event(body: str, deadline: Deadline, waits: Iterator[float]) -> Event[Any]:
-    """The event in a body, whole and typed. Raises InvalidEvent, or Reject for a claim check that leads nowhere; what
-    S3 raises, or DeadlineReached, for one that cannot be read.
+    """Return the typed event of a body, with its claim check's data. Raises InvalidEvent, Reject if the claim check has
+    no object, and what S3 raises or DeadlineReached if it cannot be read.
     """
     event = decode(body)
     if event.type not in _SCHEMAS:
@@ -79,7 +79,7 @@ def _event(body: str, deadline: Deadline, waits: Iterator[float]) -> Event[Any]:
     if event.claimcheck is not None:
         claim_checks = ClaimChecks.configured()
         if claim_checks is None:
-            raise InvalidEvent("it is stored under a claim check, and no bucket is configured")
+            raise InvalidEvent("it has a claim check, and no bucket is configured")
         with deadline.enforced():
             event = _retrieve(claim_checks, event, waits)
     return decode_data(event, _SCHEMAS[event.type])
@@ -92,6 +92,6 @@ def _retrieve(claim_checks: ClaimChecks, stub: Event[msgspec.Raw], waits: Iterat
         except Reject:
             raise
         except Exception as error:
-            logger.info("a claim check could not be read, trying again", error=describe(error))
+            logger.info("a claim check could not be read, retrying", error=describe(error))
             time.sleep(random.uniform(0, wait))  # noqa: S311 - jitter keeps no secret
     return claim_checks.retrieve(stub)

@@ -1,7 +1,5 @@
 """Settings of web, mobile and store."""
 
-from functools import cache
-
 import msgspec
 
 from fanout import settings
@@ -13,7 +11,4 @@ class Settings(msgspec.Struct, frozen=True):
     aggregates_table: str
 
 
-@cache
-def load() -> Settings:
-    """Return the settings; raises SettingsError naming what is missing."""
-    return settings.load(Settings)
+load = settings.cached(Settings)

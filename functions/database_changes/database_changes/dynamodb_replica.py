@@ -1,7 +1,7 @@
-"""The DynamoDB replica: the primary's rows under the primary's keys, each with the version it has.
+"""The DynamoDB replica: the rows of the primary under the same keys, each with its version.
 
-A deleted row leaves a tombstone, a row of nothing but its key and our attributes, because only a version can tell an
-older update that comes late from a later insert.
+A deleted row leaves a tombstone with its key and our attributes, because only a version distinguishes a late update
+from a later insert.
 """
 
 from typing import Any
@@ -21,8 +21,8 @@ EXPIRES_AT = f"{REPLICA}expires_at"
 def apply(event: Event[RowChanged]) -> Outcome:
     """Bring the row to this version if it has an older one.
 
-    Returns PROCESSED or DUPLICATE. Raises Discard for a row of another table and where the replica is beyond it, Reject
-    for a row that cannot be held.
+    Return PROCESSED or DUPLICATE. Raises Discard for a row of another table or if the replica has a later version,
+    Reject for a row that cannot be stored.
     """
     change = event.data
     if change.table != settings.dynamodb().primary_table:
@@ -39,7 +39,7 @@ def apply(event: Event[RowChanged]) -> Outcome:
     except Exception as error:
         if condition_failed(error):
             return check_staleness(change.version, _present(error))
-        # DynamoDB's refusal, above all of an item that our attributes make too large; and boto3's, of a wrong type.
+        # DynamoDB refuses, above all, an item that our attributes make too large; boto3 refuses a wrong type.
         if (aws.error_code(error) or type(error).__name__) in {"ValidationException", "ParamValidationError"}:
             raise Reject("refused", "DynamoDB does not take the row with the replica's own attributes") from None
         raise

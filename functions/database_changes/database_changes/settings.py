@@ -1,6 +1,4 @@
-"""What the template gives the functions of database_changes, to each what it needs."""
-
-from functools import cache
+"""The environment variables of the functions of database_changes."""
 
 import msgspec
 
@@ -12,14 +10,14 @@ class CaptureSettings(msgspec.Struct, frozen=True):
 
     topic_arn: str
     unpublished_bucket: str
-    """Where changes go that cannot be published."""
+    """Where changes that cannot be published are stored."""
 
 
 class DynamoDbSettings(msgspec.Struct, frozen=True):
     """Environment variables of replicate_to_dynamodb."""
 
     primary_table: str
-    """The one table that the replica is of."""
+    """The replicated table."""
     replica_table: str
 
 
@@ -30,19 +28,6 @@ class SqlSettings(msgspec.Struct, frozen=True):
     """The secret with the replica's DSN."""
 
 
-@cache
-def capture() -> CaptureSettings:
-    """Return the settings; like all below raises SettingsError naming what is missing."""
-    return settings.load(CaptureSettings)
-
-
-@cache
-def dynamodb() -> DynamoDbSettings:
-    """Return the settings."""
-    return settings.load(DynamoDbSettings)
-
-
-@cache
-def sql() -> SqlSettings:
-    """Return the settings."""
-    return settings.load(SqlSettings)
+capture = settings.cached(CaptureSettings)
+dynamodb = settings.cached(DynamoDbSettings)
+sql = settings.cached(SqlSettings)

@@ -1,4 +1,4 @@
-"""The PostgreSQL replica: every row as JSON, with the version it has; a deleted row stays as a tombstone."""
+"""The PostgreSQL replica: every row as JSON with its version; a deleted row stays as a tombstone."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 aws.prepare("secretsmanager")
 
-# json, not jsonb: it keeps what it is given, \u0000 included, which jsonb refuses.
-# Collation "C": versions are compared as the digits they are, whatever the database's language.
+# json, not jsonb: jsonb refuses \u0000.
+# Collation "C": versions are compared digit by digit, whatever the database's locale.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS replicated_rows (
     table_name text NOT NULL,
@@ -42,14 +42,14 @@ ON CONFLICT (table_name, key) DO UPDATE SET
 WHERE replica.version < excluded.version
 """
 _PRESENT = "SELECT version FROM replicated_rows WHERE table_name = %(table)s AND key = %(key)s"
-# Two that create one table at once, IF NOT EXISTS or not, can still collide in PostgreSQL's own catalogue.
+# Concurrent CREATE TABLE IF NOT EXISTS may fail with a conflict in PostgreSQL's catalogue.
 _SCHEMA_LOCK = 7_314_005
 _CONNECT_SECONDS = 5
 _STATEMENT_MILLISECONDS = 10_000
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """What stands in the secret: {"dsn": "postgresql://user:password@host/database"}."""
+    """The content of the secret: {"dsn": "postgresql://user:password@host/database"}."""
 
     dsn: str = ""
 
@@ -57,10 +57,10 @@ class Secret(msgspec.Struct, frozen=True):
 def apply(event: Event[RowChanged]) -> Outcome:
     """Bring the row to this version if it has an older one.
 
-    Returns PROCESSED or DUPLICATE. Raises Discard if the replica is beyond it, Retry while it cannot be reached, Reject
-    for what it cannot hold.
+    Return PROCESSED or DUPLICATE. Raises Discard if the replica has a later version, Retry while PostgreSQL cannot be
+    reached, Reject for a row that it cannot store.
     """
-    import psycopg  # noqa: PLC0415 - loaded with the first event: a cold start need not wait for libpq
+    import psycopg  # noqa: PLC0415 - not at cold start, which would wait for libpq
 
     change = event.data
     values = {
@@ -73,13 +73,13 @@ def apply(event: Event[RowChanged]) -> Outcome:
     }
     try:
         present = _write(values)
-    except psycopg.errors.UndefinedTable:  # dropped since this process has looked; connecting anew makes it anew
+    except psycopg.errors.UndefinedTable:  # dropped since this process connected; a new connection creates it again
         present = _write(values)
     return Outcome.PROCESSED if present is None else check_staleness(change.version, present)
 
 
 def _write(values: dict[str, Any]) -> str | None:
-    """Write the row unless the replica has this version or a later one: return which. Raises like `apply`."""
+    """Write the row; return the present version instead if it is not older. Raises like `apply`."""
     import psycopg  # noqa: PLC0415 - see apply
 
     connection = None
@@ -88,14 +88,14 @@ def _write(values: dict[str, Any]) -> str | None:
         if connection.execute(_APPLY, values).rowcount:
             return None
         [present] = connection.execute(_PRESENT, values).fetchone() or [""]
-    except psycopg.errors.ProgramLimitExceeded as error:  # a kind of OperationalError: a key beyond what an index takes
+    except psycopg.errors.ProgramLimitExceeded as error:  # an OperationalError: the key is too large for an index
         raise Reject("refused", f"PostgreSQL cannot index the row's key ({_what(error)})") from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         _forget(connection)
         raise Retry(f"unreachable: the SQL replica ({_what(error)})") from error
     except psycopg.DataError as error:
         raise Reject("refused", f"PostgreSQL does not take the row or its event's id ({_what(error)})") from None
-    except BaseException:  # the deadline among them: the state of the connection is unknown
+    except BaseException:  # including the deadline: the state of the connection is unknown
         _forget(connection)
         raise
     return str(present)
@@ -103,7 +103,7 @@ def _write(values: dict[str, Any]) -> str | None:
 
 @cache
 def _connection() -> "Connection[Any]":
-    """The process's connection, with the schema there."""
+    """Return the process's connection; the schema exists."""
     import psycopg  # noqa: PLC0415 - see apply
 
     try:
@@ -111,25 +111,25 @@ def _connection() -> "Connection[Any]":
             _dsn(),
             autocommit=True,
             connect_timeout=_CONNECT_SECONDS,
-            # A connection that a network has dropped silently is noticed before the function's time is up.
+            # Detects a silently dropped connection before the function times out.
             keepalives_idle=30,
             tcp_user_timeout=_STATEMENT_MILLISECONDS,
             application_name="fanout database_changes/replicate_to_sql",
         )
-        # Not as `options`: the DSN may have its own, and RDS Proxy takes none.
+        # Not as `options`: the DSN may have its own, and RDS Proxy supports none.
         connection.execute(f"SET statement_timeout = {_STATEMENT_MILLISECONDS:d}")
     except psycopg.ProgrammingError:  # its message quotes the DSN
-        raise Retry("misconfigured: the SQL replica's DSN is not to be understood") from None
+        raise Retry("misconfigured: the SQL replica's DSN is invalid") from None
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
         [present] = connection.execute("SELECT to_regclass('replicated_rows')").fetchone() or [None]
-        if present is None:  # else the role need not be one that may create tables
+        if present is None:  # else the role needs no permission to create tables
             connection.execute(_SCHEMA)
     return connection
 
 
 def _forget(connection: "Connection[Any] | None") -> None:
-    """The next attempt connects anew, and asks for the DSN again, too: it may have changed."""
+    """Close the connection. The next attempt connects again and reads the DSN again, which may have changed."""
     if connection is not None:
         connection.close()
     _connection.cache_clear()
@@ -139,8 +139,8 @@ def _dsn() -> str:
     secret = aws.client("secretsmanager").get_secret_value(SecretId=settings.sql().sql_secret_arn)
     try:
         dsn = msgspec.json.decode(secret["SecretString"], type=Secret).dsn
-    except (KeyError, ValueError):  # what is wrong with it may quote it
-        raise Retry("misconfigured: the SQL replica's secret is no JSON object with a text under dsn") from None
+    except (KeyError, ValueError):  # the error may quote the secret
+        raise Retry("misconfigured: the SQL replica's secret is not a JSON object with a string under dsn") from None
     if not dsn:
         raise Retry("unconfigured: the SQL replica's secret holds no dsn")
     return dsn

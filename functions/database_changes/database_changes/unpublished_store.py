@@ -12,9 +12,9 @@ aws.prepare("s3")
 
 
 def store(change: Change, failure: Failed) -> bool:
-    """Store a change as `changes/<table>/<sequence number>.json`; the same change twice is one object.
+    """Store a change as `changes/<table>/<sequence number>.json`; storing a change again replaces its object.
 
-    False if S3 does not take it: then it must be tried again, and nothing later of its row may go out.
+    Return False if S3 refuses it: it must be retried, and no later change of its row may be published.
     """
     table = change.event.data.table if change.event else "unreadable"
     name = f"changes/{table}/{change.sequence_number}.json"
@@ -24,9 +24,7 @@ def store(change: Change, failure: Failed) -> bool:
             Bucket=settings.capture().unpublished_bucket, Key=name, Body=body, ContentType="application/json"
         )
     except Exception as error:
-        logger.error("not set aside", error=describe(error), object=name)
+        logger.error("not stored", error=describe(error), object=name)
         return False
-    logger.error(
-        "set aside: the change cannot be published, later ones of its row go on", object=name, code=failure.code
-    )
+    logger.error("stored: the change cannot be published, later ones of its row are", object=name, code=failure.code)
     return True

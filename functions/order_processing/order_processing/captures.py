@@ -1,4 +1,4 @@
-"""The state of each order's payment: one record per order. The provider is called elsewhere.
+"""The state of each order's payment: one record per order.
 
     pk              sk        attributes
     order#<order>   payment   order_id, customer_id, amount, currency, provider, state, begun_at
@@ -33,11 +33,11 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     state: Literal["capturing", "captured", "declined"]
     begun_at: datetime
-    """When the provider was first asked."""
+    """When the first request was sent."""
 
     @property
     def is_settled(self) -> bool:
-        """Return whether the provider's answer is known."""
+        """Return whether the provider's response is known."""
         return self.state != "capturing"
 
     @property
@@ -54,8 +54,8 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 def begin(event: Event[OrderSubmitted], provider: str) -> Capture:
     """Record that the order's payment is under way, and return the record: an earlier one if there is one.
 
-    Raises Reject if the earlier record has another amount or customer, was begun with another provider, or is so old
-    that the provider may have forgotten its key.
+    Raises Reject if the earlier record has another amount or customer or another provider, or is so old that the
+    provider may no longer remember its key.
     """
     order = event.data
     new = Capture(
@@ -81,7 +81,7 @@ def begin(event: Event[OrderSubmitted], provider: str) -> Capture:
 
 
 def settle(capture: Capture, answer: Accepted | Refused) -> bool:
-    """Record the provider's answer. Return False if another delivery has recorded it, which got the same answer."""
+    """Record the provider's response. Return False if another delivery has recorded it; its response is the same."""
     result = {"reference": answer.reference} if isinstance(answer, Accepted) else {"code": answer.word}
     [(name, value)] = result.items()
     state = "captured" if isinstance(answer, Accepted) else "declined"

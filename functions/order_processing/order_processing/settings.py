@@ -1,7 +1,5 @@
 """Environment variables of the functions of order_processing, one class per group of settings."""
 
-from functools import cache
-
 import msgspec
 
 from fanout import settings
@@ -18,13 +16,13 @@ class PaymentSettings(msgspec.Struct, frozen=True):
 
 
 class LabelSettings(msgspec.Struct, frozen=True):
-    """Environment variables of shipping: where labels go."""
+    """Environment variables of shipping for the labels."""
 
     label_table: str
 
 
 class TariffSettings(msgspec.Struct, frozen=True):
-    """Environment variables of shipping: what the choice of a service depends on."""
+    """Environment variables of shipping for the choice of a service."""
 
     origin_country: str = "DE"
     """Where parcels are sent from, an ISO 3166-1 alpha-2 code."""
@@ -39,25 +37,7 @@ class NotificationSettings(msgspec.Struct, frozen=True):
     """SES's configuration set; empty: none."""
 
 
-@cache
-def payment() -> PaymentSettings:
-    """Return the settings; like all below raises SettingsError naming what is missing."""
-    return settings.load(PaymentSettings)
-
-
-@cache
-def labels() -> LabelSettings:
-    """Return the settings."""
-    return settings.load(LabelSettings)
-
-
-@cache
-def tariff() -> TariffSettings:
-    """Return the settings."""
-    return settings.load(TariffSettings)
-
-
-@cache
-def notification() -> NotificationSettings:
-    """Return the settings."""
-    return settings.load(NotificationSettings)
+payment = settings.cached(PaymentSettings)
+labels = settings.cached(LabelSettings)
+tariff = settings.cached(TariffSettings)
+notification = settings.cached(NotificationSettings)

@@ -1,4 +1,4 @@
-"""The payment provider's two requests, and the meaning of its responses for an order: see `integrations.payments`.
+"""The two requests to the payment provider. See `fanout.integrations.payments`.
 
 POST <url>/authorizations  {"order_id", "customer_id", "amount", "currency"}     -> {"id": ...}
 POST <url>/refunds         {"authorization", "order_id", "amount", "currency"}   -> {"id": ...}

@@ -6,8 +6,8 @@
 
 An order's stock is reserved in one transaction with its reservation record; beyond 99 articles in several transactions,
 each of which records its progress. If a later one finds too little stock, the earlier ones are released the same way,
-so after a crash the next delivery continues with the reservation. Until then, other orders see less stock than there
-is, never more.
+so after a crash the next delivery continues with the reservation. Until then, other orders see less available stock
+than there is, never more.
 
     new ──▶ holding ──▶ held ──▶ releasing ──▶ released
      │         ├──────▶ giving_up ──▶ unavailable

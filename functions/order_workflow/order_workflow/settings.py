@@ -1,6 +1,5 @@
 """The environment variables of the functions of order_workflow."""
 
-from functools import cache
 from typing import Annotated
 
 import msgspec
@@ -47,31 +46,8 @@ class NotificationSettings(msgspec.Struct, frozen=True):
     """SES's configuration set; empty: none."""
 
 
-@cache
-def topic() -> TopicSettings:
-    """Return the settings; like all below raises SettingsError naming what is missing."""
-    return settings.load(TopicSettings)
-
-
-@cache
-def orders() -> OrderSettings:
-    """Return the settings."""
-    return settings.load(OrderSettings)
-
-
-@cache
-def payment() -> PaymentSettings:
-    """Return the settings."""
-    return settings.load(PaymentSettings)
-
-
-@cache
-def stock() -> StockSettings:
-    """Return the settings."""
-    return settings.load(StockSettings)
-
-
-@cache
-def notification() -> NotificationSettings:
-    """Return the settings."""
-    return settings.load(NotificationSettings)
+topic = settings.cached(TopicSettings)
+orders = settings.cached(OrderSettings)
+payment = settings.cached(PaymentSettings)
+stock = settings.cached(StockSettings)
+notification = settings.cached(NotificationSettings)

@@ -2,7 +2,7 @@
 
     pk                   sk                      attributes
     alert#<fingerprint>  state                   status, incident, severity, latest...: see `alert_state`
-    alert#<fingerprint>  event#<event identity>  at, kind, severity, title, news: one event of its history
+    alert#<fingerprint>  event#<event identity>  at, kind, severity, title, transition: one event of its history
 
 Index `ByTime` sorts the history. In a storm thousands of events are about one alert: repetitions only move `latest`, in
 one write that cannot conflict; only a transition of the state takes a transaction of state and history.
@@ -43,7 +43,7 @@ class HistoryEntry(msgspec.Struct, kw_only=True):
 
     pk: str
     sk: str
-    news: AlertTransition
+    transition: AlertTransition
     notice: str | None = None
     """The notification that is not yet published, as a JSON document."""
     lease_until: int = 0
@@ -105,8 +105,8 @@ def set_suppression(fingerprint: str, incident: str, suppression: str) -> None:
     """Record that an alert is suppressed or summarised; no effect if that incident is resolved."""
     table.update(
         state_key(fingerprint),
-        "SET held = :held",
-        {":held": suppression, ":incident": incident, ":open": "open"},
+        "SET suppression = :suppression",
+        {":suppression": suppression, ":incident": incident, ":open": "open"},
         condition="incident = :incident AND #status = :open",
         names={"#status": "status"},
     )
@@ -123,11 +123,11 @@ def _write(event: AlertEvent, window: Window, state: State | None, transition: A
         if transition is AlertTransition.COUNTED and state is not None and sort_key(event) > state.latest:
             _touch(event, state)
         return _put(event, window, transition)
-    told_until = int(time.time()) + settings.dispatch().notification_window_seconds
-    after = apply(state, event, transition, told_until)
+    quiet_until = int(time.time()) + settings.dispatch().notification_window_seconds
+    after = apply(state, event, transition, quiet_until)
     notice = _notification(event, after, transition) if transition in _KINDS else None
     item = _entry_item(event, window, transition, notice)
-    if transition is AlertTransition.RESOLVED and after.held:
+    if transition is AlertTransition.RESOLVED and after.suppression:
         item["summarised"] = True
     transact(
         [
@@ -169,7 +169,7 @@ def _entry_item(event: AlertEvent, window: Window, transition: AlertTransition, 
         "kind": "raised" if isinstance(event.data, AlertRaised) else "resolved",
         "severity": event.data.severity,
         "title": event.data.title,
-        "news": transition.value,
+        "transition": transition.value,
         "window": window.name,
         "received_at": message_format.rfc3339(datetime.now(UTC)),
         "expires_at": record_expiry(),

@@ -28,7 +28,7 @@ from system_alerts.domain.text_length import cut
 SOURCE = "urn:aws:cloudwatch"
 
 _LONGEST_ID = 256
-# By partition; no address is better than a wrong one.
+# By partition. An unknown partition gets no link.
 _CONSOLES = {"aws": "aws.amazon.com", "aws-cn": "amazonaws.cn", "aws-us-gov": "amazonaws-us-gov.com"}
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 # "[CRITICAL]" anywhere in an alarm's description is its severity: CloudWatch itself has none.
@@ -41,26 +41,26 @@ _QUERIED = re.compile(
 
 
 class _Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """What the notifications of all kinds of alarm have in common."""
+    """The fields that the notifications of all kinds of alarm share."""
 
     name: str
     arn: str
-    """Of an alarm without one (old notifications): a name that is as unique."""
+    """For an alarm without an ARN (old notifications): an equally unique name."""
     state: str
     changed_at: datetime
     changed: str
-    """The same as CloudWatch wrote it."""
+    """The same time as CloudWatch wrote it."""
     reason: str
     description: str
     service: str
 
 
 def from_cloudwatch(notification: Notification) -> Event[Any] | None:
-    """Return the alert that an alarm's change of state stands for; None if the notification is not an alarm's.
+    """Return the alert for an alarm's state change; None if the notification is not about an alarm.
 
-    Its identity is the change itself, so that an alarm that notifies two topics alerts once. Every field but the
+    Its id follows from the change, so that an alarm that notifies two topics alerts once. Every field but the
     alarm's name and state may be null or missing. Raises Discard for a state that is neither ALARM nor OK and for the
-    alarms of this stack, Reject for what is not as AWS describes it.
+    alarms of this stack, Reject for a malformed notification.
     """
     text = notification.text.lstrip()
     if not (
@@ -71,8 +71,8 @@ def from_cloudwatch(notification: Notification) -> Event[Any] | None:
         alarm = _read(msgspec.json.decode(text, type=dict[str, Any]), notification)
     except (ValueError, RecursionError) as error:
         raise Reject("invalid-event", f"not a CloudWatch alarm: {error}") from None
-    # This stack cannot report its own faults: its alarms would come back to it, or go nowhere. The operator's topic,
-    # which they are published on, has other ways to a person.
+    # This stack cannot report its own faults: its alarms would loop or be lost. They are published on the operator's
+    # topic, which has other subscriptions.
     own = settings.alarms().own_stack
     if own and alarm.name.startswith(f"{own}-"):
         raise Discard("own-alarm", "it is about this stack, which cannot report its own faults")
@@ -83,10 +83,10 @@ def from_cloudwatch(notification: Notification) -> Event[Any] | None:
 
 
 def _read(fields: dict[str, Any], notification: Notification) -> _Alarm:
-    """Return what the fields say. Raises ValueError if the name, the state or the time is not as AWS writes it."""
+    """Parse the fields. Raises ValueError if the name, the state or the time is malformed."""
     name, state = _text(fields, "AlarmName"), _text(fields, "NewStateValue")
     if not name or not state:
-        raise ValueError("AlarmName or NewStateValue is not a text")
+        raise ValueError("AlarmName or NewStateValue is not a string")
     changed = fields.get("StateChangeTime") or notification.timestamp.isoformat()
     return _Alarm(
         name=name,
@@ -112,7 +112,7 @@ def _arn(name: str, fields: dict[str, Any], notification: Notification) -> str:
 
 
 def _service(trigger: dict[str, Any]) -> str:
-    """Return the namespace of the first metric that the alarm watches: its own, one of its metric math or its query.
+    """Return the namespace of the first metric of the alarm: its own, one of its metric math or of its query.
 
     A metric without a namespace is named by its first dimension. A composite alarm has no metrics.
     """
@@ -159,7 +159,7 @@ def _severity(description: str) -> Severity:
 
 
 def _console(alarm: _Alarm) -> str | None:
-    """The alarm's page, as in CloudWatch's own mails; None in a partition whose console is not known."""
+    """Return the alarm's console page; None in a partition whose console is unknown."""
     parts = alarm.arn.split(":")
     if len(parts) < 7 or not re.fullmatch(r"[a-z0-9-]+", parts[3]):
         return None
@@ -176,7 +176,7 @@ def _id(alarm: _Alarm) -> str:
 
 
 def _short(text: str, longest: int) -> str:
-    """The text, or if it is too long its digest."""
+    """Return the text, or its digest if it is too long or empty."""
     return text if 0 < len(text) <= longest else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

@@ -49,7 +49,7 @@ def acquire_lease(key: Mapping[str, str]) -> None:
         condition="attribute_exists(notice) AND lease_until <= :now",
     )
     if not is_acquired:
-        raise Retry("told-elsewhere: another delivery is about to publish it", after=alert_store.LEASE_SECONDS)
+        raise Retry("leased: another delivery is about to publish it", after=alert_store.LEASE_SECONDS)
 
 
 def publish(event: Event[AlertNotification]) -> None:
@@ -61,7 +61,7 @@ def mark_sent(key: Mapping[str, str]) -> None:
     """Record that the notification was published or left to a summary."""
     table.update(
         key,
-        "SET told_at = :now REMOVE notice, lease_until",
+        "SET sent_at = :now REMOVE notice, lease_until",
         {":now": message_format.rfc3339(datetime.now(UTC))},
         condition="attribute_exists(pk)",
     )

@@ -1,6 +1,4 @@
-"""What the template gives the functions of system_alerts, to each what it needs."""
-
-from functools import cache
+"""The environment variables of the functions of system_alerts."""
 
 import msgspec
 
@@ -18,12 +16,12 @@ class DispatchSettings(msgspec.Struct, frozen=True):
 
 
 class AlarmSettings(msgspec.Struct, frozen=True):
-    """Environment variables that say what to make of CloudWatch's alarms."""
+    """Environment variables for CloudWatch's alarms."""
 
     own_stack: str = ""
-    """This stack's name, which the names of its own alarms begin with."""
+    """This stack's name, the prefix of the names of its own alarms."""
     alarm_severity: Severity = "HIGH"
-    """Of an alarm whose description names none."""
+    """The severity of an alarm whose description names none."""
 
 
 class ChannelSettings(msgspec.Struct, frozen=True):
@@ -32,22 +30,9 @@ class ChannelSettings(msgspec.Struct, frozen=True):
     channel_table: str
     webhook_secret_arn: str
     stage: str = "prod"
-    """On "local", and nowhere else, a webhook may be on this very machine, without TLS."""
+    """Only on "local" may a webhook be on this machine, without TLS."""
 
 
-@cache
-def dispatch() -> DispatchSettings:
-    """Return the settings; like the others raises SettingsError naming what is missing."""
-    return settings.load(DispatchSettings)
-
-
-@cache
-def alarms() -> AlarmSettings:
-    """Return the settings."""
-    return settings.load(AlarmSettings)
-
-
-@cache
-def channel() -> ChannelSettings:
-    """Return the settings."""
-    return settings.load(ChannelSettings)
+dispatch = settings.cached(DispatchSettings)
+alarms = settings.cached(AlarmSettings)
+channel = settings.cached(ChannelSettings)

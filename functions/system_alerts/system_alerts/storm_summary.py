@@ -50,7 +50,7 @@ def _write(event: Event[AlertWindowEnded], window: Window, key: dict[str, str]) 
     lease_until = int(time.time()) + alert_store.LEASE_SECONDS
     item: table.Item = {**key, "notice": notice, "lease_until": lease_until, "expires_at": record_expiry()}
     if not table.put(item, condition="attribute_not_exists(pk)"):
-        raise Retry("told-elsewhere: another delivery is about to publish it", after=alert_store.LEASE_SECONDS)
+        raise Retry("leased: another delivery is about to publish it", after=alert_store.LEASE_SECONDS)
     return item
 
 
@@ -59,7 +59,7 @@ def _summary(window: Window, counted: Sequence[CountedAlert], held: Sequence[Sup
     worst: dict[str, CountedAlert] = {}
     for alert in sorted(counted, key=lambda each: SEVERITIES.index(each.severity)):
         worst[alert.fingerprint] = alert
-    held_back = {alert.fingerprint for alert in held}
+    suppressed = {alert.fingerprint for alert in held}
     ranked = sorted(
         worst.values(), key=lambda each: (-SEVERITIES.index(each.severity), -numbers[each.fingerprint], each.title)
     )
@@ -70,7 +70,7 @@ def _summary(window: Window, counted: Sequence[CountedAlert], held: Sequence[Sup
             title=alert.title,
             alerts=numbers[alert.fingerprint],
             status=alert_store.alert_status(alert.fingerprint),
-            is_held_back=alert.fingerprint in held_back,
+            is_suppressed=alert.fingerprint in suppressed,
         )
         for alert in ranked
     ]
@@ -86,5 +86,5 @@ def _summary(window: Window, counted: Sequence[CountedAlert], held: Sequence[Sup
         text=text,
         service="system_alerts",
         alerts=len(counted),
-        held_back=len(held_back),
+        held_back=len(suppressed),
     )

@@ -1,4 +1,4 @@
-"""dispatch's table, as plain values: numbers in it are integers, reads see every write that was answered."""
+"""dispatch's table: consistent reads, and numbers as integers."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -22,7 +22,7 @@ def put(item: Mapping[str, Any], *, condition: str = "", values: Mapping[str, An
     conditions: Item = {"ConditionExpression": condition} if condition else {}
     if values:
         conditions["ExpressionAttributeValues"] = to_item(values)
-    return _happened(lambda: _client().put_item(TableName=_name(), Item=to_item(item), **conditions))
+    return _succeeds(lambda: _client().put_item(TableName=_name(), Item=to_item(item), **conditions))
 
 
 def update(
@@ -35,7 +35,7 @@ def update(
 ) -> bool:
     """Change an item. Returns False if the condition did not hold."""
     aliases: Item = {"ExpressionAttributeNames": dict(names)} if names else {}
-    return _happened(
+    return _succeeds(
         lambda: _client().update_item(
             TableName=_name(),
             Key=to_item(key),
@@ -84,7 +84,7 @@ def _plain(item: Mapping[str, Any]) -> Item:
     return {name: int(value) if isinstance(value, Decimal) else value for name, value in from_item(item).items()}
 
 
-def _happened(write: Any) -> bool:
+def _succeeds(write: Any) -> bool:
     try:
         write()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What chat and pager share: the webhook they call stands in a secret, and what its answers mean for the event."""
+"""The webhook of chat and pager: its secret, the call, and the outcome that each response means for the event."""
 
 from typing import Annotated, Any
 
@@ -20,30 +20,30 @@ class Webhook(msgspec.Struct, frozen=True):
     routing_key: str = ""
     """The pager's; empty for chat."""
     limit: Annotated[int, msgspec.Meta(ge=500)] | None = None
-    """Chat's: how many characters the receiver takes, where that does not follow from the URL."""
+    """Chat's: the maximum length in characters, if it does not follow from the URL."""
 
 
 def configured() -> Webhook:
-    """Return the channel's webhook, as the secret has it now: a few reads a day, and a change counts at once.
+    """Return the channel's webhook from its secret. It is read each time, so that a change takes effect at once.
 
-    Raises Discard if it has none, Retry if the secret is not as described: a person will fix it.
+    Raises Discard if it has no URL, Retry if the secret is malformed, so that the event waits until it is fixed.
     """
     secret = aws.client("secretsmanager").get_secret_value(SecretId=settings.channel().webhook_secret_arn)
     try:
         webhook = msgspec.json.decode(secret["SecretString"], type=Webhook)
-    except (KeyError, ValueError):  # what is wrong with it may quote it
-        raise Retry("misconfigured: the webhook's secret is not a JSON object with a text under url") from None
+    except (KeyError, ValueError):  # the error may quote the secret
+        raise Retry("misconfigured: the webhook's secret is not a JSON object with a string under url") from None
     if not webhook.url:
         raise Discard("unconfigured", "the webhook's secret holds no url")
     return webhook
 
 
 def call(webhook: Webhook, document: Any, *, is_repeatable: bool) -> http.Answer:
-    """Send a document and return the answer if it is a success.
+    """Send a document and return the response if it is a success.
 
-    is_repeatable: the receiver recognises a document that comes twice. Raises Retry if it was not taken and may be
-    later (429 after as long as it asks, 5xx, no connection), Reject if it never will be (every other answer), and
-    NoAnswerError if the outcome is unknown and the document must not be sent twice.
+    is_repeatable: the receiver recognises duplicates. Raises Retry for 429 (after its Retry-After), 5xx and a failed
+    connection; Reject for every other response; NoAnswerError if the outcome is unknown and the document must not be
+    sent twice.
     """
     try:
         answer = http.post_json(webhook.url, document, allow_loopback=settings.channel().stage == "local")
@@ -57,16 +57,15 @@ def call(webhook: Webhook, document: Any, *, is_repeatable: bool) -> http.Answer
         raise
     if answer.is_success:
         return answer
-    said = f"the webhook answers {answer.status}: {_without_secrets(answer.excerpt, webhook)}"
-    if answer.status == 429:
-        raise Retry(f"throttled: {said}", after=answer.retry_after)
-    if answer.status >= 500:
-        raise Retry(f"failed: {said}", after=answer.retry_after)
-    raise Reject("refused", f"{said}")
+    excerpt = _without_secrets(answer.excerpt, webhook)
+    if answer.status < 500 and answer.status != 429:
+        raise Reject("refused", f"the webhook answers {answer.status}: {excerpt}")
+    reason = "throttled" if answer.status == 429 else "failed"
+    raise Retry(f"{reason}: the webhook answers {answer.status}: {excerpt}", after=answer.retry_after)
 
 
 def _without_secrets(text: str, webhook: Webhook) -> str:
-    """An answer may repeat what it was asked, and ends in a log."""
+    """Return the text without the secrets: a response may quote the request, and the text is logged."""
     secrets = [webhook.routing_key, webhook.url, *webhook.url.split("/")[3:]]
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:

@@ -1,10 +1,10 @@
 """Windows: time spans in which alerts are counted together, so that an alert storm becomes one summary.
 
-    pk                   sk                attributes
-    window               current           window, started_at, ends_at, reminded
-    window#<window>#<n>  <event identity>  an alert that arrived in it: fingerprint, severity, service, title
-    window#<window>      told#<severity>   told: the notifications published one by one
-    window#<window>      held#<incident>   a suppressed alert: fingerprint, incident
+    pk                   sk                     attributes
+    window               current                window, started_at, ends_at, reminded
+    window#<window>#<n>  <event identity>       an alert that arrived in it: fingerprint, severity, service, title
+    window#<window>      sent#<severity>        sent: the notifications published one by one
+    window#<window>      suppressed#<incident>  a suppressed alert: fingerprint, incident
 
 A window begins with the first alert after the previous window. Windows go by time of arrival, not by the time of the
 incident, because they limit what people receive.
@@ -139,15 +139,15 @@ def take_slot(window: Window, kind: str, notification: str) -> bool:
     critical ones.
     """
     return table.update(
-        {"pk": window.pk, "sk": f"told#{kind}"},
-        "ADD told :this SET expires_at = :expires_at",
+        {"pk": window.pk, "sk": f"sent#{kind}"},
+        "ADD sent :this SET expires_at = :expires_at",
         {
             ":this": {notification},
             ":id": notification,
             ":limit": settings.dispatch().storm_threshold,
             ":expires_at": _expiry(),
         },
-        condition="attribute_not_exists(told) OR contains(told, :id) OR size(told) < :limit",
+        condition="attribute_not_exists(sent) OR contains(sent, :id) OR size(sent) < :limit",
     )
 
 
@@ -156,7 +156,7 @@ def suppress(window: Window, alert: SuppressedAlert) -> None:
     table.put(
         {
             "pk": window.pk,
-            "sk": f"held#{alert.incident}",
+            "sk": f"suppressed#{alert.incident}",
             "fingerprint": alert.fingerprint,
             "incident": alert.incident,
             "expires_at": _expiry(),
@@ -166,7 +166,7 @@ def suppress(window: Window, alert: SuppressedAlert) -> None:
 
 def suppressed(window: Window) -> list[SuppressedAlert]:
     """Return the alerts that were left to the window's summary."""
-    found = table.query("pk = :pk AND begins_with(sk, :held)", {":pk": window.pk, ":held": "held#"})
+    found = table.query("pk = :pk AND begins_with(sk, :prefix)", {":pk": window.pk, ":prefix": "suppressed#"})
     return [msgspec.convert(item, SuppressedAlert) for item in found]
 
 

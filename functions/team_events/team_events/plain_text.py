@@ -1,4 +1,4 @@
-"""Plain text as a message to everyone: what a person publishes in the SNS console, for example."""
+"""Converts plain text, as published in the SNS console, to a message to everyone."""
 
 import msgspec
 

@@ -11,6 +11,4 @@ class Settings(msgspec.Struct, frozen=True):
     feed_table: str
 
 
-def load() -> Settings:
-    """Return the settings; raises SettingsError naming what is missing."""
-    return settings.load(Settings)
+load = settings.cached(Settings)

@@ -152,7 +152,7 @@ def _expiry(moment: datetime) -> int:
 
 @cache
 def _register(table: str, shards: int) -> None:
-    """Make it known, once per process, that this many shards are written to. Only ever raises the number."""
+    """Record, once per process, that this many shards are written to. The number never decreases."""
     try:
         aws.client("dynamodb").update_item(
             TableName=table,

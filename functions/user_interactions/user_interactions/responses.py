@@ -14,5 +14,5 @@ def respond(request: Any, request_types: Any, act: Callable[[Any], Mapping[str, 
     try:
         valid = msgspec.convert(request, request_types)
     except msgspec.ValidationError as error:
-        return {"ok": False, "error": f"the request is not understood: {error}"}
+        return {"ok": False, "error": f"invalid request: {error}"}
     return {"ok": True, **act(valid)}

@@ -1,6 +1,4 @@
-"""What the template gives the functions of user_interactions."""
-
-from functools import cache
+"""The environment variables of the functions of user_interactions."""
 
 import msgspec
 
@@ -16,10 +14,7 @@ class Settings(msgspec.Struct, frozen=True):
     trending_hours: int = 24
     """How long a minute's score is kept."""
     blocked_words_parameter: str = ""
-    """The parameter in Systems Manager with the words that a comment is held for; empty: none is held."""
+    """The parameter in Systems Manager with the blocked words; empty: no comment is held."""
 
 
-@cache
-def load() -> Settings:
-    """Return the settings; raises SettingsError naming what is missing."""
-    return settings.load(Settings)
+load = settings.cached(Settings)

@@ -1,7 +1,5 @@
 """Environment variables of the subscribers of user_registration, one class per group of functions."""
 
-from functools import cache
-
 import msgspec
 
 from fanout import settings
@@ -26,7 +24,7 @@ class SenderSettings(msgspec.Struct, frozen=True):
     configuration_set: str = ""
     """SES's configuration set; without one, SES reports no bounces and complaints."""
     product_name: str = "Fanout"
-    """The product that the mail welcomes users to."""
+    """The product's name in the welcome mail."""
 
 
 class AnalyticsSettings(msgspec.Struct, frozen=True):
@@ -35,25 +33,7 @@ class AnalyticsSettings(msgspec.Struct, frozen=True):
     analytics_table: str
 
 
-@cache
-def hashing() -> HashSettings:
-    """Return the settings; like all three below raises SettingsError naming what is missing."""
-    return settings.load(HashSettings)
-
-
-@cache
-def mail() -> MailSettings:
-    """Return the settings."""
-    return settings.load(MailSettings)
-
-
-@cache
-def sender() -> SenderSettings:
-    """Return the settings."""
-    return settings.load(SenderSettings)
-
-
-@cache
-def analytics() -> AnalyticsSettings:
-    """Return the settings."""
-    return settings.load(AnalyticsSettings)
+hashing = settings.cached(HashSettings)
+mail = settings.cached(MailSettings)
+sender = settings.cached(SenderSettings)
+analytics = settings.cached(AnalyticsSettings)

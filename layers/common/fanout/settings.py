@@ -1,7 +1,8 @@
 """Environment variables as a typed object."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import TypeVar
 
 import msgspec
@@ -30,3 +31,8 @@ def load(schema: type[T], environment: Mapping[str, str] | None = None) -> T:
         return msgspec.convert(found, schema, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"environment variable: {error} ({schema.__name__})") from None
+
+
+def cached(schema: type[T]) -> Callable[[], T]:
+    """Return a function that loads the settings at its first call and returns the same object ever after."""
+    return cache(partial(load, schema))

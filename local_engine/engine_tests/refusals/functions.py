@@ -19,7 +19,7 @@ def _lambda(aws: Aws) -> Any:
 
 
 def _create(aws: Aws, **properties: Any) -> Any:
-    """Ask for a function with these properties and all others as they should be."""
+    """Request a function with these properties and valid values for all others."""
     required = {
         "FunctionName": aws.name("function"),
         "Runtime": RUNTIME,
@@ -84,7 +84,7 @@ def _mapping(queue: dict[str, Any] | None = None, *, timeout: int = 3, rights: A
 def _map(
     aws: Aws, *, timeout: int = 3, rights: Any = None, queue: dict[str, str] | None = None, **settings: Any
 ) -> Any:
-    """Ask for a mapping of a new queue to a new function."""
+    """Request a mapping of a new queue to a new function."""
     _, arn = aws.queue(**(queue or {}))
     function = aws.function(_CODE, rights or _READ, Timeout=timeout)
     return _lambda(aws).create_event_source_mapping(FunctionName=function, EventSourceArn=arn, **settings)

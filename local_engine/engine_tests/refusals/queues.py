@@ -73,7 +73,7 @@ def _hide(aws: Aws, *, seconds: int, handle: str | None = None) -> None:
 
 
 def _move(aws: Aws, *, dead_letters: bool) -> None:
-    """Start a move from a queue that is no dead-letter queue, or to a queue that does not exist."""
+    """Start a move from a queue that is not a dead-letter queue, or to a queue that does not exist."""
     _, source = aws.queue()
     destination = {}
     if dead_letters:
@@ -253,7 +253,7 @@ REFUSALS = (
     ),
     Refusal(
         id="sqs-a-queue-has-known-attributes",
-        rule="A queue has the attributes that SQS knows",
+        rule="A queue has only attributes of SQS",
         source=_RECORDED,
         code="InvalidAttributeName",
         text="Unknown Attribute Colour.",

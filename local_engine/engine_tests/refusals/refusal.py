@@ -25,7 +25,7 @@ class Refusal:
     code: str
     """AWS's error code, as botocore reports it: InvalidAttributeValue"""
     text: str
-    """the part of AWS's message that tells this refusal from others"""
+    """the part of AWS's message that identifies this refusal"""
     held: str
     """who refuses: ministack, a module of local_engine (strictness/queues.py), or a rule of lint (E9118)"""
     call: Callable[[Aws], object] | None = None

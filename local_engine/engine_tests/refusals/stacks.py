@@ -198,7 +198,7 @@ _STATES = (
     ),
     _called(
         "a-rolled-back-stack-takes-no-change-set",
-        "A stack in ROLLBACK_COMPLETE takes no change set: `sam deploy` cannot go on",
+        "A stack in ROLLBACK_COMPLETE takes no change set: `sam deploy` fails",
         f"{_ISSUES}/aws/aws-sam-cli/issues/4230",
         "is in ROLLBACK_COMPLETE state and can not be updated.",
         lambda aws: _change_set(aws, _rolled_back(aws), "UPDATE"),

@@ -308,7 +308,7 @@ SECRETS = (
 ANALYTICS = (
     _rule(
         "glue-a-column-is-declared-once",
-        "A column is no partition key, too",
+        "A column is not also a partition key",
         "https://docs.aws.amazon.com/athena/latest/ug/create-table.html",
         "InvalidInputException",
         "Duplicate columns: day",

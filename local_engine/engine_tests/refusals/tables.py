@@ -213,7 +213,7 @@ REFUSALS = (
     ),
     _called(
         "a-reserved-word-needs-a-placeholder",
-        "A reserved word is no attribute's name in an expression",
+        "A reserved word is not a name of an attribute in an expression",
         f"{_GUIDE}/ReservedWords.html",
         "Attribute name is a reserved keyword; reserved keyword: status",
         lambda aws: _update(aws, "SET status = :v"),

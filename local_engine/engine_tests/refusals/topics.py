@@ -243,7 +243,7 @@ REFUSALS = (
     # ------------------------------------------------------------------------------------------------ subscriptions
     _refused(
         "a-protocol-is-known",
-        "The protocol of a subscription is one that SNS knows",
+        "SNS supports the protocol of a subscription",
         _RECORDED,
         "Invalid parameter: Amazon SNS does not support this protocol string: pigeon",
         _subscribe("pigeon"),
@@ -277,7 +277,7 @@ REFUSALS = (
         _subscribe("email", "oncall"),
     ),
     _refused(
-        "a-fifo-queue-hears-a-fifo-topic",
+        "a-fifo-queue-subscribes-to-a-fifo-topic",
         "A FIFO queue is subscribed to a FIFO topic only",
         _RECORDED,
         "FIFO SQS Queues can not be subscribed to standard SNS topics",
@@ -299,7 +299,7 @@ REFUSALS = (
     ),
     _refused(
         "a-subscription-has-known-attributes",
-        "SetSubscriptionAttributes sets an attribute that SNS knows",
+        "SetSubscriptionAttributes sets an attribute that SNS has",
         _RECORDED,
         "Invalid parameter: AttributeName",
         _change("Colour", "red"),
@@ -400,7 +400,7 @@ REFUSALS = (
     ),
     _filter(
         "operator-is-known",
-        "The operator of a match expression is one that SNS knows",
+        "SNS supports the operator of a match expression",
         "FilterPolicy: Unrecognized match type contains",
         {"channel": [{"contains": "web"}]},
     ),

@@ -37,7 +37,7 @@ def test_it_keeps_what_it_holds_until_it_is_purged(state: Path) -> None:
     family = [process, *process.children(recursive=True)]
     assert server.stop(state, purge=True) is True
     assert [file.name for file in state.iterdir()] == ["postgres.lock"]
-    # In a container nobody may collect what has ended.
+    # In a container an ended process may never be reaped.
     assert [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
 
 
@@ -94,7 +94,7 @@ def test_a_server_that_was_killed_starts_again_with_what_it_held(state: Path) ->
         assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
-def test_one_that_cannot_start_says_what_its_log_says(state: Path) -> None:
+def test_a_server_that_cannot_start_shows_its_log(state: Path) -> None:
     server.start(state)
     server.stop(state)
     with (state / "postgres" / "data" / "postgresql.conf").open("a") as configuration:

@@ -55,7 +55,9 @@ def test_no_record_is_an_empty_one(places: Places) -> None:
     assert record.read(places) == Record()
 
 
-def test_a_failed_write_leaves_the_old_record_and_no_rubbish(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_record_and_no_other_file(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record.write(places, Record(4567))
 
     def full(*_: object, **__: object) -> int:
@@ -92,6 +94,19 @@ def test_a_pid_that_was_given_to_a_later_process_is_not_the_engine(places: Place
         assert EngineProcess(child.pid, created, started).alive(places.state) is None
 
 
+def test_an_engine_that_an_older_checkout_started_is_stopped_before_its_state_is_deleted(places: Places) -> None:
+    launcher = "/older/checkout/cli/fanout_cli/engine/launcher.py"
+    command = [sys.executable, "-c", "input()", launcher, "--state", str(places.state)]
+    places.data.mkdir()
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        known = EngineProcess(child.pid, begun(child), "2026-11-22T10:00:00+00:00")
+        record.write(places, Record(4567, known))
+        assert process.running(places.state) is not None
+        assert process.stop(places.state, purge=True)
+        assert child.wait(timeout=10) != 0
+    assert not places.data.exists()
+
+
 def test_a_process_that_ended_but_was_not_collected_is_not_the_engine(places: Places) -> None:
     command = [sys.executable, "-c", "input()", str(LAUNCHER), "--state", str(places.state)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
@@ -123,7 +138,7 @@ def test_a_free_port_is_loopback_only() -> None:
         assert f"(process {os.getpid()})" in str(ports.holder(port))
 
 
-def test_nobody_holds_a_free_port() -> None:
+def test_a_free_port_has_no_holder() -> None:
     with ports.listen(0) as server:
         port = server.getsockname()[1]
     assert ports.holder(port) is None

@@ -95,7 +95,7 @@ _PATCHES = (
     log_subscriptions,
     embedded_metrics,
     alarm_queries,
-    alarm_notifications,  # before `alarms`, which asks the topics first
+    alarm_notifications,  # before `alarms`, which checks the policies of the topics first
     alarms,
     mail_events,
     mail_outbox,

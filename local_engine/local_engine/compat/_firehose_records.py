@@ -92,7 +92,7 @@ def _transform(
 
 
 def _answered(record: Record, answer: dict[str, Any] | None) -> tuple[Record, RefusedError | None] | None:
-    """What the function says of a record; None if it is to be dropped."""
+    """Return the function's result for a record; None if it is to be dropped."""
     answer = answer or {}
     match answer.get("result"):
         case "Ok":

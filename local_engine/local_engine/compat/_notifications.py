@@ -25,7 +25,7 @@ class Notification:
         return bool(self.subscription["attributes"].get("RawMessageDelivery") == "true")
 
     def envelope(self) -> str:
-        """The notification as JSON, as SNS sends it."""
+        """Return the notification as JSON, as SNS sends it."""
         return str(
             sns._build_envelope(self.topic, self.message_id, self.text, self.subject, self.attributes, self.is_raw)
         )

@@ -13,7 +13,7 @@ from ministack.core.iam_evaluator import (
 )
 from ministack.core.responses import get_region
 
-# A poller asks many times a second. An answer is kept briefly: a policy that a deployment has just
+# A poller checks many times a second. A result is kept briefly: a policy that a deployment has just
 # attached must count soon, one that was taken away a little later, as on AWS.
 _KEPT_ALLOWED = 5.0
 _KEPT_DENIED = 0.5
@@ -22,7 +22,7 @@ _answers: dict[tuple[str, str, str], tuple[float, bool]] = {}
 
 
 def role_allows(role_arn: str, action: str, resource: str) -> bool:
-    """Whether a role's policies allow an action on a resource; the answer may be some seconds old."""
+    """Return whether a role's policies allow an action on a resource; the answer may be some seconds old."""
     key = (role_arn, action, resource)
     now = time.monotonic()
     known = _answers.get(key)
@@ -36,7 +36,7 @@ def role_allows(role_arn: str, action: str, resource: str) -> bool:
 
 
 def role_allows_now(role_arn: str, action: str, resource: str) -> bool:
-    """Whether a role's policies, inline and managed, allow an action on a resource."""
+    """Return whether a role's policies, inline and managed, allow an action on a resource."""
     if not app.AUTH:
         return True
     account = parse_arn(role_arn).account_id
@@ -53,7 +53,7 @@ def role_allows_now(role_arn: str, action: str, resource: str) -> bool:
 
 
 def service_allowed(policy: Any, service: str, action: str, resource: str, source_arn: str) -> bool:
-    """Whether a resource's policy lets a service act on behalf of a source (a topic, a log group)."""
+    """Return whether a resource's policy lets a service act on behalf of a source (a topic, a log group)."""
     if not app.AUTH:
         return True
     account = parse_arn(source_arn).account_id

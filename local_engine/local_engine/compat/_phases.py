@@ -1,13 +1,13 @@
-"""Where the engine is between its start and its end; what runs functions by itself asks here."""
+"""The phase of the engine between start and end, for code that runs functions by itself."""
 
 import threading
 
 # Every service has its state back and the server answers.
 started = threading.Event()
-# The engine was told to stop: nothing new may begin.
+# The engine is stopping: nothing new may begin.
 stopping = threading.Event()
 
 
 def working() -> bool:
-    """Whether functions may be started."""
+    """Return whether functions may be started."""
     return started.is_set() and not stopping.is_set()

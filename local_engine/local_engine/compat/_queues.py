@@ -14,7 +14,7 @@ Attributes = dict[str, dict[str, Any]]
 
 
 def sources(arn: str) -> list[str]:
-    """The URLs of the queues whose RedrivePolicy names a queue as their dead-letter queue."""
+    """Return the URLs of the queues whose RedrivePolicy names a queue as their dead-letter queue."""
     policies = {url: json.loads(queue["attributes"].get("RedrivePolicy") or "{}") for url, queue in sqs._queues.items()}
     return [url for url, policy in policies.items() if policy.get("deadLetterTargetArn") == arn]
 

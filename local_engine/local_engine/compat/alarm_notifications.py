@@ -90,7 +90,7 @@ def _instant(seconds: Any) -> str:
 
 @cache
 def _region_name(region: str) -> str:
-    """The name that AWS writes: US East (N. Virginia)."""
+    """Return the name that AWS writes: US East (N. Virginia)."""
     for partition in get_session().get_data("endpoints")["partitions"]:
         found = partition["regions"].get(region)
         if found:

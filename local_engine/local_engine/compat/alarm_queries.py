@@ -2,7 +2,7 @@
 
 Symptom: CloudFormation refuses them ("Metrics (metric math) is not supported"); PutMetricAlarm accepts them
 and they never change their state.
-Cause: `provisioners._cw_metric_alarm_record` and `cloudwatch._put_metric_alarm` know alarms on one named metric only.
+Cause: `provisioners._cw_metric_alarm_record` and `cloudwatch._put_metric_alarm` support one named metric only.
 Patch: a query that names one metric of one resource becomes an alarm on that metric; its notification has the
 query, as on AWS. Any other query, and metric math, is refused. The language:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
@@ -27,7 +27,7 @@ _STATISTICS = {"AVG": "Average", "COUNT": "SampleCount", "MAX": "Maximum", "MIN"
 
 
 def apply() -> None:
-    """Translate queries wherever alarms come from."""
+    """Translate the queries of alarms from the API and from CloudFormation."""
     _patch_cloudformation()
     _patch_api()
 
@@ -62,7 +62,7 @@ def _patch_api() -> None:
 
 
 def _translated(settings: Settings) -> Settings:
-    """Return the settings of an alarm on the metric that a query names; unchanged if there is no such query."""
+    """Return the settings of an alarm on the metric that a query names; unchanged if no query does."""
     queries = settings.get("Metrics") or []
     found = _QUERY.fullmatch(str(queries[0].get("Expression", "")).strip()) if len(queries) == 1 else None
     if found is None:

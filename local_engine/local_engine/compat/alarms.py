@@ -1,12 +1,12 @@
-"""Alarms look at the wrong data, at the wrong time.
+"""Alarms evaluate the wrong data, at the wrong time.
 
 Symptom: an alarm on one queue fires for another; TreatMissingData and DatapointsToAlarm have no effect;
-an alarm changes its state only when somebody calls PutMetricData; it notifies a topic whose policy does
+an alarm changes its state only when PutMetricData is called; it notifies a topic whose policy does
 not let CloudWatch publish.
 Cause: `cloudwatch._evaluate_alarm` mixes all metrics of a name and is called by PutMetricData;
-`_dispatch_alarm_actions` publishes without a look at the policy.
+`_dispatch_alarm_actions` publishes without checking the policy.
 Patch: every alarm is evaluated every two seconds, on its own dimensions, period by period (periods end
-now, not at the full minute); topics are asked.
+now, not at the full minute); the policies of topics are checked.
 Not covered: metric math, anomaly detection, composite alarms.
 It can go when upstream evaluates dimensions and missing data on a timer.
 """
@@ -79,7 +79,7 @@ def _state(alarm: Alarm, breaches: Callable[[float, float], bool]) -> tuple[str,
 
 
 def _values(alarm: Alarm, periods: int) -> list[float | None]:
-    """The statistic of the last periods, newest first; None where there is no data."""
+    """Return the statistic of the last periods, newest first; None where there is no data."""
     dimensions = alarm.get("Dimensions") or []
     if isinstance(dimensions, list):
         dimensions = cloudwatch._dims_from_list(dimensions)

@@ -10,8 +10,8 @@ not have.
 Cause: `lambda_svc.invoke_async_with_retry` and `_route_async_failure`.
 Patch: asynchronous invocation as AWS documents it. Retries follow after one and two seconds, not
 minutes. A function handles a few events at a time, the others wait (AWS takes up to a thousand at once, and lets
-those above wait too). Events that wait are part of the state of the Lambda service, so a restart goes on with them.
-It can go when upstream has all of these; the symptoms can be mended one by one.
+those above wait too). Events that wait are part of the state of the Lambda service, so a restart continues with them.
+It can go when upstream has all of these; the symptoms can be fixed one by one.
 """
 
 import json
@@ -79,13 +79,13 @@ def invoke(function: str, event: Any) -> None:
 
 
 def resume() -> None:
-    """Go on with the events that waited when the engine was stopped."""
+    """Continue with the events that waited when the engine was stopped."""
     for invocation in list(_pending.values()):
         _go_on(invocation)
 
 
 def _accept(function: dict[str, Any], event: Any) -> None:
-    """What the engine calls for Invoke with type Event, rules, schedules and notifications."""
+    """Accept an asynchronous invocation: Invoke with type Event, rules, schedules and notifications."""
     config = function.get("config") or function
     invoke(config["FunctionArn"], event)
 
@@ -151,7 +151,7 @@ def _attempt(invocation: Invocation) -> float | None:
 
 
 def _settings(function: str) -> dict[str, Any]:
-    """The event invoke configuration of exactly the qualifier that was addressed."""
+    """Return the event invoke configuration of exactly the qualifier that was addressed."""
     base, _, _ = lambda_svc._get_base_func_record_for_ref(function)
     _, qualifier = lambda_svc._lambda_function_name_and_qualifier_from_arn(function)
     names = (qualifier,) if qualifier else ("", "$LATEST")
@@ -160,7 +160,7 @@ def _settings(function: str) -> dict[str, Any]:
 
 
 def _reserved_concurrency(function: str) -> int | None:
-    """What is set on the function. It holds for all its versions; upstream looks for it on the version itself."""
+    """Return the settings of the function, valid for all versions; upstream reads those of the version itself."""
     base, _, _ = lambda_svc._get_base_func_record_for_ref(function)
     reserved: int | None = (base or {}).get("concurrency")
     return reserved

@@ -1,12 +1,12 @@
-"""Athena guesses what a JSON table looks like.
+"""Athena guesses the columns of a JSON table.
 
 Symptom: a column that a table declares and no object has makes the query fail (`Binder Error`), and so does a field of
-a struct; an empty table has text where the catalog says struct; types are what the first lines look like; the folder
+a struct; an empty table has text where the catalog says struct; types are guessed from the first lines; the folder
 `service=a%2Fb` is the service `a/b`.
 Cause: `athena._table_relation` reads JSON with read_json_auto and ignores the table's columns; `athena._duckdb_type`
-knows no struct, array or map; DuckDB decodes what stands in the names of folders.
+has no struct, array or map; DuckDB decodes what stands in the names of folders.
 Patch: JSON is read line by line with the columns and types of the catalog, and partition keys are what the folders'
-names say, as it stands there. A line that is no JSON object fails the query, as with the OpenX SerDe, unless the table
+names say, unchanged. A line that is not a JSON object fails the query, as with the OpenX SerDe, unless the table
 says `ignore.malformed.json`.
 It can go when upstream reads JSON with the table's columns.
 """
@@ -46,7 +46,7 @@ def apply() -> None:
 
 
 def _from_folder(key: dict[str, Any]) -> str:
-    """A partition key as an expression: what stands in the path of the line's file."""
+    """Return a partition key as an expression: its value in the path of the line's file."""
     pattern = _text(f".*/{re.escape(key['Name'])}=([^/]*)/.*")
     return f'CAST(regexp_extract({_FILE}, {pattern}, 1) AS {athena._duckdb_type(key)}) AS "{key["Name"]}"'
 

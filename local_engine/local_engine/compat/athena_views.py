@@ -1,4 +1,4 @@
-"""Athena does not know views.
+"""Athena has no views.
 
 Symptom: a query of a view fails: `Catalog Error: Table with name ... does not exist`.
 Cause: `athena._rewrite_data_paths` finds the tables of the catalog by their location in S3; a view has none.
@@ -60,7 +60,7 @@ def _view(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _qualified(query: str, schema: str) -> str:
-    """The query with its database in front of every table that has none."""
+    """Return the query with its database in front of every table that has none."""
     for reference in sorted(athena._table_references(query), key=lambda each: each.start, reverse=True):
         if reference.database is None:
             name = f'"{schema}"."{reference.table}"' + ("" if reference.aliased else f' AS "{reference.table}"')

@@ -44,7 +44,7 @@ def _default_retention(configuration: Properties) -> Properties | None:
 
 
 def _encryption(rules: list[dict[str, Any]]) -> bytes:
-    """The rules as S3's API takes them, which calls the default by another name than CloudFormation does."""
+    """Return the rules as S3's API takes them, which calls the default by another name than CloudFormation does."""
     root = Element("ServerSideEncryptionConfiguration", xmlns=s3.S3_NS)
     for rule in rules:
         element = SubElement(root, "Rule")

@@ -4,7 +4,7 @@ Symptom: a deployment that only switches a parameter (DeployTeamEvents=false) en
 Cause: `changesets._resolve_props_for_diff` resolves what stands in the templates before they are compared, but keeps
 resources whose condition is false, so both sides have the same ones.
 Patch: those are left out on both sides.
-It can go when upstream leaves them out, which the test on the unpatched engine tells.
+It can go when upstream leaves them out, which the test on the unpatched engine shows.
 """
 
 from collections.abc import Callable

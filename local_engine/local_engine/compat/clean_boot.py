@@ -2,7 +2,7 @@
 
 Symptom: after a restart, messages that waited are processed while tables are still missing: functions
 fail, and what they do write is overwritten by the state that is loaded next.
-Cause: `lambda_svc.load_persisted_state` starts the poller; `app._load_persisted_state` then goes on with
+Cause: `lambda_svc.load_persisted_state` starts the poller; `app._load_persisted_state` then continues with
 the other services.
 Patch: pollers, asynchronous invocations and executions wait until the engine is up.
 It can go when upstream starts the poller after the last service.

@@ -1,7 +1,7 @@
 """A stop of the engine loses events.
 
 Symptom: an event that is processed while the engine stops can be gone after the next start.
-Cause: `app._handle_lifespan` writes one service after the other while pollers and functions go on: a
+Cause: `app._handle_lifespan` writes one service after the other while pollers and functions continue: a
 function's write is missing in the tables that were saved before it, and the message that it deleted
 afterwards is missing in the queue.
 Patch: before the state is written, nothing new is started and running functions may finish; their

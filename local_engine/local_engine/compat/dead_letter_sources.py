@@ -1,8 +1,8 @@
-"""Nobody can ask which queues a dead-letter queue serves.
+"""The source queues of a dead-letter queue cannot be listed.
 
 Symptom: ListDeadLetterSourceQueues is an unknown action.
 Cause: `sqs._HANDLERS` does not have it.
-Patch: it lists the URLs of the queues whose RedrivePolicy names the queue, in pages if MaxResults asks for them.
+Patch: it lists the URLs of the queues whose RedrivePolicy names the queue, in pages if MaxResults is given.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListDeadLetterSourceQueues.html
 It can go when upstream has the action.
 """

@@ -1,4 +1,4 @@
-"""The worker of a deleted function goes on.
+"""The worker of a deleted function keeps running.
 
 Symptom: after a stack is deleted or redeployed, processes of functions that no longer exist stay.
 Cause: `provisioners._lambda_delete` forgets the function, not its workers (DeleteFunction does both).

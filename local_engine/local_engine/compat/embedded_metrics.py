@@ -15,7 +15,7 @@ Line = dict[str, Any]
 
 
 def apply() -> None:
-    """Look for metrics in what is logged."""
+    """Record the metrics in log lines."""
     original = cloudwatch_logs._append_log_events
 
     def append(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
@@ -36,7 +36,7 @@ def _record(message: str) -> None:
                 for metric in directive["Metrics"]:
                     _record_metric(directive["Namespace"], metric, line[metric["Name"]], dimensions)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        # As on AWS: the line stays a log line, and nobody is told.
+        # As on AWS: the line stays a log line, without an error.
         cloudwatch_logs.logger.warning("no valid embedded metric: %s", error)
 
 

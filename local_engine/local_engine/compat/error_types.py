@@ -1,10 +1,10 @@
 """A function's exception loses its name.
 
-Symptom: whatever a function raises, its errorType is Runtime.HandlerError, so no Retry or Catch of a state machine that
+Symptom: the errorType of every exception is Runtime.HandlerError, so no Retry or Catch of a state machine that
 names an exception ever matches, and States.ALL retries what must not be tried again.
 Cause: the worker answers with the text of the exception only, and `lambda_svc._execute_function_warm` writes the name.
 Patch: the worker answers with the class's name too, and it becomes the errorType, as on AWS.
-It can go when upstream's worker tells the name.
+It can go when upstream's worker reports the name.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _ANSWER = '{"status": "error", "error": str(e), "trace"'
 
 
 class _Message(str):
-    """The text of an exception that knows the exception's name: the one thing upstream hands on unchanged."""
+    """The text of an exception, with the exception's name: upstream passes only the text on unchanged."""
 
     __slots__ = ("error_type",)
     error_type: str

@@ -2,8 +2,8 @@
 
 Symptom: a state machine whose role lacks lambda:InvokeFunction runs its functions; one that may not read a Distributed
 Map's list of items reads it, and starts the map's child executions without states:StartExecution.
-Cause: `stepfunctions._call_lambda`, `_s3_object_text` and `_run_distributed_map` never look at the role.
-Patch: each asks the role of the execution's machine first, and fails the state as AWS does.
+Cause: `stepfunctions._call_lambda`, `_s3_object_text` and `_run_distributed_map` never check the role.
+Patch: each checks the role of the execution's machine first, and fails the state as AWS does.
 It can go when upstream checks the role.
 """
 

@@ -1,8 +1,8 @@
 """Firehose writes an object per record, and loses what a transformation refuses.
 
-Symptom: every record becomes an object of its own at once, whatever BufferingHints say, and GZIP leaves it as it is; a
+Symptom: every record becomes an object of its own at once, regardless of BufferingHints, and GZIP leaves it as it is; a
 record that the transforming function calls ProcessingFailed is gone; where the function fails, its records are written
-as they came; the stream's role is not asked.
+as they came; the permissions of the stream's role are not checked.
 Cause: `firehose._deliver_records_to_s3` delivers within PutRecord and handles records one by one.
 Patch: records wait in a buffer until it is as old or as large as BufferingHints say. Then they are transformed together
 (the function is invoked up to four times), and each prefix gets one object, compressed as configured. What cannot be
@@ -40,7 +40,7 @@ _lock = threading.Lock()
 
 
 def apply() -> None:
-    """Replace the delivery to S3, and look after the buffers."""
+    """Replace the delivery to S3, and persist the buffers."""
     original = firehose._deliver_records_to_s3
 
     def deliver(stream: dict[str, Any], destination: dict[str, Any], records: list[tuple[str, bytes]]) -> None:
@@ -52,7 +52,7 @@ def apply() -> None:
         now = time.time()
         with _lock:
             _buffers[key] += [Record(record_id, data, now) for record_id, data in records]
-        destination["records"].clear()  # upstream keeps every record for ever
+        destination["records"].clear()  # upstream keeps every record forever
 
     firehose._deliver_records_to_s3 = deliver
     _persist()

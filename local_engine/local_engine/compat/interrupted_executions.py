@@ -1,12 +1,12 @@
 """A stop of the engine fails the executions that run.
 
 Symptom: an execution that runs while the engine is stopped is FAILED after the next start (States.ServiceRestart), and
-no rule hears of it; while the engine stops, executions go on starting functions.
-Cause: `stepfunctions._restore_state` marks them; nothing knows how far they were.
+no rule is notified; while the engine stops, executions continue to start functions.
+Cause: `stepfunctions._restore_state` marks them; how far they were is not recorded.
 Patch: an execution waits as soon as the engine stops, and starts over, from its first state, when the engine is up
-again. On AWS it would go on where it was, so what runs here must bear its steps being taken twice, as it must on AWS
+again. On AWS it would continue where it was, so what runs here must bear its steps being taken twice, as it must on AWS
 where a function may be called twice. Executions of a Distributed Map's items stay failed; the map starts new ones.
-It can go when upstream goes on with what was running.
+It can go when upstream continues what was running.
 """
 
 import contextvars

@@ -65,7 +65,7 @@ def _refuse_invalid() -> None:
 
 @functools.lru_cache(maxsize=256)
 def compiled(pattern: str) -> Matcher:
-    """The function that tells whether a line matches. Raises InvalidPatternError."""
+    """Return the predicate of a pattern. Raises InvalidPatternError."""
     pattern = (pattern or "").strip()
     if not pattern:
         return lambda _line: True

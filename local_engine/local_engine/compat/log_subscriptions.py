@@ -79,7 +79,7 @@ def _invoke(subscription: dict[str, Any], group: str, stream: str, lines: list[d
     function: str = subscription["destinationArn"]
     _, config, _ = lambda_svc._get_func_record_for_ref(function)
     if ((config or {}).get("LoggingConfig") or {}).get("LogGroup") == group:
-        return  # it would invoke itself for ever
+        return  # it would invoke itself forever
     data = {
         "messageType": "DATA_MESSAGE",
         "owner": get_account_id(),

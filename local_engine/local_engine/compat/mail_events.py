@@ -2,7 +2,7 @@
 
 Symptom: a bounce or complaint never reaches the topic of a configuration set's event destination; a send
 with a configuration set that does not exist succeeds.
-Cause: `ses_v2.handle_request` stores event destinations and does not look at them again.
+Cause: `ses_v2.handle_request` stores event destinations and never uses them.
 Patch: SendEmail of the v2 API publishes Send, Delivery, Bounce and Complaint events to the topics of the
 destinations that want them. What happens to a mail is decided by its recipient, as with the mailbox
 simulator of SES: bounce@, complaint@ and suppressionlist@simulator.amazonses.com (also with +label);
@@ -39,7 +39,7 @@ def apply() -> None:
             return ses_v2._json_err("NotFoundException", f"Configuration set <{name}> does not exist.", 404)
         response = await original(method, path, headers, body, query)
         if name and response[0] == 200:
-            # After the answer: AWS never tells the fate of a mail before it has accepted it.
+            # After the answer: AWS never reports the outcome of a mail before it has accepted it.
             message_id = json.loads(response[2])["MessageId"]
             asyncio.get_running_loop().call_soon(_publish_all, request, name, message_id)
         return response

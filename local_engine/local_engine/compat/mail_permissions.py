@@ -1,12 +1,12 @@
 """SES checks SendEmail against no identity.
 
 Symptom: a role that may send from one address only is refused every mail.
-Cause: `app._enforce_ses_v2` finds the resource of a call in its path, where SendEmail has none, so it asks for
+Cause: `app._enforce_ses_v2` finds the resource of a call in its path, where SendEmail has none, so it requires
 ses:SendEmail on "*"; and it passes none of the request's condition keys on.
-Patch: SendEmail of the v2 API asks for the identities of the sender and of each recipient and for the configuration
-set, with the keys ses:FromAddress, ses:FromDisplayName and ses:Recipients.
+Patch: SendEmail of the v2 API requires permission for the identities of the sender and of each recipient and for the
+configuration set, with the keys ses:FromAddress, ses:FromDisplayName and ses:Recipients.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html
-SES asks for the recipients' identities in its sandbox, where every account starts:
+SES requires the recipients' identities in its sandbox, where every account starts:
 https://github.com/aws/aws-sdk-js/issues/3641, https://github.com/cloudposse/terraform-aws-ses/issues/40
 It can go when upstream checks these.
 """
@@ -63,7 +63,7 @@ def _resources(request: dict[str, Any]) -> list[str]:
 
 
 def _identity(address: str) -> str:
-    """The identity of an address: itself, or the nearest of its domains that is an identity."""
+    """Return the identity of an address: itself, or the nearest of its domains that is an identity."""
     domain = address.rpartition("@")[2]
     candidates = [address, *ses._domain_and_parents(domain)]
     known = (name for name in candidates if name in ses._identities or name in ses_v2._identities)

@@ -1,7 +1,7 @@
 """A deployed event source mapping keeps its numbers as text, and its old qualifier when it is updated.
 
 Symptom: a BatchSize or MaximumConcurrency that comes from a template's parameter stops the polling of every
-queue; a mapping that is led from a function's alias to the function itself goes on invoking the alias.
+queue; a mapping that is led from a function's alias to the function itself continues to invoke the alias.
 Cause: `provisioners._lambda_esm_create` and `_lambda_esm_update` copy what the template says; the update sets
 FunctionArn and leaves Qualifier.
 Patch: numbers are numbers, and the qualifier is that of FunctionArn.

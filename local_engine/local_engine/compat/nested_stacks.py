@@ -39,7 +39,7 @@ _SUFFIX_LENGTH = 12
 _DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _NO_UPDATES = "No updates are to be performed."
 
-# The operation that runs on a stack, by stack id; taken out by whoever started it.
+# The operation that runs on a stack, by stack id; removed by the code that started it.
 _operations: dict[str, "concurrent.futures.Future[None]"] = {}
 
 # Set while an operation is rolled back; the operations on children that the rollback starts inherit it.
@@ -105,7 +105,7 @@ def _create(logical_id: str, properties: Properties, parent_name: str) -> tuple[
     _wait(stack)
     if stack["StackStatus"] not in _DEPLOYED:
         reason = _first_failure(stack)
-        # The parent knows no resource that never came to be, so nobody else would delete it.
+        # The parent has no record of a resource whose creation failed, so nothing else would delete it.
         _delete(stack["StackId"], properties)
         raise NestedStackError(f"Embedded stack {stack['StackId']} was not successfully created: {reason}")
     return stack["StackId"], _outputs(stack)
@@ -149,7 +149,7 @@ def _child_name(parent_name: str, logical_id: str) -> str:
 
 
 def _request(name: str, properties: Properties, parent_name: str) -> Request:
-    """The parameters of CreateStack and UpdateStack in the form of the Query protocol."""
+    """Return the parameters of CreateStack and UpdateStack in the form of the Query protocol."""
     if not properties.get("TemplateURL"):
         raise NestedStackError("AWS::CloudFormation::Stack needs a TemplateURL.")
     request = {"StackName": [name], "TemplateURL": [str(properties["TemplateURL"])], "Tags": [""]}
@@ -193,7 +193,7 @@ def _outputs(stack: Stack) -> Properties:
 
 
 def _first_failure(stack: Stack) -> str:
-    """The event that made the last operation of a stack fail, in words."""
+    """Return the event that made the last operation of a stack fail, in words."""
     events: list[dict[str, str]] = cloudformation._stack_events.get(stack["StackId"], [])
     began = max(
         (

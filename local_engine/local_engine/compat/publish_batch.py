@@ -1,8 +1,8 @@
 """A role that may publish may not publish a batch.
 
-Symptom: a function with sns:Publish on a topic is refused PublishBatch, and asked for sns:PublishBatch.
+Symptom: a function with sns:Publish on a topic is refused PublishBatch, because sns:PublishBatch is required.
 Cause: `iam_actions.extract_iam_action` takes the operation's name for the action's; IAM has no sns:PublishBatch.
-Patch: PublishBatch asks for sns:Publish.
+Patch: PublishBatch requires sns:Publish.
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
 It can go when upstream does the same.
 """

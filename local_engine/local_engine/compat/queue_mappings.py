@@ -2,10 +2,10 @@
 
 Symptom: a function whose role may not read the queue gets its messages; MaximumBatchingWindowInSeconds
 has no effect; a batch never has more than 10 messages.
-Cause: `sqs._receive_messages_for_esm` knows nothing of its mapping and takes 10 messages at most.
+Cause: `sqs._receive_messages_for_esm` ignores its mapping and takes 10 messages at most.
 Patch: the role needs ReceiveMessage, DeleteMessage and GetQueueAttributes; messages are gathered until
 the batch is full or its oldest message has waited for the window; standard queues give as many as the
-mapping asks for, up to Lambda's 6 MB.
+mapping requests, up to Lambda's 6 MB.
 It can go when upstream passes the mapping and does these.
 """
 
@@ -29,7 +29,7 @@ _RECORD_OVERHEAD = 700  # what an SQS record has around its body
 _RECEIVE_LIMIT = 10
 _DENIED = "PROBLEM: The function execution role does not have permissions to call {action} on SQS"
 
-# The mapping that the poller looks at: it visits one after the other, on one thread.
+# The mapping that the poller handles: one after the other, on one thread.
 _current: Mapping = {}
 _gathering_since: dict[str, float] = {}
 

@@ -3,7 +3,7 @@
 Symptom: a rule invokes a function whose policy does not name it; a function that fails is not tried again.
 Cause: `eventbridge._dispatch_to_lambda` runs the function on a thread and never sees its policy.
 Patch: a rule's function is invoked asynchronously, as on AWS, if the function's policy lets the rule. (Schedules are in
-`schedules`, which runs their functions before this is asked.)
+`schedules`, which runs their functions before this is called.)
 It can go when upstream does both.
 """
 

@@ -2,7 +2,7 @@
 
 Symptom: a filter on the body never matches inside an array of objects; `[100]` matches "100" and `[true]` matches
 "true"; `[null]` does not match null; a key with a dot matches no nested property.
-Cause: `sns._matches_filter_policy` converts values to compare them, and looks into objects only.
+Cause: `sns._matches_filter_policy` converts values to compare them, and searches objects only.
 Patch: `local_engine.filter_policy` decides, as it does for the command.
 It can go when upstream passes the tests in engine_tests/test_filters.py.
 """
@@ -36,9 +36,9 @@ def _policy(document: str) -> Any:
     return json.loads(document)
 
 
-@lru_cache(maxsize=8)  # the subscriptions of a topic look at the same message, one after the other
+@lru_cache(maxsize=8)  # the subscriptions of a topic filter the same message, one after the other
 def _body(text: str) -> PartialBody | None:
-    """The body, None if it is not a JSON object: then no filter matches it."""
+    """Return the body, None if it is not a JSON object: then no filter matches it."""
     try:
         body = json.loads(text)
     except ValueError:

@@ -1,7 +1,7 @@
 """SNS delivers nothing to Firehose.
 
-Symptom: a subscription of protocol firehose gets no notification, its role is not asked, and its dead-letter queue gets
-nothing.
+Symptom: a subscription of protocol firehose gets no notification, its role is not checked, and its dead-letter queue
+gets nothing.
 Cause: `sns._fanout` has no branch for the protocol.
 Patch: what the subscription's filter admits is put into its stream as one record, ended by a line break, raw or with
 SNS's envelope, if the subscription's role may do it; what cannot be put goes to the subscription's dead-letter queue.

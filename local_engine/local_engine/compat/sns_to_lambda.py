@@ -54,7 +54,7 @@ def _deliver(
 
 
 def _record(envelope: dict[str, Any]) -> dict[str, Any]:
-    """The notification as functions get it: other capitals than in a queue, and nothing left out."""
+    """Return the notification as functions get it: with other capital letters than in a queue, and complete."""
     return {
         "Type": envelope["Type"],
         "MessageId": envelope["MessageId"],

@@ -1,8 +1,8 @@
-"""What belongs to a stopped execution goes on.
+"""The items of a stopped execution keep running.
 
 Symptom: after StopExecution the items of a Distributed Map that have not started yet still do, one after the other.
-Cause: `stepfunctions._run_distributed_map` hands all to a pool of threads and never looks at the execution again.
-Patch: an item of an execution that has ended does not start; it fails instead, which nobody sees any more.
+Cause: `stepfunctions._run_distributed_map` passes all items to a pool of threads and never checks the execution again.
+Patch: an item of an execution that has ended does not start; it fails instead, without effect.
 It can go when upstream aborts a stopped execution's map runs.
 """
 

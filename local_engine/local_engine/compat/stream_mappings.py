@@ -1,13 +1,13 @@
 """Event source mappings of DynamoDB streams lose records, and hold up every queue.
 
 Symptom: the partial batch response of a function on a stream is ignored, so what it wants again is gone; a failing
-batch is tried for ever, MaximumRetryAttempts or not; an S3 bucket as on-failure destination gets nothing; the role
+batch is retried forever, MaximumRetryAttempts or not; an S3 bucket as on-failure destination gets nothing; the role
 needs no permission; no queue is polled while such a function runs; what the function has not read when the engine
 stops is forgotten, and after the next start new records are skipped until there are as many as before.
-Cause: `lambda_svc._poll_dynamodb_streams` invokes on the poller's own thread and looks at `error` only;
+Cause: `lambda_svc._poll_dynamodb_streams` invokes on the poller's own thread and reads `error` only;
 `dynamodb.get_state` keeps the tables without their streams' records, while Lambda's state has the positions.
-Patch: a poll of our own, which hands batches to the threads that queues' batches run on, goes on from the first record
-that failed, and ends a batch whose retries or age are used up as AWS does; the records become part of the state.
+Patch: a poll of our own, which passes batches to the threads that queues' batches run on, continues from the first
+record that failed, and ends a batch whose retries or age are used up as AWS does; the records become part of the state.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 It can go when upstream does these.
 """
@@ -65,7 +65,7 @@ def _poll() -> bool:
 
 
 def _table(mapping: Mapping) -> str | None:
-    """The name of the table whose present stream the mapping reads."""
+    """Return the name of the table whose present stream the mapping reads."""
     try:
         source = parse_arn(mapping.get("EventSourceArn", ""))
     except ArnParseError:
@@ -134,7 +134,7 @@ def _run(mapping: Mapping, function: dict[str, Any], position: int, batch: list[
 
 
 def _done(mapping: Mapping, result: dict[str, Any], batch: list[Record]) -> int:
-    """How many of the batch's records are done with: all before the first that the function wants again."""
+    """Return how many of the batch's records are handled: all before the first that failed."""
     if result.get("error"):
         return 0
     if "ReportBatchItemFailures" not in (mapping.get("FunctionResponseTypes") or []):
@@ -157,7 +157,7 @@ def _exhausted(mapping: Mapping, failures: int, first: Record) -> str | None:
 
 
 def _give_up(mapping: Mapping, function: dict[str, Any], batch: list[Record], condition: str, failures: int) -> None:
-    """Tell the on-failure destination: of records in a stream, S3 alone is given the records themselves."""
+    """Notify the on-failure destination; only S3 gets the records themselves."""
     target = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
     lambda_svc.logger.warning("%s: gave up %d records (%s)", mapping["FunctionName"], len(batch), condition)
     if not target:

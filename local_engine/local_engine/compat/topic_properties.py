@@ -2,7 +2,7 @@
 
 Symptom: a topic deployed with FifoTopic, ContentBasedDeduplication, KmsMasterKeyId and so on has none
 of them; a FIFO topic is a standard topic.
-Cause: `provisioners._sns_create` and `_sns_update` know DisplayName and inline subscriptions only.
+Cause: `provisioners._sns_create` and `_sns_update` support DisplayName and inline subscriptions only.
 Patch: the properties become the topic's attributes; a FIFO topic without a name gets one that ends in
 `.fifo`. (AWS refused such a topic when FIFO topics were new; our own templates name theirs.)
 It can go when upstream's provisioner sets them.

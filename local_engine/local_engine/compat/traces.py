@@ -14,9 +14,7 @@ from typing import Any
 from ministack import app
 from ministack.core.responses import error_response_json
 
-_REASON = (
-    "The local engine keeps no X-Ray traces. `fanout trace EVENT_ID` shows the outcome of an event at each subscriber."
-)
+_REASON = "The local engine keeps no X-Ray traces."
 
 
 def apply() -> None:

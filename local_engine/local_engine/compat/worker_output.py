@@ -2,7 +2,7 @@
 
 Symptom: an invocation that is warm and silent takes 60 ms instead of 12; under load the last lines of an
 invocation show up in the next one's log, or never.
-Cause: `lambda_runtime.Worker._drain_stderr_bounded` cannot know when a worker's output is over: it waits
+Cause: `lambda_runtime.Worker._drain_stderr_bounded` cannot detect when a worker's output is over: it waits
 50 ms for a first line and 5 ms of silence after it.
 Patch: the worker ends each invocation's output with a marker, before it answers; the drain reads to the
 marker. While the worker lives the marker is on its way, however long a busy engine takes to read it; giving
@@ -35,7 +35,7 @@ def apply() -> None:
 
 
 def _drain(worker: "lambda_runtime.Worker", *_waits: float, hard_cap: float = 0.25) -> str:
-    """What the worker printed until the marker; a worker that died has none and is read to the cap."""
+    """Return what the worker printed until the marker; a worker that died has none and is read to the cap."""
     lines: list[str] = []
     lives = worker._proc is not None and worker._proc.poll() is None
     deadline = time.monotonic() + (_PATIENCE_SECONDS if lives else hard_cap)

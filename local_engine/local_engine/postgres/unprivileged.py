@@ -1,7 +1,7 @@
 """Run a program of PostgreSQL for root: `python unprivileged.py PROGRAM ARGUMENTS...`
 
-PostgreSQL refuses to run as root. Another user may neither enter root's folders nor read what lies in them, and opening
-them to everybody, or making a user, would leave traces on somebody's machine. So the program runs as `nobody`, who owns
+PostgreSQL refuses to run as root. Another user may neither enter root's folders nor read their files, and opening
+them to every user, or creating a user, would change the developer's machine. So the program runs as `nobody`, who owns
 the data, with the one capability it takes to pass folders that are not nobody's. Linux only, and with what every
 container's root has: https://man7.org/linux/man-pages/man7/capabilities.7.html
 """

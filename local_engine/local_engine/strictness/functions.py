@@ -135,7 +135,7 @@ def _validate_layers(layers: list[Any]) -> None:
 
 # ----------------------------------------------------------------------------------------------------------- aliases
 def _name(data: Data) -> str:
-    """The function that a resource of CloudFormation names: by name, or by an ARN with or without a qualifier."""
+    """Return the function that a CloudFormation resource names: by name, or by ARN with or without qualifier."""
     given = str(data.get("FunctionName", ""))
     return given.rsplit(":function:", maxsplit=1)[-1].split(":", maxsplit=1)[0]
 

@@ -34,7 +34,7 @@ def apply() -> None:
     for function in _NOT_WHILE_PENDING:
         before(kms, function, _require_usable)
     before(kms, "_cancel_key_deletion", _require_pending)
-    # The engine's provisioner of keys asks for none of this when it changes a key's policy.
+    # The engine's provisioner of keys checks none of this when it changes a key's policy.
     before_provisioning("AWS::KMS::Key", _validate_resource)
     before_provisioning("AWS::KMS::Alias", lambda properties: _require_key(properties["TargetKeyId"]))
 
@@ -69,7 +69,7 @@ def _principals(statement: Data) -> list[str]:
 
 
 def _require_principal(principal: str) -> None:
-    """A role or user of the account exists; other accounts are not known here."""
+    """Refuse a role or user of the account that does not exist; other accounts are not checked."""
     kind, _, name = principal.rpartition(":")[2].partition("/")
     store = {"role": iam._roles, "user": iam._users}.get(kind)
     if f"::{get_account_id()}:" in principal and store is not None and name.rpartition("/")[2] not in store:

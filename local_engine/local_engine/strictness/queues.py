@@ -171,7 +171,7 @@ def _is_statement(statement: Any, arn: str | None) -> bool:
 
 
 def _covers(resource: str, arn: str | None) -> bool:
-    """Whether a statement's resource is the queue itself; one with a wildcard may be."""
+    """Return whether a statement's resource is the queue itself; one with a wildcard may be."""
     return arn is None or resource == arn or "*" in resource or "?" in resource
 
 
@@ -257,7 +257,7 @@ def _validate_deployed_policies() -> None:
 
 
 def _object(document: Any) -> Data | None:
-    """The JSON object that an attribute holds, None if it holds none."""
+    """Return the JSON object that an attribute holds, None if it holds none."""
     try:
         found = json.loads(document) if isinstance(document, str) else document
     except ValueError:

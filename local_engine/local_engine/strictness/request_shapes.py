@@ -112,7 +112,7 @@ def _text(messages: list[str]) -> str:
 def _request(
     service: str, method: str, path: str, headers: dict[str, str], body: bytes
 ) -> tuple[str | None, dict[str, Any]]:
-    """The operation that a request names, None if the model has none, and the values of its parameters."""
+    """Return the operation that a request names, None if the model has none, and the values of its parameters."""
     try:
         protocol = _model(service).metadata["protocol"]
         if protocol == "query":
@@ -176,7 +176,7 @@ def _check_of(service: str, operation: str) -> Check | None:
 
 
 def _compiled(shape: Shape, operation: str, within: tuple[str, ...]) -> Check | None:
-    """What is to be checked of a shape; None if nothing is, so that large payloads cost nothing."""
+    """Return what is to be checked of a shape; None if nothing is, so that large payloads cost nothing."""
     if shape.name in within:  # a shape that contains itself, like an attribute value
         return None
     within = (*within, shape.name)
@@ -286,7 +286,7 @@ def _joined(where: str, name: str) -> str:
 
 
 def _pattern(pattern: str | None) -> re.Pattern[str] | None:
-    """The model's pattern; None for one that is written for Java and means nothing to Python."""
+    """Return the model's pattern; None for one that is written for Java and means nothing to Python."""
     if pattern is None:
         return None
     try:

@@ -152,7 +152,7 @@ def _validate_attachment(data: Data) -> None:
 
 
 def _require_policy(arn: str) -> None:
-    """A policy of the account exists; those of AWS are not all in the engine."""
+    """Refuse a policy of the account that does not exist; managed policies of AWS are not checked."""
     if f":{get_account_id()}:policy/" in arn and arn not in iam._policies:
         raise Refused("NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
 

@@ -28,7 +28,7 @@ def apply() -> None:
 
 
 def is_rate(expression: str) -> bool:
-    """Whether it is a rate of EventBridge: a positive number, and a unit in the singular for one only."""
+    """Return whether it is a rate of EventBridge: a positive number, and a unit in the singular for one only."""
     match = _RATE.fullmatch(expression)
     return match is not None and int(match[1]) > 0 and (match[3] == "s") == (int(match[1]) != 1)
 

@@ -7,27 +7,17 @@ Texts as AWS was recorded to answer:
 https://github.com/localstack/localstack/blob/main/tests/aws/services/sns/test_sns.snapshot.json
 """
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import sns
 
+from local_engine import filter_grammar
 from local_engine.strictness._refusing import Refused, before_provisioning
-
-if TYPE_CHECKING:
-    from fanout_wiring import _filter_grammar as filter_grammar
-else:
-    # The package fanout_wiring is not in the engine's environment; this file needs nothing else of it.
-    _GRAMMAR = Path(__file__).resolve().parents[3] / "lint" / "fanout_wiring" / "_filter_grammar.py"
-    _spec = importlib.util.spec_from_file_location("filter_grammar", _GRAMMAR)
-    filter_grammar = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(filter_grammar)
 
 Data = dict[str, Any]
 
@@ -87,7 +77,7 @@ def apply() -> None:
 
 
 def _name_errors_as_aws_does() -> None:
-    """The code that clients see is InvalidParameter; InvalidParameterException is the name of its class in SDKs."""
+    """Return the code InvalidParameter to clients; InvalidParameterException is the name of its class in SDKs."""
     original = sns._error
 
     def error(code: str, message: str, status: int) -> Any:
@@ -181,7 +171,7 @@ def _validate_policy(document: Any, topic: str) -> None:
 
 
 def _covers(resource: str, topic: str) -> bool:
-    """Whether a statement's resource is the topic itself; one with a wildcard may be."""
+    """Return whether a statement's resource is the topic itself; one with a wildcard may be."""
     return resource == topic or "*" in resource or "?" in resource
 
 
@@ -400,7 +390,7 @@ def _validate_deployed_policy(properties: Data) -> None:
 
 
 def _entries(params: Data, key: str) -> dict[str, str]:
-    """The map that a request of the query protocol holds as KEY.entry.N.key and KEY.entry.N.value."""
+    """Return the map that a request of the query protocol holds as KEY.entry.N.key and KEY.entry.N.value."""
     found = {}
     number = 1
     while name := sns._p(params, f"{key}.entry.{number}.key"):
@@ -410,7 +400,7 @@ def _entries(params: Data, key: str) -> dict[str, str]:
 
 
 def _object(document: Any) -> Data | None:
-    """The JSON object that an attribute holds, None if it holds none."""
+    """Return the JSON object that an attribute holds, None if it holds none."""
     try:
         found = json.loads(document) if isinstance(document, str) else document
     except ValueError:

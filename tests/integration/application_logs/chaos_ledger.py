@@ -19,7 +19,7 @@ class Ledger(ledger.Ledger):
         """The count of a service that logged once, in its minute; whether the archive's folder of the hour has it."""
         at = datetime.fromisoformat(event["time"]).astimezone(UTC)
         if subscriber == "archive":
-            # Lines are kept at least once; whoever reads the archive keeps the first of each (source, id).
+            # Lines are stored at least once; a reader of the archive keeps the first of each (source, id).
             return int((f"dt={at:%Y-%m-%d}/hour={at:%H}", event["source"], event["id"]) in self._archived)
         kind = "warnings" if event["data"]["level"] == "WARNING" else "errors"
         minutes = self._counted.get((f"service#{event['data']['service']}", kind), {})

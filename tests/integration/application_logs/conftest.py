@@ -1,6 +1,5 @@
-"""application_logs as a stack of its own, with a topic for alerts and somebody's log group given by parameter."""
+"""application_logs as a stack of its own, with a topic for alerts and a foreign log group given by parameter."""
 
-import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event, decode, decode_data
 from fanout_cli.stack.deploy import engine_runtime
-from tests.integration.application import BIN, ROOT, Application
+from tests.integration.application import BIN, ROOT, Application, Listener
 
 STACK = "fanout-alerting"
 THRESHOLD = 20
@@ -19,31 +18,12 @@ SOURCE_LOG_GROUP = "/aws/lambda/somebody-elses"
 
 
 class Alerting(Application):
-    """The use case alone on the session's engine, and whoever listens to its alerts."""
+    """The use case alone on the session's engine, and a queue that receives its alerts."""
 
     def listen(self) -> str:
-        """Make the topic for alerts, and a queue that hears it. Returns the topic's ARN."""
+        """Make the topic for alerts, and a queue that receives them. Returns the topic's ARN."""
         topic: str = self.client("sns").create_topic(Name="SystemAlerts")["TopicArn"]
-        self.queue: str = self.client("sqs").create_queue(QueueName="listener-of-alerts")["QueueUrl"]
-        names = ["QueueArn"]
-        arn = self.client("sqs").get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)["Attributes"][
-            "QueueArn"
-        ]
-        policy = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": "sns.amazonaws.com"},
-                    "Action": "sqs:SendMessage",
-                    "Resource": arn,
-                    "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-                }
-            ],
-        }
-        self.client("sqs").set_queue_attributes(QueueUrl=self.queue, Attributes={"Policy": json.dumps(policy)})
-        raw = {"RawMessageDelivery": "true"}
-        self.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=raw)
+        self._listener = Listener(self.client, topic, "listener-of-alerts")
         return topic
 
     def deploy(self, folder: Path, alert_topic: str) -> None:
@@ -82,16 +62,9 @@ class Alerting(Application):
         found = self.fanout("logs", "read", "--service", service, "--json", "--stack-name", self.stack_name)
         return [decode_data(decode(line), LogEntry) for line in found.stdout.splitlines()]
 
-    def heard(self) -> list[dict[str, Any]]:
+    def alerts(self) -> list[dict[str, Any]]:
         """The alerts published since the last call."""
-        alerts: list[dict[str, Any]] = []
-        while True:
-            found = self.client("sqs").receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
-            if not found:
-                return alerts
-            alerts += [json.loads(message["Body"]) for message in found]
-            for message in found:
-                self.client("sqs").delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return self._listener.received()
 
     def is_idle(self) -> bool:
         """Whether nothing is left in the inboxes, neither waiting nor in work."""

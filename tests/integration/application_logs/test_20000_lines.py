@@ -17,7 +17,7 @@ from tests.waiting import until
 
 LINES = 20_000
 THREADS = 8
-# Every so many of a service's lines an error. `quiet` stays below the threshold; the others pass it, though the run be
+# One of N lines of a service is an error. `quiet` stays below the threshold; the others pass it, though the run be
 # cut in two by the end of a window.
 SERVICES = {"checkout": 50, "search": 60, "mail/österreich": 100, "quiet": 500}
 
@@ -95,16 +95,16 @@ def test_every_line_is_archived_once_and_each_service_is_alerted_for_once_per_wi
     assert counted(alerting, run) == errors
     expected = {key for key, number in errors.items() if number >= THRESHOLD}
     assert {service for service, _ in expected} == {f"{service}-{run}" for service in SERVICES if service != "quiet"}
-    first = alerting.heard()
+    first = alerting.alerts()
     assert sorted(map(about, first)) == sorted(expected), "one alert per service and window"
 
-    # Delivered again, an entry is archived and counted as before, and nobody is alerted once more.
+    # Delivered again, an entry is archived and counted as before, and no further alert is published.
     again = events[::100] + [event for event in events if event.data.level == "ERROR"][::5]
     alerting.publish("ApplicationLogs", again)
     until(alerting.is_idle, "the duplicates are handled", seconds=60, every=1)
     assert len(alerting.archived(f"checkout-{run}")) == LINES // len(SERVICES)
     assert counted(alerting, run) == errors
-    assert alerting.heard() == []
+    assert alerting.alerts() == []
 
 
 def about(alert: dict[str, Any]) -> tuple[str, str]:

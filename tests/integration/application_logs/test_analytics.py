@@ -1,4 +1,4 @@
-"""Athena over the archive: whatever it holds, each line once through the views, as `fanout logs read` says too."""
+"""Athena over the archive: the views return each line once, and so does `fanout logs read`."""
 
 import json
 from collections import Counter
@@ -33,11 +33,11 @@ def entries(service: str, number: int) -> list[Event[LogEntry]]:
     ]
 
 
-def test_athena_answers_what_the_archive_holds_each_line_once(application: Application) -> None:
+def test_athena_returns_each_line_of_the_archive_once(application: Application) -> None:
     run = new_id()[-12:]
     services = {f"till-{run}": entries(f"till-{run}", 25), f"büro/{run}": entries(f"büro/{run}", 10)}
-    told = [event for each in services.values() for event in each]
-    for batch in (told, told[::2]):  # in another batch, so that copies stand in other objects
+    events = [event for each in services.values() for event in each]
+    for batch in (events, events[::2]):  # in another batch, so that copies are in other objects
         application.publish("ApplicationLogs", batch)
     in_services = "data.service IN ({})".format(", ".join(f"'{service}'" for service in services))
     until(
@@ -49,14 +49,14 @@ def test_athena_answers_what_the_archive_holds_each_line_once(application: Appli
 
     rows = ask(application, f"SELECT source, id, time, data.message AS message FROM entries WHERE {in_services}")
     assert Counter((row["source"], row["id"], row["message"]) for row in rows) == Counter(
-        (event.source, event.id, event.data.message) for event in told
+        (event.source, event.id, event.data.message) for event in events
     )
     levels = (
         f"SELECT data.service AS service, data.level AS level, count(*) AS n FROM entries WHERE {in_services} "
         "GROUP BY data.service, data.level"
     )
     assert Counter({(row["service"], row["level"]): row["n"] for row in ask(application, levels)}) == Counter(
-        (event.data.service, event.data.level) for event in told
+        (event.data.service, event.data.level) for event in events
     )
 
     for service, events in services.items():

@@ -1,4 +1,4 @@
-"""Lines of somebody else's log group become entries, through a subscription filter that the template makes."""
+"""Lines of a foreign log group become entries, through a subscription filter that the template makes."""
 
 import json
 import time

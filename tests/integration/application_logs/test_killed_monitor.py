@@ -1,4 +1,4 @@
-"""monitor killed at each point of its work: every error counted once, and one alert id, however often it goes out."""
+"""monitor killed at each point: every error is counted once, and alerts have one id, however often published."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,15 +27,15 @@ def test_a_killed_monitor_counts_every_error_once_and_alerts_under_one_id(
         Event.new(LogEntry(service=service, level="ERROR", message=f"error {number}"), source="urn:test", time=now)
         for number in range(THRESHOLD + 5)
     ]
-    alerting.heard()
+    alerting.alerts()
     with struck(alerting, MONITOR, at, tmp_path):
         with held_back(alerting, MONITOR):
             alerting.publish("ApplicationLogs", errors)
         wait_for_strike(tmp_path)
         for event in errors:
             assert alerting.outcomes(event.id, within=60)[MONITOR] in {"processed", "duplicate"}
-    heard = [alert for alert in alerting.heard() if alert["data"]["service"] == service]
-    assert len({alert["id"] for alert in heard}) == 1, f"one alert id, heard {len(heard)}"
+    alerts = [alert for alert in alerting.alerts() if alert["data"]["service"] == service]
+    assert len({alert["id"] for alert in alerts}) == 1, f"one alert id, heard {len(alerts)}"
     table = alerting.subscriber(MONITOR).environment["MONITOR_TABLE"]
     windows = [item for item in alerting.items(table) if item["pk"] == f"service#{service}" and "window" in item["sk"]]
     assert sum(int(item["errors"]) for item in windows) == len(errors)

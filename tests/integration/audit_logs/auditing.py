@@ -39,7 +39,7 @@ def deliver(application: Application, events: Iterable[Event[Any]]) -> None:
 
 
 def settled(application: Application, ids: Sequence[str], seconds: float = 120) -> None:
-    """Wait until both functions have answered each delivery for good. An id may stand there more than once."""
+    """Wait until each delivery to both functions has its final outcome. An id may occur more than once."""
     for subscriber in (RECORD, PRESERVE):
         until(
             lambda name=subscriber: (

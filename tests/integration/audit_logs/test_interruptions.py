@@ -1,4 +1,4 @@
-"""audit_logs on the engine when something goes wrong: poison, killed functions, a chain that nobody may add to."""
+"""audit_logs on the engine under faults: invalid events, killed functions, a chain that is not writable."""
 
 import json
 import subprocess
@@ -43,7 +43,7 @@ def test_an_event_published_with_the_aws_cli_is_recorded_and_preserved(applicati
     assert verify(application, event.data.tenant, expected=0)["entries"] == 1
 
 
-def test_poison_between_good_events_is_a_dead_letter_and_holds_up_nobody(application: Application) -> None:
+def test_an_invalid_event_between_valid_ones_is_dead_lettered_and_blocks_no_other(application: Application) -> None:
     tenant, poison = f"poison-{new_id()[-12:]}", new_id()
     good = [audited(tenant) for _ in range(6)]
     body = json.loads(encode(audited(tenant)))
@@ -57,11 +57,11 @@ def test_poison_between_good_events_is_a_dead_letter_and_holds_up_nobody(applica
     assert recorded_ids(application, tenant) == [event.id for event in good]
     assert verify(application, tenant, expected=0)["ok"]
     for subscriber in (RECORD, PRESERVE):
-        [letter] = [each for each in application.dead_letters(subscriber) if each.get("event_id") == poison]
-        assert "2^53-1" in letter["reason"]
+        [dead_letter] = [each for each in application.dead_letters(subscriber) if each.get("event_id") == poison]
+        assert "2^53-1" in dead_letter["reason"]
 
 
-def test_a_tenant_whose_chain_nobody_may_add_to_holds_up_no_other_and_goes_on_in_order_when_it_is_mended(
+def test_a_tenant_whose_chain_is_not_writable_blocks_no_other_and_continues_in_order_once_it_is_fixed(
     application: Application,
 ) -> None:
     stuck, free = f"stuck-{new_id()[-12:]}", f"free-{new_id()[-12:]}"
@@ -87,7 +87,7 @@ def test_a_tenant_whose_chain_nobody_may_add_to_holds_up_no_other_and_goes_on_in
     assert verify(application, stuck, expected=0)["ok"]
 
 
-def test_what_fails_to_the_last_attempt_leaves_the_way_free(application: Application) -> None:
+def test_an_event_that_fails_its_final_attempt_unblocks_its_group(application: Application) -> None:
     tenant = f"last-{new_id()[-12:]}"
     hopeless, good = audited(tenant), audited(tenant)
     with application.environment_of(RECORD, AUDIT_TABLE="no-such-table", FANOUT_MAX_ATTEMPTS="2"):
@@ -99,7 +99,7 @@ def test_what_fails_to_the_last_attempt_leaves_the_way_free(application: Applica
     finding = verify(application, tenant, expected=1)["first"]
     assert (finding["kind"], finding["event_id"]) == ("added", hopeless.id), "preserved, and not recorded"
 
-    # Whoever redrives it mends the trail: it stands where it was recorded, at the end.
+    # Redriving it completes the trail: its entry is at the end, where it was recorded.
     deliver(application, [hopeless])
     until(lambda: recorded_ids(application, tenant) == [good.id, hopeless.id], "it is recorded", seconds=30)
     assert verify(application, tenant, expected=0)["ok"]
@@ -131,7 +131,7 @@ def test_a_function_killed_at_work_leaves_one_entry_and_one_version(
     assert (verdict["entries"], verdict["preserved"]) == (3, 3)
 
 
-def test_an_unknown_tenant_is_said_to_have_no_trail(application: Application) -> None:
+def test_an_unknown_tenant_is_reported_as_having_no_trail(application: Application) -> None:
     found = application.fanout("audit", "verify", "--tenant", "nobody", check=1)
     assert "tenant 'nobody' has no audit trail" in found.stderr
     assert "Traceback" not in found.stderr

@@ -60,9 +60,7 @@ def trails(application: Application) -> Trails:
     return found
 
 
-def test_every_chain_and_every_document_is_that_of_the_plain_reference_computation(
-    application: Application, trails: Trails
-) -> None:
+def test_every_chain_and_document_equals_the_reference_computation(application: Application, trails: Trails) -> None:
     assert sum(map(len, trails.values())) == 1000
     for tenant, events in trails.items():
         previous = "0" * 64
@@ -94,7 +92,7 @@ def test_every_chain_and_every_document_is_that_of_the_plain_reference_computati
         assert verdict["head"] == {"sequence": len(events), "hash": previous}
 
 
-def test_the_program_in_the_readme_needs_no_more_than_an_auditor_may_and_finds_an_altered_entry(
+def test_the_program_in_the_readme_needs_only_an_auditors_permissions_and_finds_an_altered_entry(
     application: Application, trails: Trails
 ) -> None:
     tenant, events = list(trails.items())[2]
@@ -124,7 +122,7 @@ def test_the_program_in_the_readme_needs_no_more_than_an_auditor_may_and_finds_a
 
 
 def new_auditor(application: Application) -> dict[str, str]:
-    """The environment of somebody who has the managed policy for auditors, and nothing else."""
+    """The environment of a user with the managed policy for auditors, and nothing else."""
     iam, user = application.client("iam"), f"auditor-{new_id()[-12:]}"
     iam.create_user(UserName=user)
     iam.attach_user_policy(UserName=user, PolicyArn=application.output("AuditorPolicyArn"))
@@ -185,7 +183,7 @@ def test_an_altered_a_deleted_an_added_and_two_swapped_entries_are_each_named(
     assert verify(application, tenant, expected=0)["ok"], "everything is as it was"
 
 
-def test_a_preserved_version_can_be_neither_deleted_nor_released_and_what_is_put_over_it_is_named(
+def test_a_preserved_version_can_be_neither_deleted_nor_released_and_an_overwrite_is_named(
     application: Application, trails: Trails
 ) -> None:
     tenant, events = list(trails.items())[1]

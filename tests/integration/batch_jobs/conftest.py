@@ -1,8 +1,7 @@
-"""Somebody who has files worked on, and hears how that ended."""
+"""A client of batch_jobs: it requests jobs and receives their outcomes."""
 
 import csv
 import io
-import json
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from fanout.contracts.batch_jobs import JobRequested, Kind, Parameters
 from fanout.dynamodb import from_item, to_item
 from fanout.event import Event
-from tests.integration.application import Application
+from tests.integration.application import Application, Listener
 from tests.waiting import until
 
 
@@ -23,27 +22,8 @@ class Office:
         self.application = application
         self.run = uuid.uuid4().hex[:8]
         self.variables = application.subscriber("batch_jobs/start_job").environment
-        self._sqs, self._sns = application.client("sqs"), application.client("sns")
-        self._url = self._sqs.create_queue(QueueName=f"outcomes-{self.run}")["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        topic = application.topic("JobOutcomes")
-        allowed = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arn,
-            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
-        self._subscription = self._sns.subscribe(
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint=arn,
-            Attributes={"RawMessageDelivery": "true"},
-            ReturnSubscriptionArn=True,
-        )["SubscriptionArn"]
-        self._heard: list[dict[str, Any]] = []
+        self._listener = Listener(application.client, application.topic("JobOutcomes"), f"outcomes-{self.run}")
+        self._received: list[dict[str, Any]] = []
 
     def job_id(self, name: str) -> str:
         return f"{name}-{self.run}"
@@ -75,16 +55,13 @@ class Office:
         return job if job.get("announced") else {}
 
     def outcomes(self, job_id: str) -> list[dict[str, Any]]:
-        """Every outcome of the job that was heard so far; waits for a first one."""
+        """Return every outcome of the job received so far; wait for the first one."""
 
-        def heard() -> list[dict[str, Any]]:
-            while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
-                for message in messages:
-                    self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-                    self._heard.append(json.loads(message["Body"]))
-            return [event for event in self._heard if event["data"]["job_id"] == job_id]
+        def received() -> list[dict[str, Any]]:
+            self._received += self._listener.received()
+            return [event for event in self._received if event["data"]["job_id"] == job_id]
 
-        return until(heard, f"an outcome of {job_id}", every=0.1)
+        return until(received, f"an outcome of {job_id}", every=0.1)
 
     def shown(self, dataset: str) -> dict[str, Any]:
         """What a dataset points to; empty if nothing was ever imported."""
@@ -108,7 +85,7 @@ class Office:
         return list(csv.reader(io.StringIO(body.decode(), newline="")))
 
     def function(self, subscriber: str) -> str:
-        """The name of a function that is no subscriber, by who it says it is."""
+        """The name of a function that is not a subscriber, by its FANOUT_SUBSCRIBER."""
         pages = self.application.client("lambda").get_paginator("list_functions").paginate()
         return next(
             str(each["FunctionName"])
@@ -124,9 +101,8 @@ class Office:
         return from_item(found.get("Item", {}))
 
     def close(self) -> None:
-        """Listen no longer."""
-        self._sns.unsubscribe(SubscriptionArn=self._subscription)
-        self._sqs.delete_queue(QueueUrl=self._url)
+        """Delete what the test made."""
+        self._listener.close()
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class Row(NamedTuple):
     @property
     def complaint(self) -> list[str]:
         """What the rejects file must say of it; empty for a good row."""
-        reason = "no integer of up to 18 digits" if self.quantity else "no value"
+        reason = "not an integer of up to 18 digits" if self.quantity else "no value"
         return [] if self.quantity.isdigit() else [str(self.number + 2), "quantity", reason, self.quantity]
 
     @property
@@ -99,7 +99,7 @@ def test_an_import_killed_in_the_middle_and_requested_thrice_completes_once_whil
     assert (done[-1], json.loads(watched[-1])["state"]) == (40, "COMPLETED")
 
 
-def test_a_report_whose_last_step_is_killed_adds_up_and_is_told_once(
+def test_a_report_whose_last_step_is_killed_adds_up_and_is_published_once(
     office: Office, content: bytes, tmp_path: Path
 ) -> None:
     uri = office.put(content.replace(b",many,", b",x,"))

@@ -11,12 +11,12 @@ REPORT = Parameters(group_by=("country",))
 
 
 def numbered(count: int, *, bad: int = 0) -> bytes:
-    """A file of so many good rows, with bad ones at its end."""
+    """A file of `count` valid rows, with invalid ones at its end."""
     good = "".join(f"{number},name {number}\n" for number in range(count))
     return ("id,name\n" + good + "x,bad\n" * bad).encode()
 
 
-def test_a_job_that_cannot_be_done_fails_with_its_reason(office: Office) -> None:
+def test_an_impossible_job_fails_with_its_reason(office: Office) -> None:
     bucket = office.variables["JOB_BUCKET"]
     missing = office.request("missing", f"s3://{bucket}/inputs/nothing-{office.run}.csv", REPORT)
     foreign = office.request("foreign", f"s3://{office.application.output('ClaimCheckBucket')}/batch_jobs/x", REPORT)
@@ -31,7 +31,7 @@ def test_a_job_that_cannot_be_done_fails_with_its_reason(office: Office) -> None
     assert reasons.keys() <= {json.loads(line)["job_id"] for line in listed}
 
 
-def test_a_job_nobody_has_requested_cannot_be_watched(office: Office) -> None:
+def test_a_job_that_was_not_requested_cannot_be_watched(office: Office) -> None:
     found = office.application.fanout("jobs", "watch", "no-such-job", check=1)
     assert "there is no job no-such-job" in found.stderr
 

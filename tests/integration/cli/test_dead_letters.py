@@ -1,4 +1,4 @@
-"""Dead letters on the whole application: listed with a reason, read, mended, redriven to one effect; pauses."""
+"""Dead letters on the whole application: listed with a reason, read, fixed, redriven to one effect; pauses."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ def held_and_visible(application: Application, subscriber: str, queue: str = "de
 
 
 def listed(application: Application, event_id: str) -> dict[str, str]:
-    """The reason of each subscriber's letter about an event."""
+    """The reason of each subscriber's dead letter about an event."""
     rows = lines(application.fanout("dlq", "list", "--use-case", "team_events", "--each", "--json").stdout)
     return {each["subscriber"]: each["reason"] for each in rows if each["event_id"] == event_id}
 
@@ -69,7 +69,7 @@ def test_poison_is_listed_read_and_after_a_fix_redriven_to_one_effect_at_the_sam
     for subscriber in (TEAM_A, BROADCAST):
         done = application.fanout("dlq", "redrive", subscriber, "--reason", "claim-check", "--id", event.id, "--yes")
         assert f"{subscriber}: redriven 1, skipped 0, failed 0" in done.stdout
-    # The sibling got nothing: its letter lies there as before.
+    # The other subscriber got nothing: its dead letter is there as before.
     until(lambda: feeds(application, {event.id}) == {FEEDS[TEAM_A]: 1, FEEDS[BROADCAST]: 1}, "one effect each")
     assert set(listed(application, event.id)) == {TEAM_B}
     again = application.fanout("dlq", "redrive", TEAM_A, "--id", event.id, "--yes", check=1)
@@ -94,7 +94,7 @@ def test_a_redrive_that_is_killed_in_the_middle_loses_nothing(application: Appli
     events = [posted(str(number)) for number in range(80)]
     subscriber = application.subscriber(TEAM_A)
     application.purge_dead_letters(TEAM_A)
-    reason = {"DataType": "String", "StringValue": "told-to: by a test"}
+    reason = {"DataType": "String", "StringValue": "rejected-by-a-test: on purpose"}
     outcome = {"DataType": "String", "StringValue": "rejected"}
     for first in range(0, len(events), 10):
         entries = [
@@ -119,12 +119,12 @@ def test_a_redrive_that_is_killed_in_the_middle_loses_nothing(application: Appli
     left = held_and_visible(application, TEAM_A)
     assert 0 < left <= len(events) - INTERRUPTED_AFTER
 
-    # What the killed one had in its hands comes back by itself after moments.
+    # The messages that the killed process had received become visible after moments.
     while held_and_visible(application, TEAM_A):
         application.fanout("dlq", "redrive", TEAM_A, "--all", "--yes", "--rate", "none", check=None)
     ids = {event.id for event in events}
     until(lambda: feeds(application, ids)[FEEDS[TEAM_A]] == len(ids), "every effect, once")
-    until(lambda: held_and_visible(application, TEAM_A, "inbox_url") == 0, "an inbox worked off")
+    until(lambda: held_and_visible(application, TEAM_A, "inbox_url") == 0, "an empty inbox")
     assert feeds(application, ids) == {FEEDS[TEAM_A]: len(ids)}
     assert held_and_visible(application, TEAM_A) == 0
 
@@ -157,12 +157,12 @@ def test_a_pause_holds_every_event_in_the_inbox_and_resuming_delivers_them_all(
     before = asynchronous(application) if subscriber == BROADCAST else None
     events = [posted(f"while {subscriber} is paused") for _ in range(25)]
     ids = {event.id for event in events}
-    siblings = {feed: len(ids) for name, feed in FEEDS.items() if name != subscriber}
+    others = {feed: len(ids) for name, feed in FEEDS.items() if name != subscriber}
     with paused(application, subscriber):
         assert state(application, subscriber) == "paused"
         application.publish("TeamEvents", events)
         until(lambda: held_and_visible(application, subscriber, "inbox_url") == len(ids), "all wait in the inbox")
-        until(lambda: feeds(application, ids) == siblings, "the siblings' effects, and no other")
+        until(lambda: feeds(application, ids) == others, "the effects of the other subscribers only")
         assert application.receipts(subscriber, list(ids)) == []
     until(lambda: feeds(application, ids) == dict.fromkeys(FEEDS.values(), len(ids)), "every effect, once")
     assert {entry.outcome for entry in application.receipts(subscriber, list(ids))} == {"processed"}

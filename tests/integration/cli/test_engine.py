@@ -35,10 +35,10 @@ def test_env_leads_a_shell_to_the_engine_and_is_empty_without_one(bare: Applicat
     assert not (bare.state / ".aws").exists(), "the user's own files stay untouched"
     bare.fanout("down")
     assert bare.fanout("env", check=1).stdout == ""
-    assert not (bare.state / "aws" / "config").exists(), "the profile must not lead to whoever takes the port next"
+    assert not (bare.state / "aws" / "config").exists(), "the profile must not lead to the next program on that port"
 
 
-def test_an_engine_without_an_application_is_said_so(bare: Application) -> None:
+def test_an_engine_without_an_application_is_reported(bare: Application) -> None:
     process.start(bare.state, 0)
     result = bare.fanout("status", "--json", check=1)
     found = json.loads(result.stdout)
@@ -46,7 +46,7 @@ def test_an_engine_without_an_application_is_said_so(bare: Application) -> None:
     assert "there is no stack fanout" in result.stderr
 
 
-def test_a_killed_engine_is_no_engine(bare: Application) -> None:
+def test_a_killed_engine_counts_as_stopped(bare: Application) -> None:
     engine = process.start(bare.state, 0)
     os.kill(engine.pid, signal.SIGKILL)
     until(lambda: not psutil.pid_exists(engine.pid) or process.running(bare.state) is None, "the engine is gone")

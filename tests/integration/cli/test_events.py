@@ -109,7 +109,7 @@ def test_poison_is_traced_as_rejected_everywhere_and_ends_with_1(application: Ap
     assert all("invalid-event" in each["reason"] for each in found["deliveries"])
 
 
-def test_a_body_that_is_no_event_but_has_an_id_is_found_by_that_id(application: Application) -> None:
+def test_a_body_that_is_not_an_event_but_has_an_id_is_found_by_that_id(application: Application) -> None:
     event_id = f"poison-{new_id()}"
     application.publish_text("TeamEvents", json.dumps({"id": event_id}))
     assert outcomes(trace(application, event_id, check=1)) == dict.fromkeys(TEAM, "rejected")
@@ -123,13 +123,13 @@ def test_what_the_runtime_never_saw_is_dead_lettered(application: Application) -
     found = trace(application, event_id, "--wait", "0", check=1)
     assert outcomes(found)["team_events/team_a"] == "dead-lettered"
     visible = application.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert visible["ApproximateNumberOfMessagesNotVisible"] == "0", "looking must not hide"
+    assert visible["ApproximateNumberOfMessagesNotVisible"] == "0", "a peek must not hide"
 
 
-def test_an_event_nobody_knows_ends_with_1_and_says_where_it_looked(application: Application) -> None:
+def test_an_unknown_event_exits_with_1_and_names_the_stack(application: Application) -> None:
     result = application.fanout("trace", new_id(), "--json", check=1)
     assert json.loads(result.stdout)["deliveries"] == []
-    assert "Nothing is known" in result.stderr
+    assert "has no receipt and no dead letter" in result.stderr
     assert "Raw delivery hides SNS's MessageId" in result.stderr
 
 

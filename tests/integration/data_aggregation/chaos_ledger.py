@@ -1,4 +1,4 @@
-"""The totals of a site, an app or a store that was heard of once are those of one event; the lake has it once."""
+"""The totals of a site, an app or a store with one event are those of that event; the lake has it once."""
 
 import time
 from collections import Counter
@@ -48,7 +48,7 @@ class Ledger(ledger.Ledger):
         return -(-sum(number for name, number in windows.items() if name.startswith(kind)) // amount)
 
     def faults(self, events: Sequence[Event]) -> list[str]:
-        """Every event stands in the lake, which no function writes, once."""
+        """Every event is in the lake, which no function writes, once."""
         wanted = {(event["source"], event["id"]) for event in events}
         lake = Lake(self.stores.client, self.demo.topology, self.demo.use_case)
         deadline = time.monotonic() + _FIREHOSE_SECONDS

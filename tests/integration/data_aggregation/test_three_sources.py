@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.application import Application
-from tests.three_sources import Amounts, Sources, Told, expected
+from tests.three_sources import Amounts, Sample, Sources, expected
 from tests.waiting import until
 
 NAMES = ("web", "mobile", "store")
@@ -40,9 +40,9 @@ def days_of_its_own(seed: int) -> datetime:
     return datetime(2024, 2, 1, 22, tzinfo=UTC) + timedelta(days=3 * (seed % 250))
 
 
-def poison(chance: random.Random, told: Told) -> str:
+def poison(chance: random.Random, sample: Sample) -> str:
     """An event that its subscriber must reject."""
-    broken = json.loads(json.dumps(told.event))
+    broken = json.loads(json.dumps(sample.event))
     match chance.randrange(3):
         case 0:
             del broken["id"]
@@ -95,7 +95,7 @@ def in_the_lake(application: Application, days: set[str]) -> Amounts:
     rows = ask(application, BY_HOUR.format(days=", ".join(f"'{day}'" for day in sorted(days))))
     found: Amounts = Counter()
     for row in rows:
-        assert row["hour"].startswith(row["dt"]), "an event lies in the folder of its day"
+        assert row["hour"].startswith(row["dt"]), "an event is in the folder of its day"
         is_sale = row["type"] == "store.sale.v1"
         measures = {"contacts": row["contacts"]}
         measures |= {"items_sold": row["items_sold"], f"revenue_{row['currency']}": row["revenue"]} if is_sale else {}
@@ -110,26 +110,26 @@ def in_the_lake(application: Application, days: set[str]) -> Amounts:
 
 
 @pytest.mark.timeout(600)  # a minute where the machine has nothing else to do
-def test_aggregates_and_lake_hold_what_a_plain_computation_says(application: Application) -> None:
+def test_aggregates_and_lake_equal_the_reference_computation(application: Application) -> None:
     seed = random.SystemRandom().randrange(10_000)
     chance, sources = random.Random(seed), Sources(seed, days_of_its_own(seed), hours=30)
-    told = [sources.tell() for _ in range(UNIQUE)]
-    letters = {name: len(application.dead_letters(f"data_aggregation/{name}")) for name in NAMES}
+    samples = [sources.sample() for _ in range(UNIQUE)]
+    dead_letters = {name: len(application.dead_letters(f"data_aggregation/{name}")) for name in NAMES}
 
-    # Some are told twice at once, some again when everything else is long over; nothing comes in order.
-    again = chance.sample(told, DELIVERIES - UNIQUE - POISON)
+    # Some are published twice at once, some again after everything else; nothing is in order.
+    again = chance.sample(samples, DELIVERIES - UNIQUE - POISON)
     at_once, later = again[: len(again) // 2], again[len(again) // 2 :]
-    bodies = [json.dumps(each.event, indent=chance.choice([None, None, 2])) for each in [*told, *at_once]]
-    bodies += [poison(chance, chance.choice(told)) for _ in range(POISON)]
+    bodies = [json.dumps(each.event, indent=chance.choice([None, None, 2])) for each in [*samples, *at_once]]
+    bodies += [poison(chance, chance.choice(samples)) for _ in range(POISON)]
     chance.shuffle(bodies)
     publish(application, bodies)
     until(lambda: is_idle(application), f"everything is counted (seed {seed})", seconds=240, every=1)
     publish(application, [json.dumps(each.event) for each in later])
     until(lambda: is_idle(application), f"nothing is counted twice (seed {seed})", seconds=60, every=1)
 
-    right = expected(told)
+    right = expected(samples)
     days = {window.partition("#")[2][:10] for _, window in right}
-    assert len(days) == 3, "midnight lies between them, twice"
+    assert len(days) == 3, "they span midnight twice"
     assert aggregates(application, days) == right
 
     listed = ", ".join(f"'{day}'" for day in sorted(days))
@@ -151,7 +151,7 @@ def test_aggregates_and_lake_hold_what_a_plain_computation_says(application: App
     assert once == {"lines": UNIQUE, "events": UNIQUE}
 
     found = {name: len(application.dead_letters(f"data_aggregation/{name}")) for name in NAMES}
-    assert sum(found.values()) - sum(letters.values()) == POISON, (
+    assert sum(found.values()) - sum(dead_letters.values()) == POISON, (
         "each poisonous event is a dead letter of its subscriber"
     )
     for name in NAMES:

@@ -53,7 +53,7 @@ def test_both_replicas_equal_the_primary_and_a_row_altered_by_hand_is_named(repl
         (expected[lost]["pk"]["S"], "sql", "missing"),
     }
     assert found[expected[altered]["pk"]["S"], "sql", "different"]["attributes"] == ["visits"]
-    # The next change of each row mends it.
+    # The next change of each row repairs it.
     for row in (expected[altered], expected[lost]):
         replication.put(row["pk"]["S"], visits={"N": "1000000"})
     assert replication.verify(wait=60)["ok"] is True
@@ -70,7 +70,7 @@ class Changes:
         self.count = self.deletions = self.insertions_after_deletions = 0
 
     def write(self, number: int) -> None:
-        """Write so many changes to the primary, none of them without an effect."""
+        """Write that many changes to the primary, each with an effect."""
         dynamodb = self._replication.application.client("dynamodb")
         for start in range(0, number, TOGETHER):
             names = self._random.sample(range(KEYS), min(TOGETHER, number - start))

@@ -34,7 +34,7 @@ def event(replication: Replication, row: str, version: int, values: dict[str, An
 
 
 def publish(replication: Replication, *events: Event[RowChanged]) -> None:
-    """Publish as somebody does whose every message has a deduplication id of its own, so that SNS takes it for new."""
+    """Publish each message with a deduplication id of its own, so that SNS does not drop it as a duplicate."""
     topic = replication.application.topic("DatabaseChanges")
     for each in events:
         replication.application.client("sns").publish(
@@ -56,7 +56,7 @@ def receipts(replication: Replication, subscriber: str, *events: Event[RowChange
     return [str(each.outcome) for each in replication.application.receipts(subscriber, ids)]
 
 
-def test_a_poisonous_event_between_good_ones_of_its_row_holds_none_of_them_up(replication: Replication) -> None:
+def test_an_invalid_event_between_valid_ones_of_its_row_blocks_none_of_them(replication: Replication) -> None:
     row, poison = name(), new_id()
     good = [event(replication, row, version, {"visits": {"N": str(version)}}) for version in (1, 2, 3)]
     broken = json.loads(encode(good[1])) | {"id": poison}
@@ -70,8 +70,10 @@ def test_a_poisonous_event_between_good_ones_of_its_row_holds_none_of_them_up(re
         assert replication.application.outcomes(each.id) == dict.fromkeys(EVERYONE, "processed")
     assert in_both(replication, row) == [canonical({**key(row), "visits": {"N": "3"}})] * 2
     for subscriber in EVERYONE:
-        [letter] = [each for each in replication.application.dead_letters(subscriber) if each.get("event_id") == poison]
-        assert "row.changed.v1" in letter["reason"]
+        [dead_letter] = [
+            each for each in replication.application.dead_letters(subscriber) if each.get("event_id") == poison
+        ]
+        assert "row.changed.v1" in dead_letter["reason"]
         replication.application.purge_dead_letters(subscriber)
     forget(replication, row)
 
@@ -98,7 +100,7 @@ def test_duplicates_late_updates_and_insertions_after_deletions_leave_the_latest
 
 
 def forget(replication: Replication, row: str) -> None:
-    """Take a row that the primary never had out of the replicas, for whoever compares them next."""
+    """Take a row that the primary never had out of the replicas, for the next comparison."""
     replication.application.client("dynamodb").delete_item(TableName=replication.replica, Key=key(row))
     with replication.connected() as connection:
         connection.execute("DELETE FROM replicated_rows WHERE key LIKE %s", [f"%{row}%"])
@@ -132,7 +134,7 @@ def forbidden(replication: Replication, action: str) -> Iterator[None]:
         iam.delete_role_policy(RoleName=role, PolicyName="forbidden")
 
 
-def test_while_nothing_can_be_published_changes_wait_in_the_stream_and_none_overtakes(replication: Replication) -> None:
+def test_while_publishing_fails_changes_wait_in_the_stream_in_order(replication: Replication) -> None:
     row, began = name(), round(time.time() * 1000)
     with forbidden(replication, "sns:Publish"):
         for visit in range(20):
@@ -155,7 +157,7 @@ def failures(replication: Replication) -> int:
     return sum("dynamodb" in each["EventSourceArn"] and "failed" in each["LastProcessingResult"] for each in mappings)
 
 
-def test_changes_that_wait_behind_another_are_received_often_and_never_dead_lettered(replication: Replication) -> None:
+def test_changes_that_wait_behind_another_are_never_dead_lettered(replication: Replication) -> None:
     """Attempts follow each other at once here, so that the wait of hours fits into seconds."""
     row, began = name(), round(time.time() * 1000)
     expected = canonical({**key(row), "visits": {"N": "7"}})
@@ -185,6 +187,6 @@ def counted(replication: Replication) -> list[dict[str, Any]]:
     return replication.application.items(table)
 
 
-def test_all_rows_are_equal_in_the_end(replication: Replication) -> None:
+def test_all_rows_are_equal_at_the_end(replication: Replication) -> None:
     report = replication.verify(wait=30)
     assert report["differences"] == []

@@ -1,4 +1,4 @@
-"""A function killed at any point: one effect, and a trace that tells the truth."""
+"""A function killed at any point: one effect, and a correct trace."""
 
 from pathlib import Path
 

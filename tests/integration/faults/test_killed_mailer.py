@@ -1,4 +1,4 @@
-"""notify_service killed at any point: at most one mail, and where nobody can know, one dead letter that says so."""
+"""notify_service killed at any point: at most one mail, and for an unknown outcome one dead letter that says so."""
 
 from pathlib import Path
 
@@ -31,9 +31,7 @@ def mails(application: Application, event: Event[UserRegistered]) -> int:
     ("at", "outcome"),
     [("before PutItem", "processed"), ("after UpdateItem", "duplicate"), ("before acknowledgement", "processed")],
 )
-def test_where_the_outcome_can_be_known_there_is_one_mail(
-    at: str, outcome: str, application: Application, tmp_path: Path
-) -> None:
+def test_a_known_outcome_means_one_mail(at: str, outcome: str, application: Application, tmp_path: Path) -> None:
     event = registration()
     with struck(application, NOTIFY, at, tmp_path):
         application.publish("UserRegistration", [event])
@@ -43,7 +41,7 @@ def test_where_the_outcome_can_be_known_there_is_one_mail(
 
 
 @pytest.mark.parametrize(("at", "sent"), [("before SendEmail", 0), ("after SendEmail", 1)])
-def test_where_nobody_can_know_there_is_no_second_mail_but_a_dead_letter(
+def test_an_unknown_outcome_means_a_dead_letter_and_no_second_mail(
     at: str, sent: int, application: Application, tmp_path: Path
 ) -> None:
     event = registration()
@@ -53,5 +51,7 @@ def test_where_nobody_can_know_there_is_no_second_mail_but_a_dead_letter(
         wait_for_strike(tmp_path)
         assert application.outcomes(event.id, within=90)[NOTIFY] == "rejected"
         assert mails(application, event) == sent
-        letters = [letter for letter in application.dead_letters(NOTIFY) if letter.get("event_id") == event.id]
-        assert [letter["reason"].partition(":")[0] for letter in letters] == ["outcome-unknown"]
+        dead_letters = [
+            dead_letter for dead_letter in application.dead_letters(NOTIFY) if dead_letter.get("event_id") == event.id
+        ]
+        assert [dead_letter["reason"].partition(":")[0] for dead_letter in dead_letters] == ["outcome-unknown"]

@@ -1,4 +1,4 @@
-"""A call that does not come back in the middle of a batch: its neighbours are handled, and handled once."""
+"""A call that hangs in the middle of a batch: the other events are handled, and handled once."""
 
 from collections import Counter
 from pathlib import Path
@@ -34,7 +34,7 @@ def publish_as_one_batch(application: Application, events: list[Event[TeamMessag
         )
 
 
-def test_a_hanging_call_is_interrupted_and_costs_no_neighbour_an_attempt(
+def test_a_hanging_call_is_interrupted_and_costs_no_other_event_an_attempt(
     application: Application, tmp_path: Path
 ) -> None:
     events = batch()

@@ -1,4 +1,4 @@
-"""order_processing on the engine: three subscribers, none of which another can hold up."""
+"""order_processing on the engine: three subscribers, none of which another can block."""
 
 import json
 import time
@@ -53,7 +53,7 @@ def labels(application: Application, events: Iterable[Event[Any]]) -> Counter[st
 
 
 def mails(application: Application, events: Iterable[Event[Any]]) -> Counter[str]:
-    """How many mails went out about each of these orders."""
+    """How many mails were sent about each of these orders."""
     orders = {event.data.customer.email: event.data.order_id for event in events}
     sent = mailbox.sent(application.endpoint)
     return Counter(orders[mail.to[0]] for mail in sent if mail.to[0] in orders)
@@ -77,7 +77,9 @@ def test_an_order_is_paid_shipped_and_acknowledged(application: Application) -> 
     assert [parcel["service"] for parcel in label["parcels"]] == ["letter-tracked-eu", "parcel-eu"]
 
 
-def test_poison_between_good_orders_is_everyones_dead_letter_and_hurts_no_neighbour(application: Application) -> None:
+def test_an_invalid_order_between_valid_ones_is_dead_lettered_by_every_subscriber_and_affects_no_other(
+    application: Application,
+) -> None:
     good, poison = [order() for _ in range(4)], new_id()
     body = json.loads(encode(order()))
     application.publish("OrderProcessing", good[:2])
@@ -89,8 +91,8 @@ def test_poison_between_good_orders_is_everyones_dead_letter_and_hurts_no_neighb
     for event in good:
         assert application.outcomes(event.id) == dict.fromkeys(EVERYONE, "processed")
     for name in EVERYONE:
-        [letter] = [each for each in application.dead_letters(name) if each.get("event_id") == poison]
-        assert "total is 1, its lines come to 3390" in letter["reason"]
+        [dead_letter] = [each for each in application.dead_letters(name) if each.get("event_id") == poison]
+        assert "total is 1, its lines come to 3390" in dead_letter["reason"]
 
 
 def test_each_inbox_has_a_concurrency_limit_of_its_own(application: Application) -> None:
@@ -104,7 +106,7 @@ def test_each_inbox_has_a_concurrency_limit_of_its_own(application: Application)
     assert limits == [5, 20, 10]
 
 
-def test_with_payment_failing_throughout_the_others_finish_and_payment_catches_up(application: Application) -> None:
+def test_while_payment_fails_the_other_subscribers_finish_and_payment_catches_up(application: Application) -> None:
     """60 orders, some twice. The provider does not come back before everything else is done."""
     with payment_provider() as provider, providing(application, PAYMENT, provider):
         healthy, began = [order() for _ in range(60)], time.monotonic()

@@ -1,4 +1,4 @@
-"""An order is paid once, set aside once, confirmed, and one mail says so."""
+"""An order is paid once, reserved once, confirmed, and one mail says so."""
 
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ class Ledger(ledger.Ledger):
     """Reads payments, stock, orders and mails."""
 
     def times(self, event: Event, subscriber: str) -> int:
-        """Stock is counted in articles: what is set aside for an order is only this order's."""
+        """Stock is counted in articles: what is reserved for an order is only this order's."""
         order = f"order#{event['data']['order_id']}"
         wanted = "void" if event["type"] == CANCELLED else None
         match subscriber:
@@ -31,7 +31,7 @@ class Ledger(ledger.Ledger):
         return str(found.get("state", ""))
 
     def _taken(self, event: Event) -> int:
-        """How often the articles of the order were set aside: the most of any of them."""
+        """How often the articles of the order were reserved: the maximum of all of them."""
         stock = self._by_key("inventory", "STOCK_TABLE")
         times = [
             -(-int(stock[f"sku#{line['sku']}", "stock"]["reserved"]) // line["quantity"])

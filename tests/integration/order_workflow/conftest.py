@@ -16,7 +16,7 @@ from fanout.dynamodb import from_item, to_item
 from fanout.event import Event
 from fanout_cli.stack.deploy import engine_runtime
 from local_engine import mailbox
-from tests.integration.application import ROOT, Application
+from tests.integration.application import ROOT, Application, Listener
 from tests.payment_provider import API_KEY, Provider, payment_provider
 from tests.waiting import until
 
@@ -34,7 +34,7 @@ class Shop:
     """What no other test's articles, orders and customers have in their names."""
 
     def order(self, name: str, lines: dict[str, int], *, price: int = 100) -> Event[OrderPlaced]:
-        """An order of so many of these articles, all at one price."""
+        """An order of these quantities of articles, all at one price."""
         data = OrderPlaced(
             order_id=f"{self.run}-{name}",
             customer_id=f"c-{name}",
@@ -52,7 +52,7 @@ class Shop:
         self.application.publish("NewOrder", events)
 
     def stock(self, **quantities: int) -> None:
-        """Put articles into stock, as whoever runs the shop would."""
+        """Put articles into stock, as the operator does."""
         for name, quantity in quantities.items():
             self.application.client("dynamodb").update_item(
                 TableName=self.tables["stock"],
@@ -159,52 +159,21 @@ def shop(deployed: tuple[Application, Provider]) -> Iterator[Shop]:
     until(lambda: made.waiting() == 0, "nothing of this test is under way any more", seconds=90)
 
 
+class Watcher(Listener):
+    """A queue that receives everything published to the topic, read for the orders of one test."""
+
+    def __init__(self, shop: Shop) -> None:
+        super().__init__(shop.application.client, shop.application.topic("NewOrder"), f"watcher-{shop.run}")
+        self._orders = f"{shop.run}-"
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the events about this test's orders that were published since the last call."""
+        found = self.received()
+        return [event for event in found if str(event.get("data", {}).get("order_id", "")).startswith(self._orders)]
+
+
 @pytest.fixture
-def watcher(shop: Shop) -> Iterator["Watcher"]:
-    """A queue that gets whatever is published to the topic."""
+def watcher(shop: Shop) -> Iterator[Watcher]:
     made = Watcher(shop)
     yield made
     made.close()
-
-
-class Watcher:
-    """Reads along."""
-
-    def __init__(self, shop: Shop) -> None:
-        self._sns, self._sqs = shop.application.client("sns"), shop.application.client("sqs")
-        self._run = shop.run
-        topic = shop.application.topic("NewOrder")
-        self._url = self._sqs.create_queue(QueueName=f"watcher-{shop.run}")["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arn,
-            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-        }
-        policy = {"Version": "2012-10-17", "Statement": [statement]}
-        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": json.dumps(policy)})
-        self._subscription = self._sns.subscribe(
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint=arn,
-            Attributes={"RawMessageDelivery": "true"},
-            ReturnSubscriptionArn=True,
-        )["SubscriptionArn"]
-
-    def read(self) -> list[dict[str, Any]]:
-        """Every event about this test's orders that has come since the last call."""
-        found = []
-        while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-                event = json.loads(message["Body"])
-                if str(event.get("data", {}).get("order_id", "")).startswith(f"{self._run}-"):
-                    found.append(event)
-        return found
-
-    def close(self) -> None:
-        """Read no longer."""
-        self._sns.unsubscribe(SubscriptionArn=self._subscription)
-        self._sqs.delete_queue(QueueUrl=self._url)

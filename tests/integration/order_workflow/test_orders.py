@@ -40,9 +40,7 @@ def test_500_orders_over_scarce_stock_end_once_each_with_money_and_stock_conserv
         shop.publish(*shuffled[: len(shuffled) // 2])
         for text in poison:
             shop.application.publish_text("NewOrder", text)
-        until(
-            lambda: len(shop.provider.requests) >= ORDERS // 4, "payments of orders that nobody decides on", seconds=60
-        )
+        until(lambda: len(shop.provider.requests) >= ORDERS // 4, "payments of orders without a decision", seconds=60)
     shop.publish(*shuffled[len(shuffled) // 2 :])
     events: list[dict[str, Any]] = []
     until(lambda: _ended(shop, watcher, events) == ORDERS, "every order has ended", seconds=240)
@@ -51,13 +49,13 @@ def test_500_orders_over_scarce_stock_end_once_each_with_money_and_stock_conserv
     events += watcher.read()
 
     ended = shop.states()
-    told = {
+    decided = {
         (event["data"]["order_id"], TERMINAL[event["type"]], event["id"])
         for event in events
         if event["type"] in TERMINAL
     }
-    assert Counter(order_id for order_id, _, _ in told) == dict.fromkeys(ended, 1)
-    assert {order_id: state for order_id, state, _ in told} == ended
+    assert Counter(order_id for order_id, _, _ in decided) == dict.fromkeys(ended, 1)
+    assert {order_id: state for order_id, state, _ in decided} == ended
     assert set(ended) == {event.data.order_id for event in orders}
 
     done = [event.data for event in orders if ended[event.data.order_id] == "CONFIRMED"]
@@ -69,11 +67,11 @@ def test_500_orders_over_scarce_stock_end_once_each_with_money_and_stock_conserv
     assert Counter(mail.to[0] for mail in shop.mails()) == {event.data.email: 1 for event in orders}
     for name in SUBSCRIBERS:
         everything = shop.application.dead_letters(f"order_workflow/{name}")
-        letters = [letter for letter in everything if shop.run in letter["body"]]
-        assert [letter["outcome"] for letter in letters] == ["rejected"] * (
+        dead_letters = [dead_letter for dead_letter in everything if shop.run in dead_letter["body"]]
+        assert [dead_letter["outcome"] for dead_letter in dead_letters] == ["rejected"] * (
             0 if name == "notification" else len(poison)
         )
-        assert all("its lines come to" in letter["reason"] for letter in letters)
+        assert all("its lines come to" in dead_letter["reason"] for dead_letter in dead_letters)
 
 
 def _some_order(shop: Shop, number: int, chance: random.Random) -> Event[OrderPlaced]:
@@ -117,7 +115,7 @@ def _assert_money_is_conserved(shop: Shop, orders: list[Event[OrderPlaced]], don
 def _assert_reasons_are_true(
     shop: Shop, orders: list[Event[OrderPlaced]], events: list[dict[str, Any]], declined: set[str]
 ) -> None:
-    """Nobody was turned away for money who could pay, nor for stock that was never touched."""
+    """No order was cancelled for its payment that could be paid, nor for stock that was never used."""
     reserved: Counter[str] = Counter()
     for event in {event["id"]: event for event in events if event["type"] == "stock.reserved.v1"}.values():
         reserved.update({item["sku"]: item["quantity"] for item in event["data"]["items"]})
@@ -147,14 +145,14 @@ def test_an_order_whose_payment_never_answers_is_cancelled_by_the_schedule_and_i
     shop.provider.silent.add(order_id)
     shop.publish(event)
     until(lambda: shop.provider.requests["authorizations", order_id], "the provider has been asked", seconds=30)
-    until(lambda: shop.in_stock().get("MUG") == (0, 1), "the mug is set aside", seconds=30)
+    until(lambda: shop.in_stock().get("MUG") == (0, 1), "the mug is reserved", seconds=30)
     assert until(lambda: shop.states().get(order_id), "the order is recorded", seconds=30) == "PENDING"
     _let_the_deadline_pass(shop, order_id)
     until(lambda: shop.states()[order_id] == "CANCELLED", "the schedule has cancelled it", seconds=150)
     until(lambda: shop.in_stock()["MUG"] == (1, 0), "the mug is back", seconds=30)
-    until(shop.mails, "the customer is told", seconds=30)
+    until(shop.mails, "the customer is notified", seconds=30)
     assert shop.provider.authorized[order_id] == event.data.total
-    assert order_id not in shop.provider.refunded, "nobody knows yet that there is something to give back"
+    assert order_id not in shop.provider.refunded, "nothing to refund is known yet"
 
     shop.provider.silent.clear()
     until(lambda: order_id in shop.provider.refunded, "the money is given back", seconds=120)
@@ -163,13 +161,13 @@ def test_an_order_whose_payment_never_answers_is_cancelled_by_the_schedule_and_i
     assert shop.provider.complaints == []
     assert len(shop.mails()) == 1
     events = watcher.read()
-    told = {(each["id"], each["data"].get("reason")) for each in events if each["type"] in TERMINAL}
-    assert [reason for _, reason in told] == ["deadline_passed"]
+    decided = {(each["id"], each["data"].get("reason")) for each in events if each["type"] in TERMINAL}
+    assert [reason for _, reason in decided] == ["deadline_passed"]
     assert {"payment.authorized.v1", "payment.refunded.v1"} <= {each["type"] for each in events}
 
 
 def _let_the_deadline_pass(shop: Shop, order_id: str) -> None:
-    """Set the recorded deadline to a moment long ago, as if somebody had waited for it."""
+    """Set the recorded deadline to a moment long ago, as if that time had passed."""
     table = shop.tables["order"]
     past = "2026-01-01T00:00:00Z"
 
@@ -201,7 +199,7 @@ def _let_the_deadline_pass(shop: Shop, order_id: str) -> None:
         ("workflow", "after PublishBatch"),
     ],
 )
-def test_a_function_killed_between_effect_and_announcement_loses_nothing(
+def test_a_function_killed_between_effect_and_publication_loses_nothing(
     shop: Shop, watcher: Watcher, tmp_path: Path, subscriber: str, at: str
 ) -> None:
     shop.stock(MUG=1)
@@ -210,7 +208,7 @@ def test_a_function_killed_between_effect_and_announcement_loses_nothing(
         shop.publish(event)
         wait_for_strike(tmp_path)
         until(lambda: shop.states().get(event.data.order_id) == "CONFIRMED", "the order is confirmed", seconds=60)
-        until(shop.mails, "the customer is told", seconds=60)
+        until(shop.mails, "the customer is notified", seconds=60)
     until(lambda: shop.waiting() == 0, "everything is done", seconds=60)
     events = watcher.read()
     assert len({each["id"] for each in events if each["type"] in TERMINAL}) == 1

@@ -33,7 +33,7 @@ class Channels:
         return [document["text"] for document in self.chat.accepted() if about in document["text"]]
 
     def calls(self, about: str) -> list[tuple[str, str]]:
-        """What the pager was told of the incidents that mention something: (action, dedup_key)."""
+        """The pager's requests about incidents that mention a text: (action, dedup_key)."""
         documents = self.pager.accepted()
         keys = {each["dedup_key"] for each in documents if about in json.dumps(each, ensure_ascii=False)}
         return [(each["event_action"], each["dedup_key"]) for each in documents if each["dedup_key"] in keys]

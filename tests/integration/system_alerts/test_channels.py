@@ -1,4 +1,4 @@
-"""system_alerts on the engine: from an alert, whoever raised it, to what people get, whatever a webhook answers."""
+"""system_alerts on the engine: from an alert of any source to the messages people receive."""
 
 import json
 import uuid
@@ -28,7 +28,7 @@ def new(name: str) -> str:
     return f"{name}/{uuid.uuid4().hex[:12]}"
 
 
-def test_a_resolution_closes_its_own_incident_on_every_channel_that_heard_of_it(
+def test_a_resolution_closes_its_own_incident_on_every_channel_that_was_notified(
     application: Application, channels: Channels
 ) -> None:
     critical, medium = new("critical"), new("medium")
@@ -50,7 +50,7 @@ def test_a_resolution_closes_its_own_incident_on_every_channel_that_heard_of_it(
     assert channels.short_messages(medium) == []
 
 
-def test_a_webhook_that_is_busy_broken_and_well_again_gets_every_message_once(
+def test_a_webhook_that_throttles_fails_and_recovers_gets_every_message_once(
     application: Application, channels: Channels
 ) -> None:
     for server in (channels.chat, channels.pager):
@@ -65,24 +65,24 @@ def test_a_webhook_that_is_busy_broken_and_well_again_gets_every_message_once(
     assert application.dead_letters("system_alerts/chat") == []
 
 
-def test_what_a_webhook_refuses_is_a_dead_letter_and_holds_up_nothing(
+def test_a_message_that_a_webhook_refuses_is_dead_lettered_and_blocks_no_other(
     application: Application, channels: Channels
 ) -> None:
     channels.chat.replies = [Reply(400, body=b"invalid_payload")]
     refused, well = new("refused"), new("well")
     application.publish("SystemAlerts", [raised(refused)])
     until(lambda: channels.calls(refused), "the pager has it", seconds=60)
-    letters = until(
+    dead_letters = until(
         lambda: [each for each in application.dead_letters("system_alerts/chat") if refused in each["body"]],
         "the dead letter",
         seconds=60,
     )
-    assert [each["reason"] for each in letters] == ["refused: the webhook answers 400: invalid_payload"]
+    assert [each["reason"] for each in dead_letters] == ["refused: the webhook answers 400: invalid_payload"]
     application.publish("SystemAlerts", [raised(well)])
     until(lambda: channels.posts(well), "the chat has the next", seconds=60)
     assert channels.posts(refused) == []
 
-    # The alarm on that dead letter is this stack's own: dispatch hears of it on the operator's topic and leaves it.
+    # The alarm on that dead letter is this stack's own: dispatch receives it on the alarm topic and discards it.
     log_group = application.subscriber("system_alerts/dispatch").log_group
 
     def left() -> list[Any]:
@@ -94,7 +94,7 @@ def test_what_a_webhook_refuses_is_a_dead_letter_and_holds_up_nothing(
     application.purge_dead_letters("system_alerts/chat")
 
 
-def test_an_alarm_of_cloudwatch_on_the_topic_is_told_and_its_end_too(
+def test_a_cloudwatch_alarm_on_the_topic_is_notified_and_so_is_its_end(
     application: Application, channels: Channels
 ) -> None:
     sqs, cloudwatch = application.client("sqs"), application.client("cloudwatch")
@@ -157,7 +157,7 @@ def state_of_alarm(application: Application, description: str) -> str:
     return str(state)
 
 
-def test_a_notification_in_aws_s_own_words_is_understood_on_the_operator_s_topic(
+def test_a_notification_in_aws_s_format_is_accepted_on_the_alarm_topic(
     application: Application, channels: Channels
 ) -> None:
     document = json.loads((ROOT / "events/system_alerts/foreign/SystemAlerts/cloudwatch-alarm.json").read_text())
@@ -175,7 +175,7 @@ def test_the_alerts_of_application_logs_arrive(application: Application, channel
     entry = LogEntry(service=service, level="ERROR", message="boom")
     first = Event.new(entry, source="urn:test")
     threshold = int(application.subscriber("application_logs/monitor").environment["ALERT_THRESHOLD"])
-    # One time for all: the monitor counts by the entries' own minute, whatever the test's clock does.
+    # One time for all: the monitor counts by the entries' own minute, not by the test's clock.
     entries = [Event.new(entry, source="urn:test", time=first.time) for _ in range(threshold + 3)]
     application.publish("ApplicationLogs", entries)
     until(lambda: channels.posts(f"{service}: {threshold} errors or more"), "the chat has the alert", seconds=90)
@@ -183,7 +183,7 @@ def test_the_alerts_of_application_logs_arrive(application: Application, channel
     until(lambda: channels.mails(service), "the mail", seconds=30)
 
 
-def test_a_poisoned_alert_between_good_ones_hurts_neither(application: Application, channels: Channels) -> None:
+def test_an_invalid_alert_between_valid_ones_affects_neither(application: Application, channels: Channels) -> None:
     before, after = new("before"), new("after")
     poison = str(uuid.uuid4())
     application.publish("SystemAlerts", [raised(before)])

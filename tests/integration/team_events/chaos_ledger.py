@@ -1,4 +1,4 @@
-"""A message stands once in each feed."""
+"""A message is once in each feed."""
 
 from collections import Counter
 from functools import cached_property
@@ -14,7 +14,7 @@ class Ledger(ledger.Ledger):
     """Counts the lines of the feeds."""
 
     def times(self, event: Event, subscriber: str) -> int:
-        """Lines about the message, whatever time they stand under."""
+        """Lines about the message, at any time."""
         return self._lines[_FEEDS[subscriber], identity(event["source"], event["id"])]
 
     @cached_property

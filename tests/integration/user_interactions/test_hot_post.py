@@ -16,7 +16,7 @@ from tests.waiting import until
 FINAL = {"processed", "duplicate", "discarded"}
 
 
-def test_every_post_has_the_likes_of_the_plain_reference_computation(application: Application) -> None:
+def test_every_post_has_the_likes_of_the_reference_computation(application: Application) -> None:
     chance, run = random.Random(20261122), new_id()
     posts = [f"{run}-{number}" for number in range(20)]
     users = [f"u-{number}" for number in range(50)]

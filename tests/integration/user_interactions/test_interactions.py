@@ -21,7 +21,7 @@ RECEIVER = {PostLiked: LIKES, PostUnliked: LIKES, PostShared: SHARES, PostCommen
 
 
 def ask(application: Application, function: str, **request: Any) -> dict[str, Any]:
-    """Invoke `posts` or `review` as whoever shows or moderates posts does."""
+    """Invoke `posts` or `review` as a page or a moderation tool does."""
     stacks = application.client("cloudformation").describe_stacks(StackName=application.stack_name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
     answer = application.client("lambda").invoke(
@@ -38,7 +38,7 @@ def totals(application: Application, post_id: str) -> dict[str, int]:
 
 
 def outcomes(application: Application, event_id: str) -> dict[str, str]:
-    """What became of an event at whom it is for; `filtered` at everyone else."""
+    """The outcome of an event at its subscribers; `filtered` at every other one."""
     found = application.outcomes(event_id)
     assert set(found) == {LIKES, SHARES, COMMENTS}
     return {name: outcome for name, outcome in found.items() if outcome != "filtered"}
@@ -51,7 +51,7 @@ def settled(application: Application, *events: Event[Any]) -> None:
         assert outcomes(application, event.id) == {RECEIVER[type(event.data)]: "processed"}
 
 
-def test_each_interaction_reaches_the_subscriber_it_is_for_and_nobody_else(application: Application) -> None:
+def test_each_interaction_reaches_its_own_subscriber_and_no_other(application: Application) -> None:
     post = f"p-{new_id()}"
     settled(application, like("ada", post), like("bob", post), unlike("cy", post))
     settled(application, share("ada", post, channel="mail"), comment("Lovely! 👩‍🚀", "bob", post))
@@ -90,7 +90,7 @@ def test_events_published_three_times_count_once(application: Application) -> No
     assert totals(application, post) == {"likes": 1, "shares": 1, "comments": 1, "channel:link": 1}
 
 
-def test_poison_between_good_events_is_a_dead_letter_with_its_reason_and_hurts_no_neighbour(
+def test_an_invalid_event_between_valid_ones_is_dead_lettered_with_its_reason_and_affects_no_other(
     application: Application,
 ) -> None:
     post, poison = f"p-{new_id()}", new_id()
@@ -104,8 +104,8 @@ def test_poison_between_good_events_is_a_dead_letter_with_its_reason_and_hurts_n
     assert outcomes(application, poison) == {LIKES: "rejected"}
     for event in good:
         assert outcomes(application, event.id) == {LIKES: "processed"}
-    [letter] = [each for each in application.dead_letters(LIKES) if each.get("event_id") == poison]
-    assert "$.data.user_id" in letter["reason"]
+    [dead_letter] = [each for each in application.dead_letters(LIKES) if each.get("event_id") == poison]
+    assert "$.data.user_id" in dead_letter["reason"]
     assert totals(application, post)["likes"] == 6
 
 

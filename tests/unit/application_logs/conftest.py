@@ -16,7 +16,7 @@ from fanout.contracts.application_logs import LogEntry
 from fanout.event import Event
 from fanout.testing import REGION, LambdaContext, lambda_event, sqs_record
 
-from ..conftest import Queues
+from ..conftest import Queues, Topic
 
 NOON = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 
@@ -30,57 +30,24 @@ def entry(
 
 
 def deliver(module: ModuleType, *events: Event[LogEntry] | str, receive_count: int = 1) -> list[str]:
-    """Hand events to a function as one batch from its queue; return the positions of those that must come again."""
+    """Hand events to a function as one batch from its queue; return the positions of those to retry."""
     records = [sqs_record(event, receive_count=receive_count) for event in events]
     response = module.handler(lambda_event(records), LambdaContext())
     positions = {record["messageId"]: str(number) for number, record in enumerate(records)}
     return [positions[failure["itemIdentifier"]] for failure in response["batchItemFailures"]]
 
 
-class AlertTopic:
-    """The topic that alerts are raised on, and whoever listens to it."""
-
-    def __init__(self) -> None:
-        self._sqs = boto3.client("sqs", region_name=REGION)
-        self._sns = boto3.client("sns", region_name=REGION)
-        self._queue = self._sqs.create_queue(QueueName="listener")["QueueUrl"]
-        self.arn = self.create()
-
-    def create(self) -> str:
-        """Make the topic, again if it was deleted: the ARN is the same."""
-        arn: str = self._sns.create_topic(Name="SystemAlerts")["TopicArn"]
-        self._sns.subscribe(
-            TopicArn=arn,
-            Protocol="sqs",
-            Endpoint=f"arn:aws:sqs:{REGION}:123456789012:listener",
-            Attributes={"RawMessageDelivery": "true"},
-        )
-        return arn
-
-    def delete(self) -> None:
-        """Let every publish fail."""
-        self._sns.delete_topic(TopicArn=self.arn)
-
-    def heard(self) -> list[dict[str, Any]]:
-        """Every alert published so far."""
-        alerts: list[dict[str, Any]] = []
-        while True:
-            found = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", [])
-            if not found:
-                return alerts
-            alerts += [json.loads(message["Body"]) for message in found]
-
-
 @pytest.fixture
-def alert_topic(cloud: None) -> AlertTopic:
-    return AlertTopic()
+def alert_topic(cloud: None) -> Topic:
+    """The topic that alerts are published to."""
+    return Topic("SystemAlerts")
 
 
 @pytest.fixture
 def monitor(
     queues: Queues,
     make_table: Callable[[str], str],
-    alert_topic: AlertTopic,
+    alert_topic: Topic,
     monkeypatch: pytest.MonkeyPatch,
 ) -> ModuleType:
     """The monitor, alerting at three errors of a service within five minutes."""

@@ -1,4 +1,4 @@
-"""The archive: every entry is in its partition's object, and nothing that comes again makes the archive wrong."""
+"""The archive: every entry is in its partition's object, and redeliveries keep the archive correct."""
 
 import importlib.util
 import json
@@ -53,7 +53,8 @@ def test_a_batch_makes_one_object_per_partition(archive: ModuleType, archive_buc
     assert sorted(archive_bucket.ids()) == sorted(event.id for event in events)
 
 
-def test_a_batch_that_comes_again_in_any_order_overwrites_itself(archive: ModuleType, archive_bucket: Archive) -> None:
+@pytest.mark.guarantee("exactly-once-effect/archive-object")
+def test_a_redelivered_batch_in_any_order_overwrites_itself(archive: ModuleType, archive_bucket: Archive) -> None:
     events = [entry(time=NOON + timedelta(seconds=number)) for number in range(5)]
     deliver(archive, *events)
     [key] = archive_bucket.objects()
@@ -71,7 +72,7 @@ def test_copies_within_a_batch_are_kept_once(archive: ModuleType, archive_bucket
     assert [receipt["outcome"] for receipt in lines("receipt")] == ["processed", "duplicate", "duplicate"]
 
 
-def test_poison_between_good_entries_is_rejected_and_they_are_kept(
+def test_an_invalid_entry_between_valid_ones_is_rejected_and_they_are_kept(
     archive: ModuleType, archive_bucket: Archive, queues: Queues
 ) -> None:
     good = [entry(), entry()]
@@ -81,7 +82,7 @@ def test_poison_between_good_entries_is_rejected_and_they_are_kept(
     assert len(queues.dead()) == 2
 
 
-def test_when_an_object_cannot_be_written_the_batch_comes_again_and_poison_does_not(
+def test_when_an_object_cannot_be_written_the_batch_is_retried_and_an_invalid_entry_is_not(
     archive: ModuleType, archive_bucket: Archive, monkeypatch: pytest.MonkeyPatch, queues: Queues
 ) -> None:
     def refuse(**_: Any) -> None:
@@ -96,6 +97,7 @@ def test_when_an_object_cannot_be_written_the_batch_comes_again_and_poison_does_
     assert sorted(archive_bucket.ids()) == sorted(event.id for event in events)
 
 
+@pytest.mark.guarantee("hostile-input/archive-folder")
 def test_a_service_cannot_escape_from_its_folder(archive: ModuleType, archive_bucket: Archive) -> None:
     names = ["../../other", "a/dt=1999-01-01/hour=00", "..", "a=b", "%2F", "a b\n", "ключ", "😀" * LONGEST_SERVICE]
     deliver(archive, *[entry(service=name) for name in names])
@@ -138,7 +140,7 @@ def layout() -> ModuleType:
 
 @hypothesis_settings(deadline=None)
 @given(events=st.lists(entries, max_size=30))
-def test_splitting_a_batch_by_partition_loses_and_doubles_nothing(
+def test_splitting_a_batch_by_partition_neither_loses_nor_duplicates_entries(
     layout: ModuleType, events: list[Event[LogEntry]]
 ) -> None:
     partitions = layout.split(events)

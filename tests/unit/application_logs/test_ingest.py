@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
 
 from application_logs.handlers import ingest as ingest_module
 from fanout.contracts.application_logs import LogEntry
-from fanout.event import Event, decode, decode_data
+from fanout.event import Event
 from fanout.publisher import PublishError
 from fanout.testing import ACCOUNT, REGION, LambdaContext
-from tests.unit.conftest import sample_payload
+from tests.unit.conftest import Topic, sample_payload
 
 REQUEST = "4e0a1f3c-4c1d-4a5e-9d0b-3a4f5b6c7d8e"
 AT = "2026-11-22T12:00:00.123Z"
@@ -37,50 +36,29 @@ def payload(*messages: str, group: str = "/aws/lambda/checkout", kind: str = "DA
     return {"awslogs": {"data": base64.b64encode(gzip.compress(json.dumps(document).encode())).decode()}}
 
 
-class Listener:
-    """The topic of the log entries, and whoever listens to it."""
+@pytest.fixture
+def topic(cloud: None) -> Topic:
+    """The topic of the log entries."""
+    return Topic("ApplicationLogs")
 
-    def __init__(self) -> None:
-        self._sqs = boto3.client("sqs", region_name=REGION)
-        self._sns = boto3.client("sns", region_name=REGION)
-        self._queue = self._sqs.create_queue(QueueName="everything")["QueueUrl"]
-        self.topic = self._sns.create_topic(Name="ApplicationLogs")["TopicArn"]
-        self._sns.subscribe(
-            TopicArn=self.topic,
-            Protocol="sqs",
-            Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:everything",
-            Attributes={"RawMessageDelivery": "true"},
-        )
 
-    def heard(self) -> list[Event[LogEntry]]:
-        """The entries published since the last call, in order."""
-        events = []
-        while found := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
-            events += [decode_data(decode(message["Body"]), LogEntry) for message in found]
-        return sorted(events, key=lambda event: event.id)
-
-    def close(self) -> None:
-        """Let every publish fail."""
-        self._sns.delete_topic(TopicArn=self.topic)
+def published(topic: Topic) -> list[Event[LogEntry]]:
+    """Return the entries published since the last call, by id."""
+    return sorted(topic.events("application_logs"), key=lambda event: event.id)
 
 
 @pytest.fixture
-def listener(cloud: None) -> Listener:
-    return Listener()
-
-
-@pytest.fixture
-def ingest(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.setenv("APPLICATION_LOGS_TOPIC_ARN", listener.topic)
+def ingest(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setenv("APPLICATION_LOGS_TOPIC_ARN", topic.arn)
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("AWS_LAMBDA_LOG_GROUP_NAME", "logs-of-this-function")
     return ingest_module
 
 
-def test_a_line_becomes_an_entry_with_the_identity_cloudwatch_gave_it(ingest: ModuleType, listener: Listener) -> None:
+def test_a_line_becomes_an_entry_with_the_identity_cloudwatch_gave_it(ingest: ModuleType, topic: Topic) -> None:
     sent = payload("hello", "world")
     assert ingest.handler(sent, LambdaContext()) == {"published": 2}
-    first, second = listener.heard()
+    first, second = published(topic)
     assert first.id == f"3852{0:052}"
     assert first.source == f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/checkout"
     assert first.time == datetime(2026, 11, 22, 12, 0, 0, 123000, tzinfo=UTC)
@@ -88,10 +66,10 @@ def test_a_line_becomes_an_entry_with_the_identity_cloudwatch_gave_it(ingest: Mo
     assert first.data.message == "hello"
     assert first.data.context == {"log_group": "/aws/lambda/checkout", "log_stream": "2026/11/22/[7]0a1b2c"}
     assert ingest.handler(sent, LambdaContext()) == {"published": 2}
-    assert [event.identity for event in listener.heard()] == [first.identity, second.identity]
+    assert [event.identity for event in published(topic)] == [first.identity, second.identity]
 
 
-def test_a_line_of_powertools_keeps_its_service_trace_and_fields(ingest: ModuleType, listener: Listener) -> None:
+def test_a_line_of_powertools_keeps_its_service_trace_and_fields(ingest: ModuleType, topic: Topic) -> None:
     line = {
         "level": "ERROR",
         "location": "pay:12",
@@ -103,7 +81,7 @@ def test_a_line_of_powertools_keeps_its_service_trace_and_fields(ingest: ModuleT
         "exception": "Traceback ...",
     }
     ingest.handler(payload(json.dumps(line), json.dumps({**line, "service": "service_undefined"})), LambdaContext())
-    first, second = listener.heard()
+    first, second = published(topic)
     assert (first.data.service, second.data.service) == ("payment", "checkout")
     assert first.data.trace_id == "1-5759e988-bd862e3fe1be46a994272793"
     assert first.data.context["order_id"] == "o-1"
@@ -111,7 +89,7 @@ def test_a_line_of_powertools_keeps_its_service_trace_and_fields(ingest: ModuleT
     assert first.data.context["log_group"] == "/aws/lambda/checkout"
 
 
-def test_lambdas_own_json_keeps_request_and_error(ingest: ModuleType, listener: Listener) -> None:
+def test_lambdas_own_json_keeps_request_and_error(ingest: ModuleType, topic: Topic) -> None:
     line = {
         "timestamp": AT,
         "level": "ERROR",
@@ -122,15 +100,15 @@ def test_lambdas_own_json_keeps_request_and_error(ingest: ModuleType, listener: 
         "stackTrace": ["  File ..."],
     }
     ingest.handler(payload(json.dumps(line)), LambdaContext())
-    [event] = listener.heard()
+    [event] = published(topic)
     assert event.data.logger == "root"
     assert event.data.context["requestId"] == REQUEST
     assert event.data.context["errorType"] == "ZeroDivisionError"
 
 
-def test_the_sample_payload_holds_the_sample_entries(ingest: ModuleType, listener: Listener) -> None:
+def test_the_sample_payload_holds_the_sample_entries(ingest: ModuleType, topic: Topic) -> None:
     assert ingest.handler(sample_payload("application_logs", "ingest-lines"), LambdaContext()) == {"published": 3}
-    found = [(each.data.service, each.data.level, each.data.message) for each in listener.heard()]
+    found = [(each.data.service, each.data.level, each.data.message) for each in published(topic)]
     assert found == [
         ("checkout", "INFO", "Basket 4711 paid"),
         ("search", "WARNING", "Index is 90 s behind"),
@@ -138,10 +116,10 @@ def test_the_sample_payload_holds_the_sample_entries(ingest: ModuleType, listene
     ]
 
 
-def test_a_control_message_publishes_nothing(ingest: ModuleType, listener: Listener) -> None:
+def test_a_control_message_publishes_nothing(ingest: ModuleType, topic: Topic) -> None:
     sent = payload("CWL CONTROL MESSAGE: Checking health of destination Lambda function.", kind="CONTROL_MESSAGE")
     assert ingest.handler(sent, LambdaContext()) == {"published": 0}
-    assert listener.heard() == []
+    assert published(topic) == []
 
 
 @pytest.mark.parametrize(
@@ -149,36 +127,34 @@ def test_a_control_message_publishes_nothing(ingest: ModuleType, listener: Liste
     ["fanout-TeamEvents-1A2B3C-FanoutLogGroup-4D5E6F", "fanout-prod-X-FanoutLogGroup-Y", "logs-of-this-function"],
 )
 def test_the_applications_own_log_groups_are_refused(
-    group: str, ingest: ModuleType, listener: Listener, caplog: pytest.LogCaptureFixture
+    group: str, ingest: ModuleType, topic: Topic, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
         assert ingest.handler(payload('{"level": "ERROR", "message": "loop"}', group=group), LambdaContext()) == {
             "published": 0
         }
-    assert listener.heard() == []
+    assert published(topic) == []
     [warning] = [record for record in caplog.records if record.message.startswith("refused")]
-    assert warning.__dict__["log_group"] == group, "said once: a word per payload would be the next payload"
+    assert warning.__dict__["log_group"] == group, "logged once: a line per payload would be the next payload"
 
 
-def test_what_could_not_be_published_is_raised_so_that_lambda_keeps_it(ingest: ModuleType, listener: Listener) -> None:
-    listener.close()
+def test_a_failed_publish_is_raised_so_that_lambda_keeps_the_payload(ingest: ModuleType, topic: Topic) -> None:
+    topic.delete()
     with pytest.raises(PublishError, match="2 of 2 events not published"):
         ingest.handler(payload("one", "two"), LambdaContext())
 
 
-def test_half_a_surrogate_pair_in_a_line_costs_neither_it_nor_the_others(
-    ingest: ModuleType, listener: Listener
-) -> None:
+def test_a_lone_surrogate_in_a_line_loses_no_line(ingest: ModuleType, topic: Topic) -> None:
     ingest.handler(payload("ERROR \ud83d", '{"level":"error","message":"\ud83d"}', "fine"), LambdaContext())
-    first, second, third = (event.data for event in listener.heard())
+    first, second, third = (event.data for event in published(topic))
     assert (first.level, first.message) == ("ERROR", "ERROR \\ud83d")
     assert (second.level, second.message) == ("ERROR", "\\ud83d")
     assert third.message == "fine"
 
 
-def test_a_line_as_long_as_cloudwatch_allows_is_cut_and_published(ingest: ModuleType, listener: Listener) -> None:
+def test_a_line_as_long_as_cloudwatch_allows_is_cut_and_published(ingest: ModuleType, topic: Topic) -> None:
     ingest.handler(payload("x" * 1_048_000, json.dumps({"level": "ERROR", "blob": "y" * 1_000_000})), LambdaContext())
-    first, second = listener.heard()
+    first, second = published(topic)
     assert first.data.message.endswith("characters cut off]")
     assert second.data.level == "ERROR"
 
@@ -205,6 +181,6 @@ def test_a_line_as_long_as_cloudwatch_allows_is_cut_and_published(ingest: Module
         ),
     ],
 )
-def test_what_is_no_payload_is_refused_with_a_reason(broken: dict[str, Any], ingest: ModuleType) -> None:
-    with pytest.raises(ValueError, match="no payload of CloudWatch Logs"):
+def test_an_invalid_payload_is_refused_with_a_reason(broken: dict[str, Any], ingest: ModuleType) -> None:
+    with pytest.raises(ValueError, match="not a payload of CloudWatch Logs"):
         ingest.handler(broken, LambdaContext())

@@ -1,4 +1,4 @@
-"""Making entries: whatever was logged, the entry satisfies its contract and its event fits into one SNS message."""
+"""Making entries: every entry satisfies its contract, and its event fits into one SNS message."""
 
 import enum
 import json
@@ -43,7 +43,7 @@ anything = st.recursive(
     trace_id=st.none() | st.text(st.characters(), max_size=200),
     context=st.dictionaries(st.text(st.characters()), anything, max_size=5),
 )
-def test_whatever_is_logged_becomes_a_valid_entry(**fields: Any) -> None:
+def test_every_log_record_becomes_a_valid_entry(**fields: Any) -> None:
     over_the_wire(make(**fields))
 
 
@@ -65,7 +65,7 @@ def test_a_message_that_fits_is_left_alone() -> None:
     assert over_the_wire(make(message="x" * 250_000)).message == "x" * 250_000
 
 
-def test_a_context_that_is_too_large_keeps_what_fits_and_the_message() -> None:
+def test_a_context_that_is_too_large_is_cut_and_the_message_kept() -> None:
     context = {f"field_{number}": "y" * 16_000 for number in range(40)}
     received = over_the_wire(make(message="m" * 300_000, context=context))
     assert received.context["field_0"] == "y" * 16_000
@@ -103,11 +103,11 @@ class Evil:
         (list(range(300)), [*range(200), "… 100 more"]),
     ],
 )
-def test_a_value_that_is_no_json_becomes_readable(value: Any, expected: Any) -> None:
+def test_a_value_that_is_not_json_becomes_readable_text(value: Any, expected: Any) -> None:
     assert over_the_wire(make(context={"value": value})).context == {"value": expected}
 
 
-def test_a_value_that_contains_itself_ends_somewhere() -> None:
+def test_a_value_that_contains_itself_is_cut() -> None:
     loop: dict[str, Any] = {}
     loop["self"] = loop
     over_the_wire(make(context=loop))

@@ -36,7 +36,7 @@ def read() -> Read:
         (f"RequestId: {REQUEST} Error: Runtime exited with error: signal: killed", "ERROR", None),
         (f"START RequestId: {REQUEST} Version: 7", "INFO", None),
         (f"REPORT RequestId: {REQUEST}\tDuration: 3.10 ms", "INFO", None),
-        # anybody's plain text
+        # plain text
         ("2026-11-22 12:00:00,123 ERROR shop.cart - empty", "ERROR", None),
         ("2026-11-22 12:00:00 [FATAL] out of memory", "CRITICAL", None),
         ("WARN: disk is nearly full", "WARNING", None),
@@ -56,7 +56,7 @@ def read() -> Read:
         ('{"time":"t","type":"platform.start","record":{"requestId":"1"}}', "INFO", "platform.start"),
     ],
 )
-def test_level_and_message_are_read_from_whatever_form_the_line_has(
+def test_level_and_message_are_read_from_every_known_line_format(
     line: str, level: str, message: str | None, read: Read
 ) -> None:
     entry = read(line)
@@ -402,7 +402,7 @@ def test_a_line_that_merely_mentions_an_error_is_not_one(line: str, read: Read) 
 
 
 @pytest.mark.parametrize("line", [line for line in ERRORS if "pay" in line])
-def test_a_service_is_found_in_json_of_any_dialect_and_in_what_resembles_it(line: str, read: Read) -> None:
+def test_a_service_is_found_in_json_of_any_dialect_and_in_similar_text(line: str, read: Read) -> None:
     assert read(line).service == "pay"
 
 
@@ -424,14 +424,14 @@ def test_json_in_a_sentence_is_part_of_the_message(read: Read) -> None:
         assert (entry.level, entry.message, entry.service) == ("INFO", line, "checkout")
 
 
-def test_what_json_does_not_have_becomes_text(read: Read) -> None:
+def test_values_that_json_does_not_have_become_text(read: Read) -> None:
     entry = read('{"level":"error","msg":"\\ud83d","nan":NaN,"all":[-Infinity,{"half":"\\udc80"}],"big":1e999}')
     assert entry.message == "\\ud83d"
     assert entry.context["nan"] == "nan"
     assert entry.context["all"] == ["-inf", {"half": "\\udc80"}]
 
 
-def test_a_message_that_is_an_object_with_half_a_pair_becomes_text(read: Read) -> None:
+def test_a_message_object_with_a_lone_surrogate_becomes_text(read: Read) -> None:
     assert read('{"message":{"a":"\\ud83d","n":NaN}}').message == r'{"a":"\\ud83d","n":"nan"}'
 
 

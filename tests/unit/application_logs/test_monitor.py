@@ -1,4 +1,4 @@
-"""The monitor: every error counts once, and too many of them raise one alert, whatever goes wrong on the way."""
+"""The monitor: every error counts once, and too many of them raise one alert, under every fault."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from fanout.event import Event, decode, decode_data, encode
 from fanout.publisher import Publisher
 
 from ..conftest import Queues
-from .conftest import NOON, AlertTopic, deliver, entry
+from .conftest import NOON, Topic, deliver, entry
 
 Items = Callable[[str], list[dict[str, Any]]]
 Lines = Callable[[str], list[dict[str, Any]]]
@@ -57,13 +57,13 @@ def test_errors_and_warnings_are_counted_per_service_and_minute_of_the_entry(
     }
 
 
-def test_what_is_below_warning_is_discarded(monitor: ModuleType, items: Items, lines: Lines) -> None:
+def test_entries_below_warning_are_discarded(monitor: ModuleType, items: Items, lines: Lines) -> None:
     deliver(monitor, entry("INFO"), entry("ERROR"), entry("DEBUG"))
     assert outcomes(lines) == ["discarded", "processed", "discarded"]
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (1, 0)}
 
 
-def test_an_event_counts_once_however_often_it_comes(monitor: ModuleType, items: Items, lines: Lines) -> None:
+def test_an_event_counts_once_however_often_it_is_delivered(monitor: ModuleType, items: Items, lines: Lines) -> None:
     first, second = entry(), entry()
     deliver(monitor, first, first)
     deliver(monitor, first, second)
@@ -71,11 +71,13 @@ def test_an_event_counts_once_however_often_it_comes(monitor: ModuleType, items:
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (2, 0)}
 
 
-def test_poison_between_good_events_takes_nothing_from_them(monitor: ModuleType, items: Items, queues: Queues) -> None:
+def test_an_invalid_event_between_valid_ones_affects_none_of_them(
+    monitor: ModuleType, items: Items, queues: Queues
+) -> None:
     bad_level = encode(entry()).decode().replace('"ERROR"', '"FATAL"')
     assert deliver(monitor, entry(), bad_level, entry(), "{broken") == []
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (2, 0)}
-    reasons = sorted(letter["reason"] for letter in queues.dead())
+    reasons = sorted(dead_letter["reason"] for dead_letter in queues.dead())
     assert reasons[0].startswith("invalid-event: log.entry.v1: Invalid enum value - at")
     assert reasons[1].startswith("invalid-event: not a CloudEvents")
 
@@ -87,16 +89,16 @@ def test_a_batch_larger_than_a_transaction_is_counted_whole(monitor: ModuleType,
 
 
 def test_crossing_the_threshold_raises_one_alert_and_further_errors_raise_none(
-    monitor: ModuleType, alert_topic: AlertTopic
+    monitor: ModuleType, alert_topic: Topic
 ) -> None:
     for _ in range(2):
         deliver(monitor, entry())
-    assert alert_topic.heard() == []
+    assert alert_topic.received() == []
     crossing = entry()
     deliver(monitor, crossing)
     for _ in range(3):
         deliver(monitor, entry(), entry())
-    [document] = alert_topic.heard()
+    [document] = alert_topic.received()
     alert = decode_data(decode(json.dumps(document)), AlertRaised)
     assert alert.type == "alert.raised.v1"
     assert alert.causationid == crossing.id
@@ -107,41 +109,42 @@ def test_crossing_the_threshold_raises_one_alert_and_further_errors_raise_none(
     assert "boom" not in encode(alert).decode(), "what was logged may be personal; an alert goes everywhere"
 
 
-def test_warnings_raise_no_alert(monitor: ModuleType, alert_topic: AlertTopic) -> None:
+def test_warnings_raise_no_alert(monitor: ModuleType, alert_topic: Topic) -> None:
     deliver(monitor, *[entry("WARNING") for _ in range(5)], entry())
-    assert alert_topic.heard() == []
+    assert alert_topic.received() == []
 
 
-def test_every_service_and_every_window_has_its_own_alert(monitor: ModuleType, alert_topic: AlertTopic) -> None:
+def test_every_service_and_every_window_has_its_own_alert(monitor: ModuleType, alert_topic: Topic) -> None:
     later = NOON + timedelta(minutes=5)
     for service in ("checkout", "search"):
         for time in (NOON, later):
             deliver(monitor, *[entry(service=service, time=time) for _ in range(4)])
-    heard = alert_topic.heard()
-    assert sorted(alert["data"]["service"] for alert in heard) == ["checkout", "checkout", "search", "search"]
-    assert len({alert["id"] for alert in heard}) == 4
+    alerts = alert_topic.received()
+    assert sorted(alert["data"]["service"] for alert in alerts) == ["checkout", "checkout", "search", "search"]
+    assert len({alert["id"] for alert in alerts}) == 4
 
 
-def test_a_late_entry_counts_in_the_window_it_belongs_to(monitor: ModuleType, alert_topic: AlertTopic) -> None:
+def test_a_late_entry_counts_in_the_window_it_belongs_to(monitor: ModuleType, alert_topic: Topic) -> None:
     later = NOON + timedelta(hours=2)
     deliver(monitor, entry(), entry(time=later), entry(), entry(time=later))
-    assert alert_topic.heard() == []
+    assert alert_topic.received() == []
     deliver(monitor, entry())
-    [alert] = alert_topic.heard()
+    [alert] = alert_topic.received()
     assert "2026-11-22T12:00:00Z" in alert["data"]["description"]
 
 
-def test_without_a_topic_errors_are_counted_and_nobody_is_alerted(
-    monitor: ModuleType, alert_topic: AlertTopic, monkeypatch: pytest.MonkeyPatch, items: Items
+def test_without_a_topic_errors_are_counted_and_no_alert_is_published(
+    monitor: ModuleType, alert_topic: Topic, monkeypatch: pytest.MonkeyPatch, items: Items
 ) -> None:
     monkeypatch.setenv("ALERT_TOPIC_ARN", "")
     assert deliver(monitor, *[entry() for _ in range(5)]) == []
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (5, 0)}
-    assert alert_topic.heard() == []
+    assert alert_topic.received() == []
 
 
-def test_an_alert_that_could_not_be_published_comes_with_the_redelivery(
-    monitor: ModuleType, alert_topic: AlertTopic, items: Items, lines: Lines, claim_expires: Callable[[], None]
+@pytest.mark.guarantee("at-least-once/caused-event")
+def test_an_alert_that_could_not_be_published_is_published_by_the_redelivery(
+    monitor: ModuleType, alert_topic: Topic, items: Items, lines: Lines, claim_expires: Callable[[], None]
 ) -> None:
     events = [entry() for _ in range(3)]
     alert_topic.delete()
@@ -150,7 +153,7 @@ def test_an_alert_that_could_not_be_published_comes_with_the_redelivery(
     alert_topic.create()
     claim_expires()
     assert deliver(monitor, *events, receive_count=2) == []
-    assert len(alert_topic.heard()) == 1
+    assert len(alert_topic.received()) == 1
     assert outcomes(lines) == ["duplicate"] * 3
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (3, 0)}
 
@@ -176,7 +179,7 @@ def test_a_crash_between_commit_and_acknowledgement_gives_the_alert_one_id(
     *,
     moment: str,
     monitor: ModuleType,
-    alert_topic: AlertTopic,
+    alert_topic: Topic,
     monkeypatch: pytest.MonkeyPatch,
     claim_expires: Callable[[], None],
     items: Items,
@@ -197,14 +200,14 @@ def test_a_crash_between_commit_and_acknowledgement_gives_the_alert_one_id(
     # What SQS redelivers need not be the same batch, nor in the same order.
     deliver(monitor, events[2], receive_count=2)
     deliver(monitor, events[0], entry(), events[1], receive_count=2)
-    heard = alert_topic.heard()
-    assert len(heard) == (1 if moment == "before the publish" else 2)
-    assert all(alert == heard[0] for alert in heard), "the same event, to the last byte"
+    alerts = alert_topic.received()
+    assert len(alerts) == (1 if moment == "before the publish" else 2)
+    assert all(alert == alerts[0] for alert in alerts), "the same event, to the last byte"
     assert minutes(items) == {("checkout", "2026-11-22T12:00Z"): (4, 0)}
 
 
 def test_deliveries_that_cross_the_threshold_at_the_same_moment_raise_one_alert(
-    monitor: ModuleType, alert_topic: AlertTopic, monkeypatch: pytest.MonkeyPatch
+    monitor: ModuleType, alert_topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish = Publisher.publish
     meanwhile: list[list[str]] = []
@@ -221,23 +224,24 @@ def test_deliveries_that_cross_the_threshold_at_the_same_moment_raise_one_alert(
         assert deliver(monitor, entry()) == []
     assert meanwhile == [[], ["0"]], "a fresh event is done; a duplicate waits, for it may be what a crash has left"
     assert deliver(monitor, late, receive_count=3) == []
-    assert len(alert_topic.heard()) == 1
+    assert len(alert_topic.received()) == 1
 
 
-def test_the_alerts_id_does_not_depend_on_who_crossed_the_threshold(
-    monitor: ModuleType, alert_topic: AlertTopic, items: Items
+def test_the_alerts_id_does_not_depend_on_the_event_that_crossed_the_threshold(
+    monitor: ModuleType, alert_topic: Topic, items: Items
 ) -> None:
     deliver(monitor, *[entry() for _ in range(3)])
     for item in items("monitor"):
         aws.client("dynamodb").delete_item(TableName="monitor", Key={key: {"S": item[key]} for key in ("pk", "sk")})
     deliver(monitor, *[entry() for _ in range(3)])
-    first, second = alert_topic.heard()
+    first, second = alert_topic.received()
     assert first["id"] == second["id"]
     assert first["source"] == second["source"] == "urn:fanout:application_logs/monitor"
 
 
-def test_trouble_with_one_services_alert_holds_up_no_other_service(
-    monitor: ModuleType, alert_topic: AlertTopic, items: Items
+@pytest.mark.guarantee("isolation/alerts-per-service")
+def test_a_failed_alert_of_one_service_blocks_no_other_service(
+    monitor: ModuleType, alert_topic: Topic, items: Items
 ) -> None:
     alert_topic.delete()
     events = [entry(), entry(service="search"), entry(), entry("WARNING"), entry()]

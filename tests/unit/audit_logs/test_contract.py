@@ -1,4 +1,4 @@
-"""What passes the contract has one canonical form, and what is refused is refused without telling its value."""
+"""An accepted event has one canonical form, and a refusal does not quote the value."""
 
 import json
 import struct
@@ -28,7 +28,7 @@ def decoded_number(text: str) -> Any:
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """An object with so many levels in all."""
+    """An object with that many levels in all."""
     value: Any = {}
     for _ in range(levels - 1):
         value = [value]
@@ -46,10 +46,10 @@ def nested(levels: int) -> dict[str, Any]:
         max_leaves=20,
     )
 )
-def test_what_is_accepted_has_a_canonical_form_that_reads_as_the_same(value: Any) -> None:
+def test_an_accepted_value_equals_its_canonical_form(value: Any) -> None:
     event = decoded(after={"value": value})
     canonical = rfc8785.dumps(msgspec.to_builtins(event))
-    # A double up to 1e21 is written without a point: whoever reads it must know, as in JavaScript, that it is one.
+    # A double up to 1e21 is written without a point: the reader must know, as in JavaScript, that it is one.
     read = json.loads(canonical, parse_int=lambda text: int(text) if abs(int(text)) < 2**53 else float(text))
     assert read == msgspec.to_builtins(event)
     assert rfc8785.dumps(read) == canonical
@@ -165,7 +165,7 @@ def test_the_deepest_nesting_is_accepted_and_one_level_more_is_refused() -> None
 
 
 @pytest.mark.parametrize("address", ["192.0.2.256", "::1%eth0%", "localhost", "", "1.2.3"])
-def test_what_is_no_address_is_refused_and_not_repeated(address: str) -> None:
+def test_an_invalid_address_is_refused_and_not_quoted(address: str) -> None:
     with pytest.raises(msgspec.ValidationError, match="neither an IPv4") as refusal:
         decoded(source_ip=address)
     assert not address or address not in str(refusal.value)
@@ -176,6 +176,6 @@ def test_an_address_of_either_kind_is_accepted(address: str) -> None:
     assert decoded(source_ip=address).source_ip == address
 
 
-def test_a_field_that_nobody_knows_is_refused_because_it_would_be_lost() -> None:
+def test_an_unknown_field_is_refused_because_it_would_be_lost() -> None:
     with pytest.raises(msgspec.ValidationError, match="unknown field `reason`"):
         decoded(reason="x")

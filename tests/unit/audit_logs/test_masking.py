@@ -1,4 +1,4 @@
-"""What is sensitive is masked wherever it stands, and nothing else is touched."""
+"""Sensitive values are masked everywhere, and nothing else is changed."""
 
 from typing import Any
 
@@ -21,6 +21,7 @@ SETS = st.lists(PATHS, max_size=3)
 quick = settings(deadline=None, max_examples=150)
 
 
+@pytest.mark.guarantee("personal-data/audit-masking")
 @pytest.mark.parametrize(
     ("path", "data", "masked"),
     [
@@ -38,18 +39,18 @@ quick = settings(deadline=None, max_examples=150)
         ("straße", {"STRASSE": "x"}, {"STRASSE": "[masked]"}),
     ],
 )
-def test_a_path_masks_what_it_leads_to(path: str, data: Any, masked: Any) -> None:
+def test_a_path_masks_the_value_it_leads_to(path: str, data: Any, masked: Any) -> None:
     [parsed] = masking.parse(path)
     assert masking.mask(data, [parsed])[0] == masked
 
 
-def test_only_paths_that_led_to_something_are_named() -> None:
+def test_only_paths_that_matched_are_named() -> None:
     paths = masking.parse("**.secret, after.card , **.token")
     assert masking.mask({"after": {"card": 1, "secret": 2}}, paths)[1] == ["**.secret", "after.card"]
 
 
 @pytest.mark.parametrize("text", ["a..b", ".a", "a.", "a.**", "**", "ok,a.."])
-def test_a_path_that_makes_no_sense_is_named(text: str) -> None:
+def test_an_invalid_path_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="path '"):
         masking.parse(text)
 
@@ -83,13 +84,13 @@ def reference(data: Any, steps: list[list[str]]) -> Any:
 
 @quick
 @given(data=DATA, paths=SETS)
-def test_it_masks_what_the_plain_reading_of_the_rules_masks(data: Any, paths: list[str]) -> None:
+def test_masking_equals_the_reference_implementation(data: Any, paths: list[str]) -> None:
     assert masking.mask(data, paths)[0] == reference(data, [path.split(".") for path in paths])
 
 
 @quick
 @given(data=DATA, first=SETS, second=SETS)
-def test_masking_by_more_paths_later_gives_what_all_paths_give_at_once(
+def test_masking_in_two_steps_equals_masking_by_all_paths_at_once(
     data: Any, first: list[str], second: list[str]
 ) -> None:
     at_once = masking.mask(data, [*first, *second])[0]

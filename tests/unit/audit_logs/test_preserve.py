@@ -35,7 +35,7 @@ def versions(stores: Stores) -> list[bytes]:
     return trail.read(list(trail.versions()))
 
 
-def test_a_document_is_written_under_a_name_made_of_source_and_id(preserve: ModuleType, stores: Stores) -> None:
+def test_a_document_is_named_after_source_and_id(preserve: ModuleType, stores: Stores) -> None:
     event = recorded(after={"password": "x"})
     deliver(preserve, event)
     [version] = stores("acme").versions()
@@ -44,7 +44,8 @@ def test_a_document_is_written_under_a_name_made_of_source_and_id(preserve: Modu
     assert json.loads(document)["event"]["data"]["after"] == {"password": "[masked]"}
 
 
-def test_what_comes_again_adds_no_version(preserve: ModuleType, stores: Stores, lines: Lines) -> None:
+@pytest.mark.guarantee("exactly-once-effect/locked-object")
+def test_a_redelivered_event_adds_no_version(preserve: ModuleType, stores: Stores, lines: Lines) -> None:
     event = recorded()
     deliver(preserve, event, event)
     deliver(preserve, event)
@@ -61,7 +62,7 @@ def test_another_event_under_the_same_id_is_rejected_and_adds_no_version(
     assert len(versions(stores)) == 1
 
 
-def test_a_write_on_condition_that_meets_another_is_tried_again(preserve: ModuleType, lines: Lines) -> None:
+def test_a_conditional_write_that_conflicts_is_retried(preserve: ModuleType, lines: Lines) -> None:
     calls = spy("s3", "PutObject")
     refusal = {"Error": {"Code": "ConditionalRequestConflict", "Message": "try again"}}
     answer = SimpleNamespace(status_code=409, headers={}, content=b"")
@@ -69,7 +70,7 @@ def test_a_write_on_condition_that_meets_another_is_tried_again(preserve: Module
     assert deliver(preserve, recorded()) != []
     [receipt] = lines("receipt")
     assert receipt["outcome"] == "retrying"
-    assert receipt["reason"].startswith("preserved: another write of it is under way")
+    assert receipt["reason"].startswith("preserved: another write of it is in progress")
     assert calls[0]["IfNoneMatch"] == "*"
 
 
@@ -86,7 +87,7 @@ def test_both_functions_keep_the_same_bytes_of_every_sample_and_the_trail_verifi
     assert (verdict.findings, verdict.entries, verdict.preserved) == ([], 1, 1)
 
 
-def test_the_bucket_is_told_what_must_arrive(preserve: ModuleType, stores: Stores) -> None:
+def test_the_request_contains_the_checksum_of_the_document(preserve: ModuleType, stores: Stores) -> None:
     calls = spy("s3", "PutObject")
     deliver(preserve, recorded())
     [document] = versions(stores)

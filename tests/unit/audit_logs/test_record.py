@@ -1,4 +1,4 @@
-"""record: each event has one entry in its tenant's chain, whatever comes twice, late, or at the same time."""
+"""record: each event has one entry in its tenant's chain, also if it is delivered twice, late or concurrently."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ def outcomes(lines: Lines) -> list[str]:
     return [receipt["outcome"] for receipt in lines("receipt")]
 
 
-def test_entries_are_linked_in_the_order_they_come(record: ModuleType, stores: Stores) -> None:
+def test_entries_are_linked_in_order_of_arrival(record: ModuleType, stores: Stores) -> None:
     events = [recorded() for _ in range(5)]
     assert deliver(record, *events) == []
     assert chain(stores) == [(number, event.id) for number, event in enumerate(events, 1)]
@@ -56,7 +56,7 @@ def test_each_tenant_has_a_chain_of_its_own(record: ModuleType, stores: Stores) 
     assert chain(stores, "acme") == chain(stores, "globex") == [(1, "same")]
 
 
-def test_what_comes_again_is_a_duplicate_and_adds_nothing(record: ModuleType, stores: Stores, lines: Lines) -> None:
+def test_a_redelivered_event_is_a_duplicate_and_adds_nothing(record: ModuleType, stores: Stores, lines: Lines) -> None:
     events = [recorded(after={"password": "one"}), recorded()]
     deliver(record, *events, events[0])
     deliver(record, *events)
@@ -64,7 +64,7 @@ def test_what_comes_again_is_a_duplicate_and_adds_nothing(record: ModuleType, st
     assert len(chain(stores)) == 2
 
 
-def test_what_comes_again_after_the_sensitive_fields_changed_is_a_duplicate_still(
+def test_a_redelivered_event_is_a_duplicate_after_the_sensitive_fields_changed_too(
     record: ModuleType, stores: Stores, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -82,11 +82,11 @@ def test_another_event_under_the_same_id_is_rejected(
 ) -> None:
     deliver(record, recorded(id="e1"), recorded(id="e1", action="user.deleted"), recorded(id="e2"))
     assert outcomes(lines) == ["processed", "rejected", "processed"]
-    assert [letter["reason"][:9] for letter in queues.dead()] == ["conflict:"]
+    assert [dead_letter["reason"][:9] for dead_letter in queues.dead()] == ["conflict:"]
     assert [event_id for _, event_id in chain(stores)] == ["e1", "e2"]
 
 
-def test_poison_between_good_events_does_not_hold_up_its_group(
+def test_an_invalid_event_between_valid_ones_does_not_block_its_group(
     record: ModuleType, stores: Stores, queues: Queues
 ) -> None:
     good = [recorded() for _ in range(4)]
@@ -97,7 +97,7 @@ def test_poison_between_good_events_does_not_hold_up_its_group(
     assert len(queues.dead()) == 2
 
 
-def test_an_event_without_a_time_gets_none_made_up(record: ModuleType, stores: Stores) -> None:
+def test_an_event_without_a_time_stays_without_one(record: ModuleType, stores: Stores) -> None:
     event = json.loads(encode(recorded()))
     del event["time"]
     deliver(record, json.dumps(event), json.dumps(event))
@@ -105,7 +105,8 @@ def test_an_event_without_a_time_gets_none_made_up(record: ModuleType, stores: S
     assert json.loads(item["body"])["event"] == event
 
 
-def test_a_document_is_what_was_sent_with_sensitive_fields_masked_and_says_by_which_paths(
+@pytest.mark.guarantee("personal-data/audit-masking")
+def test_a_document_is_the_event_with_sensitive_fields_masked_and_names_the_paths(
     record: ModuleType, stores: Stores, lines: Lines
 ) -> None:
     event = recorded(
@@ -131,6 +132,7 @@ def test_a_document_is_what_was_sent_with_sensitive_fields_masked_and_says_by_wh
     assert not any(secret in table for secret in ("old-secret", "new-secret", "4111-secret", "192.0.2.1"))
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_nothing_about_a_person_is_logged(
     record: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,7 +152,7 @@ def test_a_document_too_large_for_the_table_is_rejected_before_anything_is_writt
     record: ModuleType, stores: Stores, queues: Queues
 ) -> None:
     deliver(record, recorded(after={"text": "x" * 350_000}), recorded(id="next"))
-    assert [letter["reason"][:10] for letter in queues.dead()] == ["too-large:"]
+    assert [dead_letter["reason"][:10] for dead_letter in queues.dead()] == ["too-large:"]
     assert chain(stores) == [(1, "next")]
 
 
@@ -162,7 +164,7 @@ def test_the_largest_document_fits_into_the_table(record: ModuleType, stores: St
     assert 349_000 < len(item["body"]) <= 350_000
 
 
-def test_two_functions_at_one_chain_do_not_fork_it(
+def test_two_concurrent_functions_do_not_fork_a_chain(
     record: ModuleType, stores: Stores, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one's entry goes in between our reading of the head and our writing."""
@@ -182,7 +184,7 @@ def test_two_functions_at_one_chain_do_not_fork_it(
     assert outcomes(lines) == ["processed"]
 
 
-def test_the_same_event_at_two_functions_at_once_has_one_entry(
+def test_the_same_event_in_two_concurrent_functions_has_one_entry(
     record: ModuleType, stores: Stores, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -201,7 +203,7 @@ def test_the_same_event_at_two_functions_at_once_has_one_entry(
     assert outcomes(lines) == ["duplicate"]
 
 
-def test_a_chain_whose_head_was_tampered_with_is_not_forked_but_waits_for_a_person(
+def test_a_chain_whose_head_was_altered_is_not_forked_and_waits_for_an_operator(
     record: ModuleType, stores: Stores, lines: Lines
 ) -> None:
     deliver(record, recorded(id="e1"), recorded(id="e2"))

@@ -1,4 +1,4 @@
-"""Verification names the first thing that is not as it was recorded, whatever was done to chain or bucket."""
+"""Verification names the first difference from what was recorded, after any manipulation of chain or bucket."""
 
 from collections.abc import Callable
 from typing import Any
@@ -105,9 +105,9 @@ CASES: dict[str, tuple[Tamper, tuple[str, str, int | None, str | None]]] = {
         lambda s: (s.chain.update({f"{key(3)}a": entry(0, "forged", "", s.document("forged"))}), s.rewrite(4)),
         ("added", "chain", 4, "forged"),
     ),
-    "something that is no entry": (lambda s: s.chain.update({"entry#x": {}}), ("added", "chain", None, None)),
+    "an item that is not an entry": (lambda s: s.chain.update({"entry#x": {}}), ("added", "chain", None, None)),
     "two entries swapped": (lambda s: swap(s, 3, 6), ("reordered", "chain", 3, "e6")),
-    "two neighbours swapped": (lambda s: swap(s, 3, 4), ("reordered", "chain", 3, "e4")),
+    "two adjacent entries swapped": (lambda s: swap(s, 3, 4), ("reordered", "chain", 3, "e4")),
     "first and last swapped": (lambda s: swap(s, 1, 9), ("reordered", "chain", 1, "e9")),
     "two entries swapped and renumbered": (
         lambda s: (swap(s, 3, 6), swap(s, 3, 6, "sequence")),
@@ -146,7 +146,7 @@ CASES: dict[str, tuple[Tamper, tuple[str, str, int | None, str | None]]] = {
 
 
 @pytest.mark.parametrize("what", CASES)
-def test_what_was_done_is_named(what: str) -> None:
+def test_a_manipulation_is_named(what: str) -> None:
     stores = MemoryStores(9)
     tamper, expected = CASES[what]
     tamper(stores)
@@ -154,14 +154,14 @@ def test_what_was_done_is_named(what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["a document of the chain", "one deleted", "two entries swapped", "a delete marker"])
-def test_what_was_done_to_one_or_two_entries_is_not_said_of_others(what: str) -> None:
+def test_a_manipulation_of_one_or_two_entries_is_reported_for_no_other(what: str) -> None:
     stores = MemoryStores(9)
     CASES[what][0](stores)
     touched = {finding.sequence for finding in verified(stores).findings}
     assert touched <= {3, 4, 6}
 
 
-def test_a_chain_written_anew_from_an_entry_on_is_seen_by_who_kept_a_later_hash() -> None:
+def test_a_chain_rewritten_from_an_entry_on_is_found_with_a_later_hash() -> None:
     stores = MemoryStores(9)
     kept = stores.end
     assert verified(stores, kept).ok
@@ -174,7 +174,7 @@ def test_a_chain_written_anew_from_an_entry_on_is_seen_by_who_kept_a_later_hash(
     assert (finding.kind, finding.sequence) == ("altered", 9)
 
 
-def test_a_chain_that_no_longer_reaches_the_entry_given_is_seen() -> None:
+def test_a_chain_that_no_longer_reaches_the_given_entry_is_found() -> None:
     stores = MemoryStores(3)
     [finding] = verified(stores, Head(5, "0" * 64)).findings
     assert (finding.kind, finding.sequence) == ("missing", 5)
@@ -206,7 +206,7 @@ def test_the_first_of_several_changes_is_the_first_named(data: st.DataObject) ->
 
 @settings(deadline=None, max_examples=150)
 @given(st.data())
-def test_whatever_is_changed_in_an_entry_is_found(data: st.DataObject) -> None:
+def test_every_change_of_an_entry_is_found(data: st.DataObject) -> None:
     stores = MemoryStores(5)
     item = stores.chain[key(data.draw(st.integers(1, 5)))]
     field = data.draw(st.sampled_from(sorted(item)))
@@ -217,9 +217,9 @@ def test_whatever_is_changed_in_an_entry_is_found(data: st.DataObject) -> None:
     assert not verified(stores).ok
 
 
-def test_what_is_recorded_and_preserved_while_it_is_verified_is_no_finding() -> None:
+def test_an_entry_recorded_and_preserved_during_verification_is_not_a_finding() -> None:
     class Live(MemoryStores):
-        """Somebody is at work in every moment between two looks."""
+        """A writer is active between any two reads."""
 
         def versions(self) -> Any:
             yield from super().versions()

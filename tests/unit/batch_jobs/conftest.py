@@ -4,69 +4,40 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 
-from batch_jobs.handlers import finish_job, plan_job, process_chunk, start_job
-from fanout import contracts
 from fanout.contracts.batch_jobs import Column, JobRequested, Kind, Parameters
-from fanout.dynamodb import from_item, to_item
-from fanout.event import Event, decode, decode_data, encode
-from fanout.testing import REGION, LambdaContext, lambda_event
-from tests.unit.conftest import Queues
+from fanout.dynamodb import from_item
+from fanout.event import Event
+from fanout.testing import REGION, LambdaContext
+from tests.unit.conftest import Functions, Harness, Topic
 
 BUCKET = "jobs"
 TOLERANT = 100.0
 
-HANDLERS: dict[str, ModuleType] = {
-    "finish_job": finish_job,
-    "plan_job": plan_job,
-    "process_chunk": process_chunk,
-    "start_job": start_job,
-}
 
-
-class Account:
+class Account(Functions):
     """The functions of the use case, the stores they share, and the events they publish."""
 
-    def __init__(
-        self,
-        queues: Queues,
-        monkeypatch: pytest.MonkeyPatch,
-        lines: Callable[[str], list[dict[str, Any]]],
-    ) -> None:
-        self._queues = queues
-        self._monkeypatch = monkeypatch
-        self._lines = lines
+    def __init__(self, harness: Harness) -> None:
+        super().__init__("batch_jobs", harness)
         self.s3 = boto3.client("s3", region_name=REGION)
         self.s3.create_bucket(Bucket=BUCKET)
-        self._sqs = boto3.client("sqs", region_name=REGION)
-        self._dynamodb = boto3.client("dynamodb", region_name=REGION)
         self.states = boto3.client("stepfunctions", region_name=REGION)
         self.machine = self.states.create_state_machine(
             name="jobs",
             definition=json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Succeed"}}}),
             roleArn=f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/jobs",
         )["stateMachineArn"]
-        sns = boto3.client("sns", region_name=REGION)
-        topic = sns.create_topic(Name="JobOutcomes")["TopicArn"]
-        self._published = self._sqs.create_queue(QueueName="published")["QueueUrl"]
-        endpoint = f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:published"
-        raw = {"RawMessageDelivery": "true"}
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=endpoint, Attributes=raw)
-        monkeypatch.setenv("JOB_OUTCOMES_TOPIC_ARN", topic)
-        monkeypatch.setenv("STATE_MACHINE_ARN", self.machine)
-        monkeypatch.setenv("JOB_BUCKET", BUCKET)
-        monkeypatch.setenv("CHUNK_ROWS", "3")
-
-    def module(self, name: str) -> ModuleType:
-        """A module of the use case, imported as the function of that name would."""
-        self._monkeypatch.setenv("FANOUT_SUBSCRIBER", f"batch_jobs/{name}")
-        return HANDLERS[name]
+        self._topic = Topic("JobOutcomes")
+        harness.monkeypatch.setenv("JOB_OUTCOMES_TOPIC_ARN", self._topic.arn)
+        harness.monkeypatch.setenv("STATE_MACHINE_ARN", self.machine)
+        harness.monkeypatch.setenv("JOB_BUCKET", BUCKET)
+        harness.monkeypatch.setenv("CHUNK_ROWS", "3")
 
     def put(self, body: str | bytes, key: str = "inputs/file.csv", bucket: str = BUCKET) -> str:
         """Put an input where it may lie; return its URI."""
@@ -74,11 +45,9 @@ class Account:
         self.s3.put_object(Bucket=bucket, Key=key, Body=content)
         return f"s3://{bucket}/{key}"
 
-    def deliver(self, *events: Event[Any]) -> list[tuple[str, str | None]]:
+    def start(self, *events: Event[Any]) -> list[tuple[str, str | None]]:
         """Deliver events to start_job in one batch; return outcome and reason of each."""
-        records = [self._queues.put(encode(event).decode()) for event in events]
-        self.module("start_job").handler(lambda_event(records), LambdaContext())
-        return [(receipt["outcome"], receipt["reason"]) for receipt in self._lines("receipt")]
+        return self.receipts("start_job", *events)
 
     def executions(self) -> list[str]:
         """The names of the executions that were started."""
@@ -104,9 +73,9 @@ class Account:
         return answer["state"]
 
     def run(self, event: Event[JobRequested]) -> dict[str, Any]:
-        """All of it, as the state machine does it: what fails for good goes to the last step. Return the record."""
+        """All of it, as the state machine does it: a permanent failure goes to the last step. Return the record."""
         job_id = event.data.job_id
-        self.deliver(event)
+        self.start(event)
         try:
             for chunk in self.plan(job_id):
                 self.process(job_id, chunk)
@@ -118,16 +87,11 @@ class Account:
             self.finish(job_id)
         return self.job(job_id)
 
-    # What became of it.
+    # The results.
 
     def job(self, job_id: str = "job-1") -> dict[str, Any]:
         """The job's record; empty if there is none."""
         return self.item("jobs", f"job#{job_id}", "job")
-
-    def item(self, table: str, pk: str, sk: str) -> dict[str, Any]:
-        """An item of a table; empty if there is none."""
-        found = self._dynamodb.get_item(TableName=table, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True)
-        return from_item(found.get("Item", {}))
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Every imported row, shown or not: its place -> its values."""
@@ -150,27 +114,15 @@ class Account:
         return list(csv.reader(io.StringIO(self.text(f"results/{job_id}/{name}.csv"), newline="")))
 
     def published(self) -> list[Event[Any]]:
-        """What was published since the last call."""
-        found: list[Event[Any]] = []
-        schemas = contracts.load("batch_jobs")
-        while messages := self._sqs.receive_message(QueueUrl=self._published, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                self._sqs.delete_message(QueueUrl=self._published, ReceiptHandle=message["ReceiptHandle"])
-                event = decode(message["Body"])
-                found.append(decode_data(event, schemas[event.type]))
-        return found
+        """Return the events published since the last call as a subscriber reads them, in order."""
+        return self._topic.events("batch_jobs")
 
 
 @pytest.fixture
-def account(
-    queues: Queues,
-    make_table: Callable[[str], str],
-    monkeypatch: pytest.MonkeyPatch,
-    lines: Callable[[str], list[dict[str, Any]]],
-) -> Account:
+def account(harness: Harness, make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Account:
     monkeypatch.setenv("JOB_TABLE", make_table("jobs"))
     monkeypatch.setenv("IMPORT_TABLE", make_table("imports"))
-    return Account(queues, monkeypatch, lines)
+    return Account(harness)
 
 
 def requested(

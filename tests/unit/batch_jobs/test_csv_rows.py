@@ -1,4 +1,4 @@
-"""Telling rows apart: wherever a file is cut, both sides read the same rows, and every lost row is counted."""
+"""Splitting rows: wherever a file is cut, both sides read the same rows, and every lost row is counted."""
 
 from collections.abc import Callable
 
@@ -30,13 +30,13 @@ def test_a_last_row_needs_no_line_end() -> None:
     assert [row.fields for row in csv_rows.rows([b"a\n1"], ",")] == [["a"], ["1"]]
 
 
-def test_a_malformed_row_ends_with_its_line_and_harms_no_other() -> None:
+def test_a_malformed_row_ends_with_its_line_and_affects_no_other() -> None:
     found = list(csv_rows.rows([b'1,2\n"a"b,3\n4,5\n'], ","))
     assert [row.fields for row in found] == [["1", "2"], [], ["4", "5"]]
     assert [bool(row.problem) for row in found] == [False, True, False]
 
 
-def test_a_quote_that_is_never_closed_takes_a_bounded_part_of_the_file_with_it_and_counts_it() -> None:
+def test_an_unclosed_quote_loses_a_bounded_part_of_the_file_and_counts_its_rows() -> None:
     lines = [b'1,"open\n', *(b"%d,x\n\n" % number for number in range(150_000))]
     found = [row for row in csv_rows.rows([b"".join(lines)], ",") if row.fields or row.problem]
     assert found[0].problem.startswith("malformed: field larger than field limit")
@@ -64,7 +64,7 @@ def test_a_field_may_be_as_long_as_a_line() -> None:
         ('"",  ', ["", ""]),
     ],
 )
-def test_a_quote_means_something_only_at_the_beginning_of_a_field(line: str, fields: list[str]) -> None:
+def test_a_quote_is_special_only_at_the_beginning_of_a_field(line: str, fields: list[str]) -> None:
     assert [row.fields for row in csv_rows.rows([line.encode()], ",")] == [fields]
 
 
@@ -81,7 +81,7 @@ def test_a_quote_means_something_only_at_the_beginning_of_a_field(line: str, fie
     ],
 )
 @pytest.mark.parametrize("size", [1, 5, 1000])
-def test_what_stands_before_the_first_row_is_skipped(head: bytes, delimiter: str, size: int) -> None:
+def test_lines_before_the_first_row_are_skipped(head: bytes, delimiter: str, size: int) -> None:
     text = head + b"a;b\n1;2\n" * 10
     found = csv_rows.start(iter([text[place : place + size] for place in range(0, len(text), size)]))
     assert (found.skipped, found.delimiter, b"".join(found.blocks)) == (len(head), delimiter, text[len(head) :])
@@ -137,7 +137,7 @@ def test_the_lines_of_a_text_in_a_file_of_one_column_are_not_rows() -> None:
 
 
 @given(places=st.lists(st.integers(0, 400), max_size=4), blank=st.sampled_from(["\n", "\n\n", "\r\n"]))
-def test_wherever_stray_quotes_stand_every_row_is_taken_or_counted_as_lost(places: list[int], blank: str) -> None:
+def test_wherever_stray_quotes_are_every_row_is_read_or_counted_as_lost(places: list[int], blank: str) -> None:
     text = "".join(f"{number},name {number},{number}.50{blank}" for number in range(20))
     for place in places:
         text = text[:place] + '"' + text[place:]
@@ -175,7 +175,7 @@ field = st.text(st.sampled_from('ab",\n\r ü'), max_size=6)
 
 
 @given(data=st.data(), text=st.lists(field, max_size=30).map(lambda parts: ",\n".join(parts).encode()))
-def test_reading_from_the_end_of_any_row_on_gives_the_rows_that_follow(data: st.DataObject, text: bytes) -> None:
+def test_reading_from_the_end_of_any_row_returns_the_rows_that_follow(data: st.DataObject, text: bytes) -> None:
     rows = csv_rows.rows
     size = data.draw(st.integers(1, 12))
     blocks = [text[place : place + size] for place in range(0, len(text), size)]

@@ -22,9 +22,9 @@ def reason(account: Account, content: str | bytes, **parameters: Any) -> str:
     return f"{job['reason']}: {job['detail']}"
 
 
-def test_an_input_that_is_not_there_fails_the_job(account: Account) -> None:
+def test_a_missing_input_fails_the_job(account: Account) -> None:
     job = account.run(requested(f"s3://{BUCKET}/inputs/none.csv", sales()))
-    assert (job["reason"], job["detail"]) == ("no_such_input", f"there is no s3://{BUCKET}/inputs/none.csv")
+    assert (job["reason"], job["detail"]) == ("no_such_input", f"s3://{BUCKET}/inputs/none.csv does not exist")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_missing_columns_are_named(account: Account) -> None:
 
 
 @pytest.mark.parametrize("uri", ["s3://foreign/inputs/f.csv", f"s3://{BUCKET}/results/f.csv", f"s3://{BUCKET}/inputs"])
-def test_an_input_in_another_place_is_forbidden_and_not_even_looked_at(
+def test_an_input_in_a_forbidden_location_is_not_read(
     account: Account, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[Any] = []
@@ -80,7 +80,7 @@ def test_an_input_in_another_place_is_forbidden_and_not_even_looked_at(
     assert looked == []
 
 
-def test_an_input_may_lie_where_the_parameter_says(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_input_may_be_in_the_configured_location(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INPUT_LOCATIONS", "other/x/, partner/incoming/")
     boto3.client("s3", region_name=REGION).create_bucket(Bucket="partner")
     uri = account.put("country,amount\nDE,1\n", "incoming/f.csv", "partner")
@@ -90,7 +90,7 @@ def test_an_input_may_lie_where_the_parameter_says(account: Account, monkeypatch
 
 
 def test_an_input_that_is_replaced_while_the_job_reads_it_fails_the_job(account: Account) -> None:
-    account.deliver(requested(account.put("country,amount\nDE,1\n"), sales()))
+    account.start(requested(account.put("country,amount\nDE,1\n"), sales()))
     [chunk] = account.plan("job-1")
     account.put("country,amount\nDE,2\n")
     with pytest.raises(Exception, match="input_changed"):
@@ -116,16 +116,17 @@ def test_rows_are_numbered_as_a_spreadsheet_does_blank_and_broken_ones_included(
     account.run(requested(account.put(text), sales()))
     _, *rejects = account.table("rejects")
     assert [(row, why) for row, _, why, _ in rejects] == [
-        ("2", "no number like 1234.56"),
-        ("4", "no number like 1234.56"),
+        ("2", "not a number like 1234.56"),
+        ("4", "not a number like 1234.56"),
         ("5", "malformed: ',' expected after '\"'"),
         ("6", "3 fields instead of 2"),
         ("7", "1 fields instead of 2"),
         ("8", "not UTF-8"),
-        ("9", "no number like 1234.56"),
+        ("9", "not a number like 1234.56"),
     ]
 
 
+@pytest.mark.guarantee("hostile-input/formula")
 def test_no_cell_of_an_output_begins_like_a_formula(account: Account) -> None:
     cells = ["=1+1", "+cmd", "-2+3", "@SUM(A1)", '"\t=1"', "-5", "+49.5", "plain"]
     text = "country,amount\n" + "".join(f"{cell},1\n{cell},=x\n" for cell in cells)
@@ -155,7 +156,7 @@ def test_no_cell_begins_like_a_formula_where_a_spreadsheet_takes_another_separat
         ("text", ["=1+1", "x" * 1000], []),
     ],
 )
-def test_a_value_is_what_its_column_says_or_its_row_is_rejected(
+def test_a_value_has_the_type_of_its_column_or_its_row_is_rejected(
     account: Account, kind: str, good: list[str], bad: list[str]
 ) -> None:
     columns = (Column(name="id"), Column(name="value", type=kind))  # type: ignore[arg-type]
@@ -172,14 +173,14 @@ def test_a_row_too_large_for_an_item_is_rejected(account: Account) -> None:
     assert account.table("rejects")[1:] == [["2", "", "larger than 300000 bytes", ""]]
 
 
-def test_what_is_too_long_to_group_by_is_rejected(account: Account) -> None:
+def test_a_value_too_long_to_group_by_is_rejected(account: Account) -> None:
     account.run(requested(account.put("country,amount\nDE,1\n" + "x" * 1001 + ",1\n"), sales()))
     assert account.table("rejects")[1:] == [["3", "", "more than 1000 characters to group by", "x" * 100]]
 
 
 def test_a_report_of_more_lines_than_fit_into_memory_fails(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(totals, "MOST_GROUPS", 4)
-    account.deliver(requested(account.put("country,amount\n" + "".join(f"c{n},1\n" for n in range(6))), sales()))
+    account.start(requested(account.put("country,amount\n" + "".join(f"c{n},1\n" for n in range(6))), sales()))
     for chunk in account.plan("job-1"):
         account.process("job-1", chunk)
     assert account.finish("job-1") == "FAILED"

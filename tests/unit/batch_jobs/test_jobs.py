@@ -1,4 +1,4 @@
-"""A job from its request to its outcome, with whatever may happen twice, late, or by half."""
+"""A job from its request to its outcome, with steps that happen twice, late, or in part."""
 
 import json
 from collections.abc import Callable
@@ -86,11 +86,11 @@ def test_good_rows_become_the_dataset_and_each_bad_one_gets_a_reason(account: Ac
     assert account.table("rejects") == [
         ["row", "column", "reason", "value"],
         ["5", "name", "no value", ""],
-        ["6", "born", "no date like 2026-11-22", "2000-02-30"],
+        ["6", "born", "not a date like 2026-11-22", "2000-02-30"],
     ]
 
 
-def test_a_report_adds_up_exactly_what_its_chunks_hold(account: Account) -> None:
+def test_a_report_is_the_exact_sum_of_its_chunks(account: Account) -> None:
     job = account.run(requested(account.put(SALES), sales()))
     assert (job["state"], job["good"], job["rejected"]) == ("COMPLETED", 3, 1)
     assert account.table("report") == [
@@ -100,7 +100,7 @@ def test_a_report_adds_up_exactly_what_its_chunks_hold(account: Account) -> None
     ]
 
 
-def test_the_outcome_follows_from_the_request_and_names_what_was_made(account: Account) -> None:
+def test_the_outcome_is_caused_by_the_request_and_names_the_results(account: Account) -> None:
     uri = account.put(SALES)
     event = requested(uri, sales())
     account.run(event)
@@ -129,31 +129,31 @@ def test_a_job_without_bad_rows_has_no_rejects_file(account: Account) -> None:
 def test_a_job_requested_twice_runs_once(account: Account) -> None:
     uri = account.put(PEOPLE)
     first, again = requested(uri, people()), requested(uri, people())
-    assert account.deliver(first, first, again) == [("processed", None), ("duplicate", None), ("duplicate", None)]
+    assert account.start(first, first, again) == [("processed", None), ("duplicate", None), ("duplicate", None)]
     assert len(account.executions()) == 1
 
 
 def test_another_job_of_the_same_id_is_rejected(account: Account) -> None:
     uri = account.put(PEOPLE)
-    [_, (outcome, reason)] = account.deliver(requested(uri, people()), requested(uri, people(dataset="others")))
+    [_, (outcome, reason)] = account.start(requested(uri, people()), requested(uri, people(dataset="others")))
     assert (outcome, reason) == ("rejected", "conflict: another request has the same job_id")
 
 
 def test_a_job_requested_again_after_step_functions_has_forgotten_its_name_does_not_run_again(account: Account) -> None:
     event = requested(account.put(SALES), sales())
     account.run(event)
-    account.states.delete_state_machine(stateMachineArn=account.machine)  # whoever starts anything now, fails
-    assert account.deliver(event) == [("duplicate", None)]
+    account.states.delete_state_machine(stateMachineArn=account.machine)  # every start fails now
+    assert account.start(event) == [("duplicate", None)]
 
 
-def test_a_start_that_was_interrupted_is_made_up_for(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_start_is_completed_by_the_redelivery(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     event = requested(account.put(SALES), sales())
     account.module("start_job")
     interrupted(monkeypatch, "stepfunctions", "StartExecution")
     with pytest.raises(KeyboardInterrupt):
-        account.deliver(event)
+        account.start(event)
     assert (account.job()["state"], account.executions()) == ("REQUESTED", [])
-    assert account.deliver(event) == [("duplicate", None)]
+    assert account.start(event) == [("duplicate", None)]
     assert len(account.executions()) == 1
 
 
@@ -161,13 +161,13 @@ def test_an_execution_that_is_over_before_its_start_is_known_is_not_started_agai
     event = requested(account.put(SALES), sales())
     name = jobs.execution_name("job-1")
     account.states.start_execution(stateMachineArn=account.machine, name=name, input="{}")
-    assert account.deliver(event) == [("processed", None)]
+    assert account.start(event) == [("processed", None)]
     assert account.executions() == [name]
 
 
-def test_a_poisoned_request_between_good_ones_harms_none_of_them(account: Account) -> None:
+def test_an_invalid_request_between_valid_ones_affects_none_of_them(account: Account) -> None:
     uri = account.put(SALES)
-    outcomes = account.deliver(
+    outcomes = account.start(
         requested(uri, sales(), job_id="a"),
         requested(uri, sales(sum=()), job_id="a"),
         requested(uri, sales(), job_id="b"),
@@ -186,7 +186,7 @@ def test_the_name_of_an_execution_is_readable_unique_and_within_the_limits() -> 
 
 
 def test_a_chunk_done_twice_counts_once(account: Account) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     chunks = account.plan("job-1")
     for chunk in [*chunks, *chunks, chunks[0]]:
         account.process("job-1", chunk)
@@ -203,7 +203,7 @@ def test_a_chunk_done_twice_counts_once(account: Account) -> None:
 def test_a_chunk_that_was_interrupted_is_done_again(
     account: Account, monkeypatch: pytest.MonkeyPatch, service: str, operation: str
 ) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     chunks = account.plan("job-1")
     interrupted(monkeypatch, service, operation)
     touched = 0
@@ -224,10 +224,10 @@ def test_a_chunk_that_was_interrupted_is_done_again(
     [("s3", "PutObject"), ("dynamodb", "TransactWriteItems"), ("sns", "PublishBatch"), ("dynamodb", "UpdateItem")],
     ids=["before its files", "before it is decided", "before it is published", "before that is noted"],
 )
-def test_a_last_step_that_was_interrupted_is_done_again_and_tells_one_outcome(
+def test_an_interrupted_last_step_is_repeated_and_publishes_one_outcome(
     account: Account, monkeypatch: pytest.MonkeyPatch, service: str, operation: str
 ) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     for chunk in account.plan("job-1"):
         account.process("job-1", chunk)
     interrupted(monkeypatch, service, operation)
@@ -238,9 +238,9 @@ def test_a_last_step_that_was_interrupted_is_done_again_and_tells_one_outcome(
     assert len(account.dataset()) == 3
 
 
-def test_nothing_of_an_import_shows_before_all_of_it_does(account: Account) -> None:
+def test_an_import_becomes_visible_all_at_once(account: Account) -> None:
     account.run(requested(account.put("id,name,born\n7,Old,\n"), people(), job_id="old"))
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     for chunk in account.plan("job-1"):
         account.process("job-1", chunk)
         assert [row["name"] for row in account.dataset()] == ["Old"]
@@ -250,7 +250,7 @@ def test_nothing_of_an_import_shows_before_all_of_it_does(account: Account) -> N
 
 def test_an_import_that_ends_after_one_requested_later_is_superseded_and_says_so(account: Account) -> None:
     older = requested(account.put("id,name,born\n7,Old,\n,Bad,\n"), people(), job_id="older")
-    account.deliver(older)
+    account.start(older)
     for chunk in account.plan("older"):
         account.process("older", chunk)
     account.run(requested(account.put(PEOPLE), people(), job_id="newer"))
@@ -382,7 +382,7 @@ def test_the_rows_of_a_failed_import_are_discarded_and_those_of_no_other(account
 
 
 def test_a_chunk_that_writes_after_its_job_was_discarded_leaves_no_row_behind(account: Account) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     first, *_ = account.plan("job-1")
     process = account.module("process_chunk")
     begun: list[Any] = []
@@ -403,8 +403,8 @@ def test_a_chunk_that_writes_after_its_job_was_discarded_leaves_no_row_behind(ac
     assert account.job()["chunks_done"] == 0
 
 
-def test_chunks_counted_at_one_time_do_not_stand_in_each_others_way(account: Account) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+def test_chunks_counted_at_the_same_time_do_not_conflict(account: Account) -> None:
+    account.start(requested(account.put(PEOPLE), people()))
     chunks = account.plan("job-1")
 
     transactions: list[Any] = []
@@ -418,8 +418,8 @@ def test_chunks_counted_at_one_time_do_not_stand_in_each_others_way(account: Acc
 
 
 @pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT", "FAILED"])
-def test_an_execution_that_ended_without_a_word_fails_its_job(account: Account, status: str) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+def test_an_execution_that_ended_without_a_reason_fails_its_job(account: Account, status: str) -> None:
+    account.start(requested(account.put(PEOPLE), people()))
     first, *_ = account.plan("job-1")
     account.process("job-1", first)
     [name] = account.executions()
@@ -433,8 +433,8 @@ def test_an_execution_that_ended_without_a_word_fails_its_job(account: Account, 
     assert account.dataset() == []
 
 
-def test_what_is_late_for_a_job_that_has_ended_changes_nothing(account: Account) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+def test_a_late_step_of_an_ended_job_changes_nothing(account: Account) -> None:
+    account.start(requested(account.put(PEOPLE), people()))
     chunks = account.plan("job-1")
     account.finish("job-1", error={"Error": "States.Timeout", "Cause": ""})
     before = account.job()
@@ -448,17 +448,17 @@ def test_what_is_late_for_a_job_that_has_ended_changes_nothing(account: Account)
 
 
 def test_a_job_that_is_planned_again_keeps_its_chunks(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     chunks = account.plan("job-1")
     account.process("job-1", chunks[0])
     account.put("id,name,born\n")
     assert account.plan("job-1") == chunks
 
 
-def test_of_two_plans_under_way_at_once_one_counts_whole_though_the_file_was_replaced_between_them(
+def test_of_two_concurrent_plans_one_counts_completely_although_the_file_was_replaced_between_them(
     account: Account,
 ) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     longer = "id,name,born\n" + "".join(f"{number},{'x' * 30},\n" for number in range(9))
     other: list[list[dict[str, Any]]] = []
     plan = account.module("plan_job")
@@ -480,54 +480,54 @@ def test_of_two_plans_under_way_at_once_one_counts_whole_though_the_file_was_rep
     assert {row["name"] for row in account.dataset()} == {"x" * 30}
 
 
-def test_a_job_whose_end_nobody_has_told_is_failed_when_it_is_requested_again(account: Account) -> None:
+def test_a_job_without_a_recorded_end_is_failed_when_it_is_requested_again(account: Account) -> None:
     event = requested(account.put(PEOPLE), people())
-    account.deliver(event)
+    account.start(event)
     account.plan("job-1")
     [name] = account.executions()
-    assert account.deliver(event) == [("duplicate", None)]
+    assert account.start(event) == [("duplicate", None)]
     assert account.job()["state"] == "RUNNING", "its execution is still under way"
     execution = f"{account.machine.replace(':stateMachine:', ':execution:')}:{name}"
     account.states.stop_execution(executionArn=execution)
-    assert account.deliver(event) == [("duplicate", None)]
+    assert account.start(event) == [("duplicate", None)]
     assert [each.data.reason for each in account.published()] == ["aborted"]
 
 
 def test_an_execution_that_no_request_has_started_fails_no_job(account: Account) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     detail = {"executionArn": "a", "name": "by-hand", "status": "ABORTED", "input": '{"job_id": "job-1"}'}
     account.module("finish_job").handler({"detail": detail}, None)
     assert account.job()["state"] == "REQUESTED"
 
 
 def test_a_job_whose_chunks_are_not_all_done_does_not_complete(account: Account) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     account.plan("job-1")
     with pytest.raises(RuntimeError, match="0 of 2 chunks"):
         account.finish("job-1")
     assert account.job()["state"] == "RUNNING"
 
 
-def test_an_outcome_that_never_got_out_is_published_when_the_job_is_requested_again(
+def test_an_unpublished_outcome_is_published_when_the_job_is_requested_again(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = requested(account.put(SALES), sales())
-    account.deliver(event)
+    account.start(event)
     for chunk in account.plan("job-1"):
         account.process("job-1", chunk)
     interrupted(monkeypatch, "sns", "PublishBatch")
     with pytest.raises(KeyboardInterrupt):
         account.finish("job-1")
-    assert account.deliver(event) == [("duplicate", None)]
+    assert account.start(event) == [("duplicate", None)]
     assert [each.type for each in account.published()] == ["job.completed.v1"]
-    assert account.deliver(event) == [("duplicate", None)]
+    assert account.start(event) == [("duplicate", None)]
     assert account.published() == []
 
 
-def test_rows_that_the_table_did_not_take_at_once_are_sent_again(
+def test_rows_that_the_table_did_not_accept_at_once_are_sent_again(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account.deliver(requested(account.put(PEOPLE), people()))
+    account.start(requested(account.put(PEOPLE), people()))
     chunks = account.plan("job-1")
     refused: list[Any] = []
 
@@ -542,6 +542,6 @@ def test_rows_that_the_table_did_not_take_at_once_are_sent_again(
     assert account.item("imports", "rows#job-1#00000", "row#late")
 
 
-def test_a_request_has_columns_that_its_kind_understands(account: Account) -> None:
+def test_a_request_has_the_columns_of_its_kind(account: Account) -> None:
     with pytest.raises(ValueError, match="columns named twice: a"):
         requested("s3://abc/f", people(columns=(Column(name="a"), Column(name="a"))))

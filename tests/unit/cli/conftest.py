@@ -148,5 +148,5 @@ def application(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Application:
 
 @pytest.fixture(autouse=True)
 def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for no letter: moto has nothing under way that a long poll could bring."""
+    """Wait for no dead letter: moto has nothing under way that a long poll could bring."""
     monkeypatch.setattr(dead_letter_queue, "_POLL_SECONDS", 0)

@@ -90,7 +90,7 @@ def test_the_stores_read_what_is_deployed_as_the_ones_in_memory_do(deployed: Dep
     assert stores.versions_of(name("nobody")) == []
 
 
-def test_a_trail_as_it_was_recorded_ends_with_0_and_says_where_it_ends(deployed: Deployed, run: Run) -> None:
+def test_an_intact_trail_exits_with_0_and_shows_its_last_entry(deployed: Deployed, run: Run) -> None:
     trail = MemoryStores(3)
     deployed.fill(trail)
     result = run("audit", "verify", "--tenant", TENANT)
@@ -126,7 +126,7 @@ def test_of_many_findings_the_first_twenty_are_shown_and_all_are_in_the_json(dep
     assert len(verify(run)[1]["findings"]) == 30
 
 
-def test_a_bucket_that_locks_nothing_is_said_before_anything_else(deployed: Deployed, run: Run) -> None:
+def test_a_bucket_without_a_lock_is_reported_first(deployed: Deployed, run: Run) -> None:
     deployed.lock({})
     deployed.fill(MemoryStores(1))
     result = run("audit", "verify", "--tenant", TENANT)
@@ -151,7 +151,7 @@ def test_a_tenant_of_whom_only_documents_are_left_is_known(deployed: Deployed, r
     assert (code, verdict["first"]["kind"], verdict["first"]["event_id"]) == (1, "missing", "e1")
 
 
-def test_where_audit_logs_is_not_deployed_that_is_said(deployed: Deployed, run: Run) -> None:
+def test_a_missing_audit_logs_is_reported(deployed: Deployed, run: Run) -> None:
     deployed.subscribers.clear()
     result = run("audit", "verify", "--tenant", TENANT)
     assert result.exit_code == 1
@@ -159,7 +159,7 @@ def test_where_audit_logs_is_not_deployed_that_is_said(deployed: Deployed, run: 
 
 
 @pytest.mark.parametrize("entry", ["3", "3:abc", "0:" + "0" * 64, ":key:"])
-def test_an_entry_that_is_none_is_wrong_usage_and_repeated_as_it_was_typed(run: Run, entry: str) -> None:
+def test_an_invalid_entry_is_wrong_usage_and_quoted(run: Run, entry: str) -> None:
     result = run("audit", "verify", "--tenant", TENANT, "--passes-through", entry)
     assert result.exit_code == 2
     assert f"--passes-through {entry}: no entry" in result.err

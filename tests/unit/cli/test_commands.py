@@ -83,7 +83,7 @@ def test_an_unknown_use_case_is_wrong_usage_and_names_the_known_and_the_closest(
 
 
 def test_an_unknown_use_case_starts_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local_engine.process.start", lambda *_: pytest.fail("an engine was started"))
+    monkeypatch.setattr("local_engine.process.start", lambda *_, **__: pytest.fail("an engine was started"))
     assert run("up", "--use-case", "nonsense").exit_code == 2
 
 
@@ -141,7 +141,7 @@ def _no_input(name: str) -> list[Any]:
     return [] if name == "-" else read_documents(name)
 
 
-def test_down_without_an_engine_is_no_failure(run: Run) -> None:
+def test_down_without_an_engine_succeeds(run: Run) -> None:
     result = run("down", "--json")
     assert (result.exit_code, json.loads(result.out)) == (0, {"stopped": False, "purged": False})
 
@@ -153,7 +153,7 @@ def test_purge_leaves_nothing_of_the_engine_behind(run: Run, tmp_path: Path) -> 
     (state / "sam-local").mkdir()
     (state / "sam-local" / "endpoint.json").write_text("{}")
     (state / "published.jsonl").write_text("{}\n")
-    (state / "deployed.sha256").write_text("x")
+    (state / "deployed.json").write_text("x")
     assert run("down", "--purge").exit_code == 0
     assert [path.name for path in state.iterdir() if path.name != "engine.lock"] == []
 
@@ -171,8 +171,8 @@ def test_down_stops_the_embedded_postgresql_and_purge_deletes_it(run: Run, tmp_p
         server.stop(state, purge=True)
 
 
-def test_a_port_in_use_is_said_by_the_engine_and_ends_with_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
+def test_a_port_in_use_is_reported_and_exits_with_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise EngineError("Port 4566 is in use by postgres (process 7). Choose another port with --port.")
 
     monkeypatch.setattr("local_engine.process.start", refuse)
@@ -181,19 +181,19 @@ def test_a_port_in_use_is_said_by_the_engine_and_ends_with_1(run: Run, monkeypat
     assert "Port 4566 is in use by postgres" in result.err
 
 
-def test_a_missing_sam_is_said_before_an_engine_is_started(
+def test_a_missing_sam_is_reported_before_an_engine_is_started(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(deploy.sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("local_engine.process.start", lambda *_: pytest.fail("an engine was started"))
+    monkeypatch.setattr("local_engine.process.start", lambda *_, **__: pytest.fail("an engine was started"))
     result = run("up", "--use-case", "team_events")
     assert result.exit_code == 1
     assert "the SAM CLI is missing" in result.err
     assert "make setup" in result.err
 
 
-def test_an_unsupported_python_is_said_in_words_by_any_python() -> None:
+def test_an_unsupported_python_is_reported_by_any_python() -> None:
     script = "import sys; sys.version_info = (3, 9, 2, 'final', 0); import fanout_cli.main"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert result.returncode == 1
@@ -207,13 +207,13 @@ def test_an_engine_python_that_lambda_does_not_have_is_named(monkeypatch: pytest
     python.parent.mkdir()
     python.write_text("#!/bin/sh\necho 3.27\n")
     python.chmod(0o755)
-    monkeypatch.setattr(deploy, "ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(deploy, "ENGINE_ENVIRONMENT", tmp_path)
     with pytest.raises(deploy.UserError, match=r"Python 3\.27, and Lambda has no such runtime"):
         deploy.engine_runtime()
 
 
 def test_an_engine_environment_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(deploy, "ENVIRONMENT", tmp_path)
+    monkeypatch.setattr(deploy, "ENGINE_ENVIRONMENT", tmp_path)
     with pytest.raises(deploy.UserError, match="missing or broken") as failure:
         deploy.engine_runtime()
     assert "make setup" in failure.value.next_step
@@ -243,7 +243,7 @@ def test_what_aws_refuses_is_a_message_with_a_hint(
     assert "Traceback" not in result.err
 
 
-def test_a_mistake_of_ours_is_not_disguised(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_has_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "resolve", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("trace", "e1")
@@ -310,5 +310,5 @@ def test_nothing_gets_into_a_compliance_lock_unasked(
         return
     result = run(*given, "--region", "us-east-1")
     assert (result.exit_code, result.out) == (1, "")
-    assert "nobody can delete it for 3653 days" in result.err
+    assert "it cannot be deleted for 3653 days" in result.err
     assert "--into-compliance-lock" in result.err

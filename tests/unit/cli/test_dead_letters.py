@@ -1,4 +1,4 @@
-"""Looking into dead-letter queues: everything is seen, nothing is taken or stays hidden."""
+"""Scanning dead-letter queues: every message is seen, none is removed or stays hidden."""
 
 import json
 from typing import Any
@@ -27,19 +27,19 @@ def test_an_empty_queue_is_seen_in_full(sqs: Any, queue: str) -> None:
     assert peek(sqs, queue) == dead_letter.Peek((), complete=True)
 
 
-def test_every_letter_of_a_long_queue_is_seen_and_all_are_visible_afterwards(sqs: Any, queue: str) -> None:
+def test_every_dead_letter_of_a_long_queue_is_seen_and_all_are_visible_afterwards(sqs: Any, queue: str) -> None:
     for number in range(37):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
     for _ in range(2):
         found = peek(sqs, queue)
         assert found.complete
-        assert {event_id for each in found.letters for event_id in each.event_ids} == {f"e{n}" for n in range(37)}
+        assert {event_id for each in found.dead_letters for event_id in each.event_ids} == {f"e{n}" for n in range(37)}
     counts = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert counts["ApproximateNumberOfMessages"] == "37"
     assert counts["ApproximateNumberOfMessagesNotVisible"] == "0"
 
 
-def test_every_letter_is_seen_though_counts_lag_and_a_poll_brings_nothing(
+def test_every_dead_letter_is_seen_though_counts_lag_and_a_poll_brings_nothing(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(25):
@@ -52,13 +52,11 @@ def test_every_letter_is_seen_though_counts_lag_and_a_poll_brings_nothing(
 
     monkeypatch.setattr(DeadLetterQueue, "receive", fruitless_the_second_time)
     monkeypatch.setattr(DeadLetterQueue, "depth", lambda _: Depth(visible=0, held=1))
-    assert len(peek(sqs, queue).letters) == 25
+    assert len(peek(sqs, queue).dead_letters) == 25
 
 
-def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
-    sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`trace` looks into every queue at every poll: waiting for more would take it minutes."""
+def test_a_brief_peek_ends_at_the_count_of_sqs(sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`trace` peeks at every queue in every poll: waiting for more would take minutes."""
     for number in range(12):
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"id": f"e{number}"}))
     receive, polls = DeadLetterQueue.receive, []
@@ -68,23 +66,23 @@ def test_a_brief_look_is_over_once_it_has_seen_what_sqs_counts(
         return receive(queue, most, hold)
 
     monkeypatch.setattr(DeadLetterQueue, "receive", counted)
-    assert len(peek(sqs, queue, briefly=True).letters) == 12
+    assert len(peek(sqs, queue, briefly=True).dead_letters) == 12
     assert len(polls) == 2
 
 
-def test_what_somebody_else_holds_makes_the_look_incomplete(
+def test_a_message_held_by_another_consumer_makes_the_peek_incomplete(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letter, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(dead_letter, "TIMEOUT_SECONDS", 0.1)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"held"}')
     sqs.receive_message(QueueUrl=queue, VisibilityTimeout=600)
     sqs.send_message(QueueUrl=queue, MessageBody='{"id":"free"}')
     found = peek(sqs, queue)
     assert not found.complete
-    assert [set(each.event_ids) for each in found.letters] == [{"free"}]
+    assert [set(each.event_ids) for each in found.dead_letters] == [{"free"}]
 
 
-def test_letters_are_visible_again_even_if_the_look_breaks_off(
+def test_dead_letters_are_visible_again_after_an_interrupted_scan(
     sqs: Any, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(12):
@@ -125,46 +123,41 @@ DESTINATION = failed_invocation(RECORD)
     ids=["raw", "SNS envelope", "Lambda's on-failure record"],
 )
 def test_the_event_is_found_in_whatever_it_was_wrapped_in(body: str, message_id: str) -> None:
-    letter = read(message(body))
-    assert letter.is_about("event-id")
-    assert letter.is_about(message_id)
-    assert letter.event == EVENT
-    assert letter.outcome == "dead-lettered"
+    dead_letter = read(message(body))
+    assert dead_letter.is_about("event-id")
+    assert dead_letter.is_about(message_id)
+    assert dead_letter.event == EVENT
+    assert dead_letter.outcome == "dead-lettered"
 
 
 def test_a_plain_text_is_known_by_its_message_id() -> None:
     envelope = notification("hello")
-    letter = read(message(json.dumps(envelope)))
-    assert letter.event_ids == {envelope["MessageId"]}
+    dead_letter = read(message(json.dumps(envelope)))
+    assert dead_letter.event_ids == {envelope["MessageId"]}
 
 
-def test_a_rejected_letter_says_so_and_why() -> None:
-    letter = read(message("{broken", outcome="rejected", reason="invalid-event", attempts="1", event_id="x"))
-    assert (letter.outcome, letter.reason, letter.attempts) == ("rejected", "invalid-event", 1)
-    assert letter.is_about("x")
+def test_a_rejected_dead_letter_has_outcome_and_reason() -> None:
+    dead_letter = read(message("{broken", outcome="rejected", reason="invalid-event", attempts="1", event_id="x"))
+    assert (dead_letter.outcome, dead_letter.reason, dead_letter.attempts) == ("rejected", "invalid-event", 1)
+    assert dead_letter.is_about("x")
 
 
-def test_the_code_of_a_rejection_is_a_field_and_groups_the_letters() -> None:
-    letter = read(message("{broken", outcome="rejected", code="conflict", reason="conflict: with an earlier one"))
-    assert (letter.code, letter.cause_class) == ("conflict", "conflict")
-
-
-def test_a_letter_given_up_after_the_last_attempt_was_not_rejected() -> None:
+def test_a_dead_letter_given_up_after_the_last_attempt_was_not_rejected() -> None:
     assert read(message(EVENT, outcome="dead-lettered", attempts="10")).outcome == "dead-lettered"
 
 
 @pytest.mark.parametrize("body", ["", "hello", "[1]", "null", '{"Sns": 5}', "[" * 100_000, '{"id": 7}'])
 def test_a_body_of_any_kind_can_be_a_dead_letter(body: str) -> None:
-    letter = read(message(body))
-    assert letter.is_about("sqs-id")
-    assert not letter.is_about("", None)
+    dead_letter = read(message(body))
+    assert dead_letter.is_about("sqs-id")
+    assert not dead_letter.is_about("", None)
 
 
 MOVED = {"DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:123456789012:inbox", "SentTimestamp": "1795348800000"}
 
 
 @pytest.mark.parametrize(
-    ("letter", "origin", "cause"),
+    ("dead_letter", "origin", "cause"),
     [
         (message(EVENT, outcome="rejected", reason="invalid-event: no id"), Origin.RUNTIME, "invalid-event: no id"),
         (message(EVENT, outcome="rejected"), Origin.RUNTIME, "no reason"),
@@ -182,26 +175,35 @@ MOVED = {"DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:123456789012:inbox",
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
-def test_every_letter_says_who_put_it_there_and_why(letter: dict[str, Any], origin: Origin, cause: str) -> None:
-    found = read(letter)
+def test_every_dead_letter_has_an_origin_and_a_cause(dead_letter: dict[str, Any], origin: Origin, cause: str) -> None:
+    found = read(dead_letter)
     assert found.origin is origin
     assert found.cause.startswith(cause)
     assert ":" in found.cause
 
 
 def test_a_publishers_attributes_are_not_taken_for_the_runtimes() -> None:
-    letter = read(message(EVENT, MOVED, outcome="rejected", code="forged", reason="forged: by a publisher"))
-    assert (letter.origin, letter.outcome, letter.reason, letter.code) == (Origin.SQS, "dead-lettered", None, None)
-    assert letter.attempts is None
+    dead_letter = read(message(EVENT, MOVED, outcome="rejected", reason="forged: by a publisher", attempts="99"))
+    assert (dead_letter.origin, dead_letter.outcome, dead_letter.reason, dead_letter.attempts) == (
+        Origin.SQS,
+        "dead-lettered",
+        None,
+        None,
+    )
 
 
 def test_a_publishers_attributes_are_not_taken_for_the_runtimes_where_sns_could_not_deliver() -> None:
     forged = {"outcome": "rejected", "reason": "forged: by a publisher", "attempts": "99", "rejected_at": "2020-01-01"}
     why = {"RequestID": "r", "ErrorCode": "AccessDenied", "ErrorMessage": "no policy"}
-    letter = read(message(EVENT, {"SentTimestamp": "1795348800000"}, **forged, **why))
-    assert (letter.origin, letter.outcome, letter.reason, letter.attempts) == (Origin.SNS, "dead-lettered", None, None)
-    assert letter.cause == "not delivered: SNS could not hand it over (no policy)"
-    assert format_time(letter.at) == "2026-11-22T12:00:00.000Z"
+    dead_letter = read(message(EVENT, {"SentTimestamp": "1795348800000"}, **forged, **why))
+    assert (dead_letter.origin, dead_letter.outcome, dead_letter.reason, dead_letter.attempts) == (
+        Origin.SNS,
+        "dead-lettered",
+        None,
+        None,
+    )
+    assert dead_letter.cause == "not delivered: SNS could not hand it over (no policy)"
+    assert format_time(dead_letter.at) == "2026-11-22T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
@@ -210,15 +212,15 @@ def test_a_publishers_attributes_are_not_taken_for_the_runtimes_where_sns_could_
         ("invalid-event: no id: at all", "invalid-event"),
         ("gave up after 10 attempts: ClientError: Throttling", "gave up"),
         ("gave up after 11 attempts: retry", "gave up"),
-        ("told to", "told to"),
+        ("by a test", "by a test"),
     ],
 )
-def test_letters_are_grouped_by_what_stands_before_the_colon(reason: str, expected: str) -> None:
+def test_dead_letters_are_grouped_by_what_stands_before_the_colon(reason: str, expected: str) -> None:
     assert read(message(EVENT, outcome="dead-lettered", reason=reason)).cause_class == expected
 
 
 @pytest.mark.parametrize(
-    ("letter", "at"),
+    ("dead_letter", "at"),
     [
         (message(EVENT, outcome="rejected", rejected_at="2026-11-22T12:00:00.500+00:00"), "2026-11-22T12:00:00.500Z"),
         (message(EVENT, MOVED), "2026-11-22T12:00:00.000Z"),
@@ -227,22 +229,22 @@ def test_letters_are_grouped_by_what_stands_before_the_colon(reason: str, expect
         (message(EVENT, outcome="rejected", rejected_at="yesterday"), None),
     ],
 )
-def test_a_letter_tells_when_it_was_given_up_as_well_as_is_known(letter: dict[str, Any], at: str | None) -> None:
-    assert format_time(read(letter).at) == at
+def test_a_dead_letter_has_its_best_known_time(dead_letter: dict[str, Any], at: str | None) -> None:
+    assert format_time(read(dead_letter).at) == at
 
 
 def test_a_raw_body_without_an_event_is_known_by_the_message_id_that_it_carried() -> None:
-    letter = read(message("hello", outcome="rejected", fanout='{"message_id":"first-id"}'))
-    assert letter.is_about("first-id")
-    assert letter.event_id == "first-id"
+    dead_letter = read(message("hello", outcome="rejected", fanout='{"message_id":"first-id"}'))
+    assert dead_letter.is_about("first-id")
+    assert dead_letter.event_id == "first-id"
 
 
-def test_of_a_fifo_queue_what_a_group_hides_makes_the_look_incomplete(sqs: Any) -> None:
+def test_messages_that_a_fifo_group_hides_make_the_peek_incomplete(sqs: Any) -> None:
     fifo = sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     for number in range(13):
         sqs.send_message(QueueUrl=fifo, MessageBody="x", MessageGroupId="g", MessageDeduplicationId=str(number))
     found = peek(sqs, fifo)
-    assert (len(found.letters), found.complete) == (10, False)
+    assert (len(found.dead_letters), found.complete) == (10, False)
 
 
 def test_a_body_that_is_wrapped_a_thousand_times_is_read_as_it_stands() -> None:

@@ -190,7 +190,7 @@ def test_an_effect_is_what_stands_in_the_store_and_nothing_else() -> None:
 def test_what_a_producer_of_the_application_publishes_is_not_published_by_the_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The samples are brought about where the producer looks; the deliveries expected are those of its events."""
+    """The samples are stored where the producer reads; the expected deliveries are those of its events."""
     brought_about: list[str] = []
 
     class Produced(Demo):
@@ -233,7 +233,7 @@ def deployed_with(use_case: str, **environments: dict[str, str]) -> Topology:
 
 
 @pytest.mark.parametrize("use_case", ["user_registration", "order_processing", "order_workflow"])
-def test_a_demo_mails_nobody_but_the_mailbox_simulator(use_case: str) -> None:
+def test_a_demo_sends_mail_to_the_mailbox_simulator_only(use_case: str) -> None:
     """On AWS mail to example.org bounces and counts against the account's reputation."""
     demo = load(
         ROOT, use_case, lambda _: Stock(), deployed_with(use_case, payment={}, inventory={"STOCK_TABLE": "stock"})

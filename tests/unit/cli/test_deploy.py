@@ -45,10 +45,21 @@ def sam(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(root: Path, use_cases: list[str]) -> None:
+class CloudFormation:
+    """Has the root stack, which a deployment by hand changes."""
+
+    def __init__(self) -> None:
+        self.updated = 0
+
+    def describe_stacks(self, **_: str) -> dict[str, list[dict[str, Any]]]:
+        stack = {"StackId": "arn", "CreationTime": 0, "LastUpdatedTime": self.updated, "StackStatus": "UPDATE_COMPLETE"}
+        return {"Stacks": [stack]}
+
+
+def run(root: Path, use_cases: list[str], cloudformation: Any = None) -> None:
     state = root.parent / "state"
     state.mkdir(exist_ok=True)
-    deploy.Deployment(root, state, ENGINE, "fanout").run(use_cases)
+    deploy.Deployment(root, state, ENGINE, cloudformation or CloudFormation(), "fanout").run(use_cases)
 
 
 def test_exactly_the_named_use_cases_are_switched_on(root: Path, sam: Path) -> None:
@@ -83,7 +94,7 @@ def test_a_failed_deployment_shows_the_end_of_its_output_and_where_the_rest_is(r
 
 def test_a_change_of_anything_that_is_deployed_is_noticed(root: Path, sam: Path) -> None:
     state = root.parent / "state"
-    assert not deploy.changed(root, state), "deployed by hand: nobody knows"
+    assert not deploy.changed(root, state), "deployed by hand: unknown"
     run(root, ["team_events"])
     assert not deploy.changed(root, state)
     (root / "README.md").write_text("not deployed")
@@ -91,6 +102,41 @@ def test_a_change_of_anything_that_is_deployed_is_noticed(root: Path, sam: Path)
     (root / "functions").mkdir()
     (root / "functions" / "new.py").write_text("")
     assert deploy.changed(root, state)
+
+
+@pytest.mark.parametrize(
+    "change", ["nothing", "code", "another use case", "by hand", "no build", "a broken record", "the runtime"]
+)
+def test_what_is_deployed_already_is_not_built_again(
+    root: Path, sam: Path, change: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sam / "behaviour").write_text("mkdir -p .aws-sam/build && touch .aws-sam/build/template.yaml\n")
+    cloudformation, use_cases = CloudFormation(), ["team_events"]
+    run(root, use_cases, cloudformation)
+    (sam / "calls").unlink()
+    match change:
+        case "code":
+            (root / "functions").mkdir()
+            (root / "functions" / "new.py").touch()
+        case "another use case":
+            use_cases = ["user_registration"]
+        case "by hand":
+            cloudformation.updated += 1
+        case "no build":
+            (root / ".aws-sam" / "build" / "template.yaml").unlink()
+        case "a broken record":
+            (root.parent / "state" / "deployed.json").write_text("{")
+        case "the runtime":
+            monkeypatch.setattr(deploy, "engine_runtime", lambda: "python3.13")
+    run(root, use_cases, cloudformation)
+    assert (sam / "calls").exists() is (change != "nothing")
+    assert ("nothing has changed" in capsys.readouterr().err) is (change == "nothing")
+
+
+def test_what_is_edited_during_a_deployment_is_deployed_by_the_next(root: Path, sam: Path) -> None:
+    (sam / "behaviour").write_text("mkdir -p functions && touch functions/new.py\n")
+    run(root, ["team_events"])
+    assert deploy.changed(root, root.parent / "state")
 
 
 def test_none_named_means_all_and_an_unknown_name_is_wrong_usage(root: Path) -> None:

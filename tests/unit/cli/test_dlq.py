@@ -1,4 +1,4 @@
-"""The commands `fanout dlq`: what they show, what they ask, and how they end."""
+"""The commands `fanout dlq`: output, confirmation and exit codes."""
 
 import io
 import json
@@ -39,12 +39,12 @@ def deployed(application: Application, monkeypatch: pytest.MonkeyPatch, run: Run
 
     monkeypatch.setattr(dlq, "resolve", lambda *_: Deployed("fanout", None, None))  # type: ignore[arg-type]
     for module in (dead_letter, filters, redrive):
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
+        monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.1)
     return application
 
 
 class Terminal(io.StringIO):
-    """A standard input at which somebody sits."""
+    """A standard input that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -70,7 +70,7 @@ def depth(application: Application, name: str, queue: str = "dead_letter_url") -
     return int(found["ApproximateNumberOfMessages"])
 
 
-def test_letters_are_listed_by_subscriber_and_reason_with_the_age_of_the_oldest(
+def test_dead_letters_are_listed_by_subscriber_and_reason_with_the_age_of_the_oldest(
     deployed: Application, run: Run
 ) -> None:
     rejected(deployed, event("1"), ago=7200)
@@ -79,7 +79,7 @@ def test_letters_are_listed_by_subscriber_and_reason_with_the_age_of_the_oldest(
     deployed.dead_letter(B, json.dumps(failed_invocation(sns_record(event("4")))))
     result = run("dlq", "list", "--json")
     assert result.exit_code == 0
-    found = [(each["subscriber"], each["reason"], each["letters"]) for each in lines(result)]
+    found = [(each["subscriber"], each["reason"], each["dead_letters"]) for each in lines(result)]
     assert found == [(A, "invalid-event", 2), (A, "unknown-type", 1), (B, "function failed", 1)]
     assert [each["code"] for each in lines(result)] == ["invalid-event", "unknown-type", None]
     assert 7190 < lines(result)[0]["age_seconds"] < 7260
@@ -90,7 +90,7 @@ def test_letters_are_listed_by_subscriber_and_reason_with_the_age_of_the_oldest(
     assert run("dlq", "list", "--use-case", "team_events", "--json").out.count("\n") == 3
 
 
-def test_each_letter_is_listed_with_its_ids(deployed: Application, run: Run) -> None:
+def test_each_dead_letter_is_listed_with_its_ids(deployed: Application, run: Run) -> None:
     rejected(deployed, event("younger"))
     rejected(deployed, event("older"), ago=60)
     found = lines(run("dlq", "list", "--each", "--json"))
@@ -100,22 +100,22 @@ def test_each_letter_is_listed_with_its_ids(deployed: Application, run: Run) -> 
     assert "younger" in run("dlq", "list", "--each").out
 
 
-def test_no_letters_are_no_failure(deployed: Application, run: Run) -> None:
+def test_an_empty_list_succeeds(deployed: Application, run: Run) -> None:
     result = run("dlq", "list")
     assert (result.exit_code, result.out) == (0, "")
     assert "no dead letters" in result.err
 
 
-def test_letters_in_somebody_elses_hands_are_counted(deployed: Application, run: Run) -> None:
+def test_dead_letters_held_by_another_consumer_are_counted(deployed: Application, run: Run) -> None:
     rejected(deployed, event("1"))
     url = deployed.subscribers[A].dead_letter_url
     deployed.sqs.receive_message(QueueUrl=url, VisibilityTimeout=600)
     result = run("dlq", "list")
     assert result.exit_code == 0
-    assert f"1 letter of {A} is held by another consumer" in result.err
+    assert f"1 dead letter of {A} is held by another consumer" in result.err
 
 
-def test_a_letter_is_shown_in_full_however_it_was_wrapped(deployed: Application, run: Run) -> None:
+def test_a_dead_letter_is_shown_in_full_however_it_was_wrapped(deployed: Application, run: Run) -> None:
     record = sns_record(event("wrapped", claimcheck="abc123", data={"text": "Zoë"}))
     deployed.dead_letter(A, json.dumps(failed_invocation(record)))
     shown = run("dlq", "show", A)
@@ -138,7 +138,7 @@ def test_without_an_id_the_oldest_is_shown_and_the_others_named(deployed: Applic
     assert "1 more, by --id: younger" in result.err
 
 
-def test_an_id_that_no_letter_has_is_named(deployed: Application, run: Run) -> None:
+def test_an_id_that_no_dead_letter_has_is_named(deployed: Application, run: Run) -> None:
     rejected(deployed, event("1"))
     result = run("dlq", "show", A, "--id", "2")
     assert result.exit_code == 1
@@ -148,6 +148,7 @@ def test_an_id_that_no_letter_has_is_named(deployed: Application, run: Run) -> N
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202egnp.exe\r"
 
 
+@pytest.mark.guarantee("hostile-input/terminal")
 @pytest.mark.parametrize("options", [["--json"], []], ids=["json", "text"])
 @pytest.mark.parametrize(
     "body",
@@ -160,7 +161,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J\u202egnp.exe\r"
     ],
     ids=["text", "JSON with raw characters", "JSON with escapes", "a bomb", "no JSON after all"],
 )
-def test_nothing_in_a_letter_can_steer_the_terminal(
+def test_nothing_in_a_dead_letter_can_control_the_terminal(
     deployed: Application, run: Run, body: str, options: list[str]
 ) -> None:
     deployed.dead_letter(A, body, outcome="rejected", reason=f"invalid-event: {HOSTILE[-8:-1]}")
@@ -173,7 +174,7 @@ def test_nothing_in_a_letter_can_steer_the_terminal(
 
 
 @pytest.mark.parametrize("command", ["redrive", "purge"])
-def test_nobody_to_ask_and_no_yes_is_wrong_usage(
+def test_no_terminal_and_no_yes_is_wrong_usage(
     deployed: Application, run: Run, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rejected(deployed, event("1"))
@@ -193,7 +194,7 @@ def test_the_question_names_the_number_and_takes_yes_only(
         rejected(deployed, event(str(number)))
     monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))
     result = run("dlq", command, A, "--all")
-    assert f"3 letters of {A}" in result.err
+    assert f"3 dead letters of {A}" in result.err
     assert (result.exit_code, depth(deployed, A)) == ((0, 0) if answer == "y" else (1, 3))
 
 
@@ -201,7 +202,7 @@ def test_the_question_names_the_number_and_takes_yes_only(
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ([], "no letters are chosen"),
+        ([], "no dead letters are chosen"),
         (["--all", "--id", "1"], "--all with a selection"),
         (["--since", "soon"], "--since soon"),
     ],
@@ -227,7 +228,7 @@ def test_a_choice_that_means_nothing_is_wrong_usage(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_exactly_the_chosen_letters_are_redriven(
+def test_exactly_the_chosen_dead_letters_are_redriven(
     deployed: Application, run: Run, options: list[str], expected: set[str]
 ) -> None:
     rejected(deployed, event("old"), ago=7200)
@@ -241,11 +242,11 @@ def test_exactly_the_chosen_letters_are_redriven(
     assert {(each["event_id"], each["outcome"]) for each in lines(result)} == {(each, "redriven") for each in expected}
     assert f"redriven {len(expected)}, skipped 0, failed 0" in result.err
     assert depth(deployed, A, "inbox_url") == len(expected)
-    assert depth(deployed, B, "inbox_url") == 0, "the sibling gets nothing"
+    assert depth(deployed, B, "inbox_url") == 0, "the other subscriber gets nothing"
     assert depth(deployed, A) == 3 - len(expected)
 
 
-def test_an_id_that_is_not_there_fails_after_the_others_went(deployed: Application, run: Run) -> None:
+def test_a_missing_id_fails_after_the_others_were_redriven(deployed: Application, run: Run) -> None:
     rejected(deployed, event("1"))
     result = run("dlq", "redrive", A, "--id", "1", "--id", "2", "--yes")
     assert result.exit_code == 1
@@ -253,13 +254,13 @@ def test_an_id_that_is_not_there_fails_after_the_others_went(deployed: Applicati
     assert "redriven 1" in result.out
 
 
-def test_nothing_to_redrive_is_no_failure(deployed: Application, run: Run) -> None:
+def test_nothing_to_redrive_succeeds(deployed: Application, run: Run) -> None:
     result = run("dlq", "redrive", A, "--all", "--yes")
     assert result.exit_code == 0
     assert "no dead letter to redrive" in result.err
 
 
-def test_a_letter_that_stays_behind_is_a_failure(deployed: Application, run: Run) -> None:
+def test_a_dead_letter_that_stays_behind_is_a_failure(deployed: Application, run: Run) -> None:
     deployed.dead_letter(A, json.dumps({"requestContext": {}, "requestPayload": {"n": 1}}))
     result = run("dlq", "redrive", A, "--all", "--yes")
     assert result.exit_code == 1
@@ -267,7 +268,7 @@ def test_a_letter_that_stays_behind_is_a_failure(deployed: Application, run: Run
     assert "nothing that the inbox could take" in result.err
 
 
-def test_a_fifo_queue_is_worked_off_though_it_shows_ten_letters_of_a_group(
+def test_a_fifo_queue_is_worked_off_though_it_shows_ten_dead_letters_of_a_group(
     deployed: Application, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fifo = {"FifoQueue": "true"}
@@ -281,8 +282,11 @@ def test_a_fifo_queue_is_worked_off_though_it_shows_ten_letters_of_a_group(
             QueueUrl=urls[1], MessageBody=event(str(number)), MessageGroupId="g", MessageDeduplicationId=str(number)
         )
     listed = run("dlq", "list", "--subscriber", ordered.name)
-    assert "24 letters of team_events/ordered cannot be seen yet" in listed.err
-    for options, said in ((["--all"], "34 letters of"), (["--since", "1h"], "10 letters, and the matching ones of 24")):
+    assert "24 dead letters of team_events/ordered cannot be seen yet" in listed.err
+    for options, said in (
+        (["--all"], "34 dead letters of"),
+        (["--since", "1h"], "10 dead letters, and the matching ones of 24"),
+    ):
         monkeypatch.setattr("sys.stdin", Terminal("n\n"))
         assert said in run("dlq", "purge", ordered.name, *options).err
     result = run("dlq", "redrive", ordered.name, "--all", "--yes", "--json", "--rate", "none")
@@ -291,7 +295,7 @@ def test_a_fifo_queue_is_worked_off_though_it_shows_ten_letters_of_a_group(
     assert depth(deployed, ordered.name, "inbox_url") == 34
 
 
-def test_what_dies_after_the_question_is_not_deleted_with_what_was_asked_about(
+def test_a_message_dead_lettered_after_the_confirmation_is_not_deleted(
     deployed: Application, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead = deployed.sqs.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
@@ -321,13 +325,13 @@ def test_what_dies_after_the_question_is_not_deleted_with_what_was_asked_about(
     assert json.loads(left["Body"])["id"] == "99"
 
 
-def test_hundreds_of_letters_are_listed_and_redriven(deployed: Application, run: Run) -> None:
+def test_hundreds_of_dead_letters_are_listed_and_redriven(deployed: Application, run: Run) -> None:
     url = deployed.subscribers[A].dead_letter_url
     for first in range(0, 120, 10):
         entries = [{"Id": str(each), "MessageBody": event(str(first + each))} for each in range(10)]
         deployed.sqs.send_message_batch(QueueUrl=url, Entries=entries)
     [row] = lines(run("dlq", "list", "--json"))
-    assert row["letters"] == 120
+    assert row["dead_letters"] == 120
     assert depth(deployed, A) == 120
     result = run("dlq", "redrive", A, "--all", "--yes", "--rate", "none")
     assert "redriven 120, skipped 0, failed 0" in result.out

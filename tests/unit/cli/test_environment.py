@@ -1,4 +1,4 @@
-"""The environment of the engine: whoever uses it reaches the engine or nothing."""
+"""The environment of the engine: its users reach the engine or nothing."""
 
 import subprocess
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_keys_and_endpoints_of_the_users_environment_do_not_get_through() -> Non
     assert variables["NO_PROXY"] == "a,127.0.0.1,localhost"
 
 
-def test_without_any_option_commands_work_on_the_engine_whatever_the_environment_says(
+def test_without_any_option_commands_work_on_the_engine_in_any_environment(
     running: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")

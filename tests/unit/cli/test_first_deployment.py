@@ -225,7 +225,7 @@ def test_a_stack_that_cannot_be_deployed_is_named_with_the_next_step(
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
-def test_a_stack_that_can_be_updated_is_no_obstacle(account: Account, status: str) -> None:
+def test_a_stack_that_can_be_updated_passes(account: Account, status: str) -> None:
     account.has_stack("CREATE_COMPLETE")
     account.has_stack(status)
     assert checks.stack_can_be_deployed(account.client, PLAN) == []
@@ -277,7 +277,7 @@ def ses_has(account: Account, *, production: bool, verified: set[str], asked: li
             account.refuses("sesv2", "get_email_identity", "NotFoundException")
 
 
-def test_senders_that_nobody_verified_and_the_sandbox_are_found(account: Account) -> None:
+def test_unverified_senders_and_the_sandbox_are_found(account: Account) -> None:
     only = {parameter: "false" for parameter in PLAN.parameters if parameter.startswith("Deploy")}
     this = with_parameters(
         **{**only, "DeployOrderWorkflow": "true", "DeployUserRegistration": "true"},
@@ -291,7 +291,7 @@ def test_senders_that_nobody_verified_and_the_sandbox_are_found(account: Account
     assert sender.subscribers == ("user_registration/notify_service",)
 
 
-def test_a_deployment_that_sends_no_mail_and_no_short_messages_asks_neither(account: Account) -> None:
+def test_a_deployment_without_mail_and_text_messages_checks_neither(account: Account) -> None:
     without = {parameter: "false" for parameter in PLAN.parameters if parameter.startswith("Deploy")}
     this = with_parameters(**without, AlertPhoneNumber="+15550100")
     assert checks.mail_can_be_sent(account.client, this) == []

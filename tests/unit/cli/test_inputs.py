@@ -1,4 +1,4 @@
-"""Reading events from files and standard input: what is accepted, and what a person is told about the rest."""
+"""Reading events from files and standard input: what is accepted, and the messages about the rest."""
 
 import io
 import json
@@ -42,7 +42,7 @@ def test_blank_lines_between_json_lines_are_skipped_and_keep_the_numbering() -> 
     assert [each.where for each in documents] == ["events.jsonl, line 1", "events.jsonl, line 3"]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_document(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_document(tmp_path: Path) -> None:
     file = tmp_path / "e.json"
     file.write_bytes(b'\xef\xbb\xbf{"a":1}')
     assert [each.value for each in read_documents(str(file))] == [{"a": 1}]
@@ -76,7 +76,7 @@ def test_malformed_json_is_named_by_file_line_and_column(text: str, place: str) 
     ("text", "kind"),
     [('"hello"', "a string"), ("42", "a number"), ("null", "null"), ("true", "true or false"), ("[[1]]", "a list")],
 )
-def test_json_that_is_no_object_is_refused_because_sns_would_drop_it(text: str, kind: str) -> None:
+def test_json_that_is_not_an_object_is_refused_because_sns_would_drop_it(text: str, kind: str) -> None:
     with pytest.raises(UserError, match=f"an event is a JSON object, this is {kind}") as failure:
         parse_documents(text, "e.json")
     assert "SNS would drop it" in failure.value.next_step

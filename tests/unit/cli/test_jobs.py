@@ -90,7 +90,7 @@ def test_watching_a_job_shows_every_change_and_ends_with_the_job(table: Table) -
 
 
 @pytest.mark.parametrize(("state", "code"), [("COMPLETED", 0), ("FAILED", 1)])
-def test_the_exit_code_says_how_the_job_ended(
+def test_the_exit_code_is_the_outcome_of_the_job(
     table: Table, run: Callable[..., Any], state: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table.put("a", state, reason="not_csv" if code else "", detail="")

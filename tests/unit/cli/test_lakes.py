@@ -31,13 +31,13 @@ class Athena:
         self.states = ["QUEUED", "RUNNING", "SUCCEEDED"]
         self.reason = ""
         self.refusal: ClientError | None = None
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.stopped: list[str] = []
 
     def start_query_execution(self, **request: Any) -> dict[str, str]:
         if self.refusal:
             raise self.refusal
-        self.asked.append(request)
+        self.requests.append(request)
         return {"QueryExecutionId": "q1"}
 
     def get_query_execution(self, **request: str) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_rows_come_with_numbers_as_numbers_and_null_as_none_across_pages() -> No
     assert list(answer.rows) == [
         ["a", 3, 0.5, True, "1.50"], [None, 4, None, False, None], ["b", 5, 1.0, None, "2"]
     ]  # fmt: skip
-    assert athena.asked == [
+    assert athena.requests == [
         {"QueryString": "SELECT 1", "QueryExecutionContext": {"Database": "db_1"}, "WorkGroup": "fanout-1"}
     ]
 
@@ -143,14 +143,14 @@ def test_an_answer_without_rows_has_its_columns() -> None:
     assert (answer.columns[0], list(answer.rows)) == ("kind", [])
 
 
-def test_progress_says_what_athena_is_doing() -> None:
+def test_progress_shows_the_state_of_the_query() -> None:
     said: list[str] = []
     lake(Athena()).query("SELECT 1", said.append)
     assert said == ["Athena says: queued", "Athena says: running"]
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELLED"])
-def test_a_query_that_fails_says_why_in_athena_s_words(state: str) -> None:
+def test_a_failed_query_shows_athenas_message(state: str) -> None:
     athena = Athena()
     athena.states, athena.reason = ["RUNNING", state], "SYNTAX_ERROR: line 1:8: Column 'x' cannot be resolved"
     with pytest.raises(UserError, match="Column 'x' cannot be resolved") as raised:
@@ -195,10 +195,10 @@ def test_a_use_case_without_a_lake_is_told_which_have_one() -> None:
     assert raised.value.next_step == "These have one: data_aggregation."
 
 
-def test_the_answer_is_a_table_whose_cells_are_nobody_s_markup(run: Run, deployed: Athena) -> None:
+def test_the_answer_is_a_table_whose_cells_are_not_markup(run: Run, deployed: Athena) -> None:
     result = run("analytics", "query", " SELECT 1 ")
     assert result.exit_code == 0
-    assert deployed.asked[0]["QueryString"] == "SELECT 1"
+    assert deployed.requests[0]["QueryString"] == "SELECT 1"
     for text in ("kind", "events", "0.5", "[red]"):
         assert text in result.out
     assert "3 rows, 12,345 bytes read." in result.err
@@ -216,7 +216,7 @@ def test_a_dash_reads_the_query_from_standard_input(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("SELECT\n  2\n"))
     assert run("analytics", "query", "-", "--json").exit_code == 0
-    assert deployed.asked[0]["QueryString"] == "SELECT\n  2"
+    assert deployed.requests[0]["QueryString"] == "SELECT\n  2"
 
 
 @pytest.mark.parametrize(
@@ -224,12 +224,12 @@ def test_a_dash_reads_the_query_from_standard_input(
     [
         (["  "], "there is no query"),
         (["SELECT 1", "--use-case", "data_agregation"], "did you mean data_aggregation?"),
-        (["SELECT 1", "--use-case", "team_events"], "team_events has no lake to ask"),
+        (["SELECT 1", "--use-case", "team_events"], "team_events has no lake"),
         ([], "Missing argument"),
     ],
 )
-def test_wrong_usage_is_said_in_words(run: Run, deployed: Athena, arguments: list[str], said: str) -> None:
+def test_wrong_usage_has_a_message(run: Run, deployed: Athena, arguments: list[str], said: str) -> None:
     result = run("analytics", "query", *arguments)
     assert (result.exit_code, result.out) == (2, "")
     assert said in result.err
-    assert not deployed.asked
+    assert not deployed.requests

@@ -1,4 +1,4 @@
-"""Reading the archive: at-least-once objects give every entry once, by time, and only what was asked for."""
+"""Reading the archive: at-least-once objects give every entry once, by time, and only matching entries."""
 
 import gzip
 import json
@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_is_there(bucket: Bucket) -
     assert sorted(problem.split(": ")[0] for problem in bucket.problems) == [
         f"{folder}/c.jsonl.gz, line 1",
         f"{folder}/c.jsonl.gz, line 2",
-        f"s3://archive/{folder}/b.jsonl.gz is no gzip file",
+        f"s3://archive/{folder}/b.jsonl.gz is not a gzip file",
     ]
 
 
@@ -134,6 +134,6 @@ def test_times_are_read_as_people_write_them(text: str, expected: datetime) -> N
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2 hours", "-1h", "25:00"])
-def test_what_is_no_time_is_wrong_usage_and_names_the_option(text: str) -> None:
+def test_an_invalid_time_is_wrong_usage_and_names_the_option(text: str) -> None:
     with pytest.raises(UsageError, match="--to"):
         parse_time_option(text, "--to", NOON)

@@ -1,4 +1,4 @@
-"""Pausing a subscriber: every way to it is shut, none of its siblings', and resuming puts everything back."""
+"""Pausing stops every delivery to a subscriber and no other; resuming restores everything."""
 
 import io
 import json
@@ -123,6 +123,7 @@ def test_an_inbox_is_paused_by_its_mapping_alone(account: Account) -> None:
     assert account.control(DIRECT).state().word == "running"
 
 
+@pytest.mark.guarantee("redrive/paused-direct-subscriber")
 def test_what_sns_would_invoke_waits_in_the_inbox_while_a_direct_subscriber_is_paused(account: Account) -> None:
     before = account.snapshot()
     account.control(DIRECT).pause()
@@ -231,7 +232,7 @@ def test_a_pause_that_broke_off_anywhere_is_finished_or_undone(account: Account,
 
 
 @pytest.mark.parametrize("name", [INBOX, DIRECT])
-def test_the_commands_say_what_is_so_and_doing_it_twice_changes_nothing(account: Account, run: Run, name: str) -> None:
+def test_the_commands_report_the_state_and_are_idempotent(account: Account, run: Run, name: str) -> None:
     before = account.snapshot()
     for command, state in (("pause", "paused"), ("resume", "running")):
         for changed in (True, False):
@@ -243,7 +244,7 @@ def test_the_commands_say_what_is_so_and_doing_it_twice_changes_nothing(account:
     assert run("pause", name).out == f"{name} is paused.\n"
     assert run("pause", name).out == f"{name} is already paused.\n"
     assert "up to 4 days" in run("pause", name).err
-    assert run("resume", name).out == f"{name} goes on.\n"
+    assert run("resume", name).out == f"{name} is resumed.\n"
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])

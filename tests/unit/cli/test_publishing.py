@@ -57,7 +57,7 @@ class Cloud:
             "fanout", (Topic("TeamEvents", self.topic, "team_events", (subscription,)),), {subscriber.name: subscriber}
         )
         self.journal = Journal(folder)
-        self.desk = EventPublisher(lambda _: self.sns, self.topology, self.journal)
+        self.publisher = EventPublisher(lambda _: self.sns, self.topology, self.journal)
 
     def bodies(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -73,14 +73,14 @@ def aws(cloud: None, tmp_path: Path) -> Cloud:
 
 def test_events_go_out_as_they_came_with_what_their_contract_does_not_know(aws: Cloud) -> None:
     given = event(audience=["team_a"], mood="cheerful")
-    result = aws.desk.publish(prepare(documents(given), "team_events"), NoProgress())
+    result = aws.publisher.publish(prepare(documents(given), "team_events"), NoProgress())
     assert result.failed == []
     [body] = aws.bodies()
     assert body == given
 
 
 def test_each_accepted_event_is_journalled_with_its_filterable_fields(aws: Cloud) -> None:
-    aws.desk.publish(prepare(documents(event(audience=["team_a"])), "team_events"), NoProgress())
+    aws.publisher.publish(prepare(documents(event(audience=["team_a"])), "team_events"), NoProgress())
     [published] = aws.journal.find("e1")
     assert (published.type, published.topic, published.fields) == (TYPE, aws.topic, {"audience": ["team_a"]})
     assert published.message_id is not None
@@ -91,7 +91,7 @@ def test_each_accepted_event_is_journalled_with_its_filterable_fields(aws: Cloud
 def test_bare_data_becomes_an_event_with_an_id_of_its_own(aws: Cloud) -> None:
     data = {"text": "Lunch at noon", "author": "Maya Lindqvist"}
     prepared = prepare(documents(data, data), "team_events", TYPE)
-    aws.desk.publish(prepared, NoProgress())
+    aws.publisher.publish(prepared, NoProgress())
     bodies = aws.bodies()
     assert [body["data"] for body in bodies] == [data, data]
     assert len({body["id"] for body in bodies}) == 2
@@ -173,24 +173,24 @@ def test_an_unknown_type_names_the_closest_and_the_known_ones() -> None:
 def test_an_oversized_event_is_refused_before_anything_goes_out(aws: Cloud) -> None:
     prepared = prepare(documents(event(), event("e2", text="x" * 300_000)), "team_events")
     with pytest.raises(UserError, match=r"entry 2: the event has 300\d\d\d bytes, TeamEvents takes 262144"):
-        aws.desk.check(prepared)
+        aws.publisher.check(prepared)
 
 
 def test_with_a_claim_check_bucket_an_oversized_event_goes_out_as_a_stub(cloud: None, tmp_path: Path) -> None:
     boto3.client("s3", region_name=REGION).create_bucket(Bucket="parked")
     aws = Cloud(tmp_path, bucket="parked")
     prepared = prepare(documents(event(text="x" * 300_000, audience=["team_a"])), "team_events")
-    aws.desk.check(prepared)
-    aws.desk.publish(prepared, NoProgress())
+    aws.publisher.check(prepared)
+    aws.publisher.publish(prepared, NoProgress())
     [stub] = aws.bodies()
     assert stub["claimcheck"]
     assert stub["data"] == {"audience": ["team_a"]}
 
 
 def test_a_topic_that_is_not_deployed_is_named_with_what_is(aws: Cloud) -> None:
-    desk = EventPublisher(lambda _: aws.sns, Topology("fanout", (), {}), aws.journal)
+    publisher = EventPublisher(lambda _: aws.sns, Topology("fanout", (), {}), aws.journal)
     with pytest.raises(UserError, match="the topic TeamEvents is not deployed in stack fanout"):
-        desk.check(prepare(documents(event()), "team_events"))
+        publisher.check(prepare(documents(event()), "team_events"))
 
 
 def test_what_sns_refuses_is_accounted_for_and_the_rest_is_out(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,9 @@ def test_what_sns_refuses_is_accounted_for_and_the_rest_is_out(aws: Cloud, monke
         }
 
     monkeypatch.setattr(aws.sns, "publish_batch", refuse_the_second)
-    result = aws.desk.publish(prepare(documents(event("e1"), event("e2"), event("e1")), "team_events"), NoProgress())
+    result = aws.publisher.publish(
+        prepare(documents(event("e1"), event("e2"), event("e1")), "team_events"), NoProgress()
+    )
     assert [each.event_id for each in result.published] == ["e1", "e1"]
     assert [(each.event_id, each.code) for each in result.failed] == [("e2", "InvalidParameter")]
     assert aws.journal.find("e2") == []
@@ -219,7 +221,7 @@ def test_a_journal_that_grew_large_is_set_aside_once(
 ) -> None:
     monkeypatch.setattr("fanout_cli.publishing.journal._ROTATE_BYTES", 10)
     for event_id in ("e1", "e2", "e3"):
-        aws.desk.publish(prepare(documents(event(event_id)), "team_events"), NoProgress())
+        aws.publisher.publish(prepare(documents(event(event_id)), "team_events"), NoProgress())
     assert aws.journal.find("e1") == []
     assert [each.event_id for each in aws.journal.find("e2") + aws.journal.find("e3")] == ["e2", "e3"]
     assert sorted(aws.journal.all()) == ["e2", "e3"]

@@ -86,7 +86,7 @@ def test_a_receipt_of_another_shape_is_left_out_or_read_as_far_as_it_goes(change
 
 
 @pytest.mark.parametrize("text", [None, 5, "", "yesterday", "2026-13-01T00:00:00Z"])
-def test_what_is_no_time_is_none(text: Any) -> None:
+def test_an_invalid_time_is_none(text: Any) -> None:
     assert parse_time(text) is None
 
 

@@ -21,7 +21,7 @@ from fanout_cli.errors import UsageError
 SWIFT = RateLimiter(None)
 
 
-class Letters:
+class DeadLetters:
     """A subscriber's inbox and dead-letter queue."""
 
     def __init__(self, suffix: str = "", **attributes: str) -> None:
@@ -32,16 +32,16 @@ class Letters:
         self.action = Redrive(self.sqs, self.queue, self.inbox)
 
     def put(self, body: str, *, group: str | None = None, **attributes: str) -> str:
-        """Put a letter there; return its MessageId."""
+        """Put a dead letter there; return its MessageId."""
         fifo = {"MessageGroupId": group, "MessageDeduplicationId": f"{group}-{body}"} if group else {}
         shown = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
         sent = self.sqs.send_message(QueueUrl=self.dead, MessageBody=body, MessageAttributes=shown, **fifo)
         return str(sent["MessageId"])
 
     def redrive(self, chosen: set[str] | None = None, *, action: Action | None = None) -> Summary:
-        """Redrive the chosen letters, or all."""
+        """Redrive the chosen dead letters, or all."""
         summary = Summary()
-        ids = chosen if chosen is not None else {each.message_id for each in select(self.queue, Filter()).letters}
+        ids = chosen if chosen is not None else {each.message_id for each in select(self.queue, Filter()).dead_letters}
         apply_action(self.queue, ids, action or self.action, summary, rate_limiter=SWIFT, on_results=lambda _: None)
         return summary
 
@@ -63,15 +63,15 @@ class Letters:
 
 
 @pytest.fixture
-def letters(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Letters:
+def dead_letters(cloud: None, monkeypatch: pytest.MonkeyPatch) -> DeadLetters:
     for module in (dead_letter, filters, redrive):
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1, raising=True)
-    return Letters()
+        monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.1, raising=True)
+    return DeadLetters()
 
 
 @pytest.fixture
-def fifo(letters: Letters) -> Letters:
-    return Letters(".fifo", FifoQueue="true")
+def fifo(dead_letters: DeadLetters) -> DeadLetters:
+    return DeadLetters(".fifo", FifoQueue="true")
 
 
 def event(text: str = "hi") -> str:
@@ -93,37 +93,43 @@ def as_lambda_would(message: dict[str, Any], queue: str = "inbox") -> Any:
     }
 
 
-def test_a_raw_letter_comes_to_the_inbox_as_it_was_with_attempts_that_begin_anew(letters: Letters) -> None:
+@pytest.mark.guarantee("redrive/attempts")
+def test_a_raw_dead_letter_comes_to_the_inbox_as_it_was_with_attempts_that_begin_anew(
+    dead_letters: DeadLetters,
+) -> None:
     carried = RedeliveryState(attempts=7, message_id="as-first-published")
     body = event()
-    letters.put(
-        body, outcome="dead-lettered", reason="gave up after 10 attempts: x", code="c", subscriber="s", attempts="10",
+    dead_letters.put(
+        body, outcome="dead-lettered", reason="gave up after 10 attempts: x", subscriber="s", attempts="10",
         event_id="e", event_type="t", rejected_at="2026-11-22T12:00:00Z", fanout=msgspec.json.encode(carried).decode(),
     )  # fmt: skip
-    assert letters.redrive().count("redriven") == 1
-    [message] = letters.received(letters.inbox)
+    assert dead_letters.redrive().count("redriven") == 1
+    [message] = dead_letters.received(dead_letters.inbox)
     delivery = read(as_lambda_would(message))
     assert delivery.body == body
     assert (delivery.attempt, delivery.notification.message_id) == (1, "as-first-published")
     assert set(message["MessageAttributes"]) == {"fanout"}
-    assert letters.counts(letters.dead) == (0, 0)
+    assert dead_letters.counts(dead_letters.dead) == (0, 0)
 
 
-def test_a_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_attributes(
-    letters: Letters, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.guarantee("redrive/identity")
+def test_a_dead_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_attributes(
+    dead_letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arn = letters.sqs.get_queue_attributes(QueueUrl=letters.dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    arn = dead_letters.sqs.get_queue_attributes(QueueUrl=dead_letters.dead, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1"})
-    letters.sqs.set_queue_attributes(QueueUrl=letters.inbox, Attributes={"RedrivePolicy": policy})
+    dead_letters.sqs.set_queue_attributes(QueueUrl=dead_letters.inbox, Attributes={"RedrivePolicy": policy})
     attributes = {
         "outcome": {"DataType": "String", "StringValue": "rejected"},
         "blob": {"DataType": "Binary", "BinaryValue": b"\x00"},
     }
-    sent = letters.sqs.send_message(QueueUrl=letters.inbox, MessageBody="plain", MessageAttributes=attributes)
+    sent = dead_letters.sqs.send_message(QueueUrl=dead_letters.inbox, MessageBody="plain", MessageAttributes=attributes)
     for _ in range(2):
-        letters.sqs.receive_message(QueueUrl=letters.inbox, VisibilityTimeout=0)
-    [moved] = letters.received(letters.dead)
-    # moto does not tell where SQS took a letter from, nor keeps what SQS keeps of one that it moves.
+        dead_letters.sqs.receive_message(QueueUrl=dead_letters.inbox, VisibilityTimeout=0)
+    [moved] = dead_letters.received(dead_letters.dead)
+    # moto does not have the source queue of a moved message, nor the attributes that SQS keeps of it.
     moved["Attributes"]["DeadLetterQueueSourceArn"] = "arn:aws:sqs:us-east-1:123456789012:inbox"
     entry = redrive.as_first_seen(moved, dead_letter.read(moved), fifo=False)
     assert entry is not None
@@ -134,15 +140,15 @@ def test_a_letter_that_sqs_moved_keeps_its_id_its_time_and_its_publishers_attrib
     assert carried.timestamp is not None
 
 
-def test_a_notification_stays_one_and_a_failed_invocation_becomes_one(letters: Letters) -> None:
+def test_a_notification_stays_one_and_a_failed_invocation_becomes_one(dead_letters: DeadLetters) -> None:
     envelope = notification(event("enveloped"), subject="s")
     record = sns_record(event("direct"), subject="s")
-    letters.put(json.dumps(envelope), outcome="rejected", reason="told to")
-    letters.put(json.dumps(failed_invocation(record)))
-    assert letters.redrive().count("redriven") == 2
+    dead_letters.put(json.dumps(envelope), outcome="rejected", reason="by a test")
+    dead_letters.put(json.dumps(failed_invocation(record)))
+    assert dead_letters.redrive().count("redriven") == 2
     seen = {
         delivery.notification.message_id: delivery
-        for delivery in (read(as_lambda_would(each)) for each in letters.received(letters.inbox))
+        for delivery in (read(as_lambda_would(each)) for each in dead_letters.received(dead_letters.inbox))
     }
     assert set(seen) == {envelope["MessageId"], record["Sns"]["MessageId"]}
     for delivery in seen.values():
@@ -152,52 +158,56 @@ def test_a_notification_stays_one_and_a_failed_invocation_becomes_one(letters: L
         assert decode(delivery.notification.text).source == "urn:test"
 
 
-def test_a_failed_invocation_that_sns_did_not_make_is_skipped_and_stays(letters: Letters) -> None:
-    letters.put(json.dumps({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"n": 1}}))
-    summary = letters.redrive()
+def test_a_failed_invocation_that_sns_did_not_make_is_skipped_and_stays(dead_letters: DeadLetters) -> None:
+    dead_letters.put(json.dumps({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"n": 1}}))
+    summary = dead_letters.redrive()
     assert (summary.count("skipped"), summary.count("redriven")) == (1, 0)
-    assert letters.counts(letters.dead) == (1, 0)
-    assert letters.counts(letters.inbox) == (0, 0)
+    assert dead_letters.counts(dead_letters.dead) == (1, 0)
+    assert dead_letters.counts(dead_letters.inbox) == (0, 0)
 
 
-def test_only_what_is_chosen_goes_and_everything_else_is_visible_again_at_once(letters: Letters) -> None:
-    names = {letters.put(event(str(number))): number for number in range(35)}
+@pytest.mark.guarantee("redrive/later-arrivals")
+def test_only_what_is_chosen_goes_and_everything_else_is_visible_again_at_once(dead_letters: DeadLetters) -> None:
+    names = {dead_letters.put(event(str(number))): number for number in range(35)}
     chosen = {name for name, number in names.items() if number % 3 == 0}
-    summary = letters.redrive(chosen)
+    summary = dead_letters.redrive(chosen)
     assert summary.count("redriven") == len(chosen) == 12
-    assert letters.counts(letters.inbox) == (12, 0)
-    assert letters.counts(letters.dead) == (23, 0)
+    assert dead_letters.counts(dead_letters.inbox) == (12, 0)
+    assert dead_letters.counts(dead_letters.dead) == (23, 0)
 
 
-def test_what_arrives_meanwhile_stays_so_that_poison_does_not_go_round_for_ever(letters: Letters) -> None:
-    letters.put(event("poison"))
+def test_messages_that_arrive_meanwhile_stay_so_that_poison_does_not_circulate_forever(
+    dead_letters: DeadLetters,
+) -> None:
+    dead_letters.put(event("poison"))
 
     class Failing(Redrive):
-        """Every letter is rejected again while the redrive is on."""
+        """Every dead letter is rejected again while the redrive is on."""
 
         def apply(self, messages: Any) -> Any:
             result = super().apply(messages)
             for each in messages:
-                letters.put(each["Body"], outcome="rejected", reason="again")
+                dead_letters.put(each["Body"], outcome="rejected", reason="again")
             return result
 
-    summary = letters.redrive(action=Failing(letters.sqs, letters.queue, letters.inbox))
+    summary = dead_letters.redrive(action=Failing(dead_letters.sqs, dead_letters.queue, dead_letters.inbox))
     assert summary.count("redriven") == 1
-    assert letters.counts(letters.dead) == (1, 0)
+    assert dead_letters.counts(dead_letters.dead) == (1, 0)
 
 
 class Interrupted(BaseException):
     """A crash."""
 
 
+@pytest.mark.guarantee("redrive/deleted-after-sent")
 @pytest.mark.parametrize("point", ["SendMessageBatch", "DeleteMessageBatch"])
 @pytest.mark.parametrize("moment", ["before-call", "after-call"])
-def test_a_crash_at_any_point_leaves_every_letter_in_one_of_the_queues(
-    letters: Letters, point: str, moment: str
+def test_a_crash_at_any_point_leaves_every_dead_letter_in_one_of_the_queues(
+    dead_letters: DeadLetters, point: str, moment: str
 ) -> None:
     bodies = {event(str(number)) for number in range(25)}
     for body in bodies:
-        letters.put(body)
+        dead_letters.put(body)
     calls: list[int] = []
 
     def crash(**_: Any) -> None:
@@ -205,19 +215,20 @@ def test_a_crash_at_any_point_leaves_every_letter_in_one_of_the_queues(
         if len(calls) == 2:
             raise Interrupted
 
-    letters.sqs.meta.events.register(f"{moment}.sqs.{point}", crash)
+    dead_letters.sqs.meta.events.register(f"{moment}.sqs.{point}", crash)
     with pytest.raises(Interrupted):
-        letters.redrive()
+        dead_letters.redrive()
     assert len(calls) == 2
-    letters.sqs.meta.events.unregister(f"{moment}.sqs.{point}", crash)
-    sent = [each["Body"] for each in letters.received(letters.inbox)]
-    still = [each["Body"] for each in letters.received(letters.dead)]
+    dead_letters.sqs.meta.events.unregister(f"{moment}.sqs.{point}", crash)
+    sent = [each["Body"] for each in dead_letters.received(dead_letters.inbox)]
+    still = [each["Body"] for each in dead_letters.received(dead_letters.dead)]
     assert set(sent) | set(still) == bodies
     assert len(sent) + len(still) <= len(bodies) + 10, "duplicates of one request at most"
 
 
-def test_what_sqs_does_not_take_stays_and_is_named(letters: Letters) -> None:
-    good, bad = letters.put(event("good")), letters.put(event("bad"))
+@pytest.mark.guarantee("redrive/deleted-once-confirmed")
+def test_what_sqs_does_not_take_stays_and_is_named(dead_letters: DeadLetters) -> None:
+    good, bad = dead_letters.put(event("good")), dead_letters.put(event("bad"))
 
     def refuse(parsed: dict[str, Any], **_: Any) -> None:
         parsed["Failed"] = [
@@ -227,49 +238,50 @@ def test_what_sqs_does_not_take_stays_and_is_named(letters: Letters) -> None:
         ]
         parsed["Successful"] = [each for each in parsed["Successful"] if each["Id"] != bad]
 
-    letters.sqs.meta.events.register("after-call.sqs.SendMessageBatch", refuse)
-    summary = letters.redrive()
-    letters.sqs.meta.events.unregister("after-call.sqs.SendMessageBatch", refuse)
-    outcomes = {each.letter.message_id: (each.outcome, each.detail) for each in summary.results}
+    dead_letters.sqs.meta.events.register("after-call.sqs.SendMessageBatch", refuse)
+    summary = dead_letters.redrive()
+    dead_letters.sqs.meta.events.unregister("after-call.sqs.SendMessageBatch", refuse)
+    outcomes = {each.dead_letter.message_id: (each.outcome, each.detail) for each in summary.results}
     assert outcomes == {good: ("redriven", None), bad: ("failed", "InternalError: later")}
-    assert [each["MessageId"] for each in letters.received(letters.dead)] == [bad]
+    assert [each["MessageId"] for each in dead_letters.received(dead_letters.dead)] == [bad]
 
 
-def test_what_cannot_be_deleted_after_it_was_sent_is_told(letters: Letters) -> None:
-    letters.put(event())
+def test_a_message_that_cannot_be_deleted_after_it_was_sent_is_reported(dead_letters: DeadLetters) -> None:
+    dead_letters.put(event())
 
     def refuse(parsed: dict[str, Any], **_: Any) -> None:
         parsed["Failed"] = [{"Id": each["Id"], "Code": "x", "SenderFault": False} for each in parsed["Successful"]]
 
-    letters.sqs.meta.events.register("after-call.sqs.DeleteMessageBatch", refuse)
-    [results] = letters.redrive().results
-    letters.sqs.meta.events.unregister("after-call.sqs.DeleteMessageBatch", refuse)
+    dead_letters.sqs.meta.events.register("after-call.sqs.DeleteMessageBatch", refuse)
+    [results] = dead_letters.redrive().results
+    dead_letters.sqs.meta.events.unregister("after-call.sqs.DeleteMessageBatch", refuse)
     assert results.outcome == "redriven"
     assert "duplicate" in str(results.detail)
 
 
-def test_letters_in_somebody_elses_hands_are_missing_and_not_touched(letters: Letters) -> None:
-    held, free = letters.put(event("held")), letters.put(event("free"))
-    letters.sqs.receive_message(QueueUrl=letters.dead, VisibilityTimeout=600)
-    summary = letters.redrive({held, free})
+def test_dead_letters_held_by_another_consumer_are_missing_and_not_touched(dead_letters: DeadLetters) -> None:
+    held, free = dead_letters.put(event("held")), dead_letters.put(event("free"))
+    dead_letters.sqs.receive_message(QueueUrl=dead_letters.dead, VisibilityTimeout=600)
+    summary = dead_letters.redrive({held, free})
     assert (summary.count("redriven"), summary.missing) == (1, 1)
-    assert letters.counts(letters.dead) == (0, 1)
+    assert dead_letters.counts(dead_letters.dead) == (0, 1)
 
 
-def test_large_letters_travel_in_requests_of_their_own(letters: Letters) -> None:
+def test_large_dead_letters_travel_in_requests_of_their_own(dead_letters: DeadLetters) -> None:
     sizes: list[int] = []
-    letters.sqs.meta.events.register(
+    dead_letters.sqs.meta.events.register(
         "before-parameter-build.sqs.SendMessageBatch",
         lambda params, **_: sizes.append(sum(len(each["MessageBody"]) for each in params["Entries"])),
     )
     for number in range(5):
-        letters.put(event(f"{number}" + "x" * 120_000))
-    assert letters.redrive().count("redriven") == 5
+        dead_letters.put(event(f"{number}" + "x" * 120_000))
+    assert dead_letters.redrive().count("redriven") == 5
     assert max(sizes) <= 256 * 1024
     assert sum(sizes) > 5 * 120_000
 
 
-def test_a_fifo_group_keeps_its_order_and_no_deduplication_swallows_it(fifo: Letters) -> None:
+@pytest.mark.guarantee("redrive/fifo-deduplication")
+def test_a_fifo_group_keeps_its_order_and_no_deduplication_drops_it(fifo: DeadLetters) -> None:
     first = [f"{group}{number}" for number in range(12) for group in "ab"]
     for body in first:
         fifo.sqs.send_message(
@@ -279,7 +291,7 @@ def test_a_fifo_group_keeps_its_order_and_no_deduplication_swallows_it(fifo: Let
     for body in first:
         fifo.put(body, group=body[0])
     redriven: set[str] = set()
-    while fresh := {each.message_id for each in select(fifo.queue, Filter()).letters} - redriven:
+    while fresh := {each.message_id for each in select(fifo.queue, Filter()).dead_letters} - redriven:
         fifo.redrive(fresh)
         redriven |= fresh
     messages = fifo.received(fifo.inbox)
@@ -293,7 +305,9 @@ def test_a_fifo_group_keeps_its_order_and_no_deduplication_swallows_it(fifo: Let
     assert fifo.counts(fifo.dead) == (0, 0)
 
 
-def test_a_fifo_letter_sent_twice_by_a_crash_is_swallowed_and_one_that_died_again_is_not(fifo: Letters) -> None:
+def test_a_fifo_dead_letter_sent_twice_by_a_crash_is_dropped_and_one_dead_lettered_again_is_not(
+    fifo: DeadLetters,
+) -> None:
     name = fifo.put("a1", group="a")
     found = fifo.sqs.receive_message(QueueUrl=fifo.dead, AttributeNames=["All"], VisibilityTimeout=0)["Messages"]
     fifo.action.apply(found)  # its delete comes too late to count: the handle is an old one below
@@ -304,7 +318,8 @@ def test_a_fifo_letter_sent_twice_by_a_crash_is_swallowed_and_one_that_died_agai
     assert [each["Body"] for each in fifo.received(fifo.inbox)] == ["a1"]
 
 
-def test_after_a_failure_the_rest_of_its_group_waits_and_other_groups_go_on(fifo: Letters) -> None:
+@pytest.mark.guarantee("order-per-group/redrive-keeps-order")
+def test_after_a_failure_the_rest_of_its_group_waits_and_other_groups_go_on(fifo: DeadLetters) -> None:
     names = {body: fifo.put(body, group=body[0]) for body in ("a1", "b1", "a2", "b2")}
 
     def refuse(parsed: dict[str, Any], **_: Any) -> None:
@@ -317,37 +332,37 @@ def test_after_a_failure_the_rest_of_its_group_waits_and_other_groups_go_on(fifo
         summary = fifo.redrive()
     finally:
         fifo.sqs.meta.events.unregister("after-call.sqs.SendMessageBatch", refuse)
-    outcomes = {each.letter.message_id: each.outcome for each in summary.results}
+    outcomes = {each.dead_letter.message_id: each.outcome for each in summary.results}
     assert outcomes == {names["a1"]: "failed", names["a2"]: "skipped", names["b1"]: "redriven", names["b2"]: "redriven"}
     assert {each["Body"] for each in fifo.received(fifo.dead)} == {"a1", "a2"}
 
 
-def test_letters_whose_hold_is_over_before_all_are_seen_are_told_of(
-    letters: Letters, monkeypatch: pytest.MonkeyPatch
+def test_dead_letters_whose_hold_expires_before_all_are_seen_are_reported(
+    dead_letters: DeadLetters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(25):
-        letters.put(event(str(number)))
+        dead_letters.put(event(str(number)))
     receive = DeadLetterQueue.receive
     monkeypatch.setattr(DeadLetterQueue, "receive", lambda queue, most, _hold: receive(queue, most, 0))
-    found = select(letters.queue, Filter())
+    found = select(dead_letters.queue, Filter())
     assert found.seen + found.unseen.visible == 25
     assert found.unseen.visible > 0
 
 
-def test_deleting_takes_the_chosen_letters_and_no_others(letters: Letters) -> None:
-    gone = {letters.put(event("x")) for _ in range(12)}
-    stay = {letters.put(event("y")) for _ in range(3)}
-    assert letters.redrive(gone, action=Deletion(letters.queue)).count("deleted") == 12
-    assert letters.counts(letters.inbox) == (0, 0)
-    assert {each["MessageId"] for each in letters.received(letters.dead)} == stay
+def test_deleting_takes_the_chosen_dead_letters_and_no_others(dead_letters: DeadLetters) -> None:
+    gone = {dead_letters.put(event("x")) for _ in range(12)}
+    stay = {dead_letters.put(event("y")) for _ in range(3)}
+    assert dead_letters.redrive(gone, action=Deletion(dead_letters.queue)).count("deleted") == 12
+    assert dead_letters.counts(dead_letters.inbox) == (0, 0)
+    assert {each["MessageId"] for each in dead_letters.received(dead_letters.dead)} == stay
 
 
-def test_letters_pass_no_faster_than_the_rate(letters: Letters) -> None:
-    ids = {letters.put(event(str(number))) for number in range(9)}
+def test_dead_letters_pass_no_faster_than_the_rate(dead_letters: DeadLetters) -> None:
+    ids = {dead_letters.put(event(str(number))) for number in range(9)}
     summary, started = Summary(), time.monotonic()
     times: list[tuple[float, int]] = []
     apply_action(
-        letters.queue, ids, letters.action, summary, rate_limiter=RateLimiter(20),
+        dead_letters.queue, ids, dead_letters.action, summary, rate_limiter=RateLimiter(20),
         on_results=lambda results: times.append((time.monotonic() - started, len(results))),
     )  # fmt: skip
     assert summary.count("redriven") == 9
@@ -365,6 +380,6 @@ def test_a_rate_is_per_second_minute_or_hour(text: str, expected: float) -> None
 
 
 @pytest.mark.parametrize("text", ["", "0", "0/s", "-1/s", "fast", "1/d", "1/s/s", "nan", "1e3"])
-def test_what_is_no_rate_is_refused(text: str) -> None:
+def test_an_invalid_rate_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--rate"):
         rate(text)

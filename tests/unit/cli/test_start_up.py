@@ -1,4 +1,4 @@
-"""Start-up: what a command line imports before it works is paid for on every call."""
+"""Start-up: the imports of a command line cost CPU on every call."""
 
 import subprocess
 import sys
@@ -15,13 +15,20 @@ HELP = """
 from fanout_cli.main import run
 assert run(["--help"]) == 0
 """
-PUBLISH = """
+LOAD = """
 from fanout_cli.main import load
-load("publish")
+load("{}")
 """
 
 
-@pytest.mark.parametrize(("script", "more"), [(HELP, {"fanout_cli.commands", "msgspec", "botocore"}), (PUBLISH, set())])
+@pytest.mark.parametrize(
+    ("script", "more"),
+    [
+        (HELP, {"fanout_cli.commands", "msgspec", "botocore"}),
+        *((LOAD.format(name), set()) for name in ("publish", "trace", "dlq", "status")),
+    ],
+    ids=["help", "publish", "trace", "dlq", "status"],
+)
 def test_start_up_imports_nothing_expensive(script: str, more: set[str]) -> None:
     listing = "\nimport sys\nprint(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script + listing], capture_output=True, text=True, check=True)
@@ -38,6 +45,6 @@ def test_every_module_of_commands_is_a_command() -> None:
     assert modules == set(SUMMARIES)
 
 
-def test_a_name_that_is_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["nope"]) == 2
     assert "nope" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """Discovering what is deployed: root or single stack, subscribers, subscriptions with their filters."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +14,16 @@ PREFIX = "arn:aws:sns:eu-north-1:123456789012:"
 
 
 class Account:
-    """CloudFormation, Lambda and SNS of an account, as far as discovery asks them."""
+    """CloudFormation, Lambda and SNS of an account, as far as discovery uses them."""
 
     def __init__(self) -> None:
         self.stacks: dict[str, dict[str, Any]] = {}
         self.functions: dict[str, dict[str, Any]] = {}
         self.subscriptions: dict[str, list[dict[str, Any]]] = {}
         self.attributes: dict[str, dict[str, str]] = {}
+        self.updated: dict[str, int] = {}
+        self.in_progress: set[str] = set()
+        self.reads: list[str] = []
 
     def client(self, _: str) -> "Account":
         return self
@@ -45,9 +50,21 @@ class Account:
         )
         self.attributes[arn] = attributes
 
+    def update(self, name: str) -> None:
+        self.updated[name] = self.updated.get(name, 0) + 1
+
+    def settled(self) -> list[str]:
+        return [name for name in self.stacks if name not in self.in_progress]
+
+    def summary(self, name: str) -> dict[str, Any]:
+        at = {"LastUpdatedTime": self.updated[name]} if name in self.updated else {}
+        return {"StackId": f"id-of-{name}", "StackName": name, "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"} | at
+
     # What boto3's clients offer.
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        StackName = StackName.removeprefix("id-of-")  # noqa: N806 - boto3's name
+        self.reads.append(StackName)
         if StackName not in self.stacks:
             message = f"Stack with id {StackName} does not exist"
             raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks")
@@ -61,7 +78,11 @@ class Account:
             def paginate(self, **request: str) -> list[dict[str, Any]]:
                 if operation == "list_subscriptions_by_topic":
                     return [{"Subscriptions": account.subscriptions.get(request["TopicArn"], [])}]
-                resources = account.stacks[request["StackName"]]["resources"]
+                if operation == "list_stacks":
+                    return [{"StackSummaries": [account.summary(name)]} for name in account.settled()]
+                if operation == "list_functions":
+                    return [{"Functions": [each]} for each in account.functions.values()]
+                resources = account.stacks[request["StackName"].removeprefix("id-of-")]["resources"]
                 return [
                     {
                         "StackResourceSummaries": [
@@ -77,9 +98,6 @@ class Account:
                 ]
 
         return Paginator()
-
-    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
-        return self.functions[FunctionName]
 
     def get_subscription_attributes(self, SubscriptionArn: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         return {"Attributes": self.attributes[SubscriptionArn]}
@@ -124,11 +142,11 @@ def account() -> Account:
     return made
 
 
-def found(account: Account, stack: str = "fanout") -> Topology:
-    return discover(account.client, stack)
+def found(account: Account, stack: str = "fanout", folder: Path | None = None) -> Topology:
+    return discover(account.client, stack, folder)
 
 
-def test_subscribers_are_the_functions_that_say_so(account: Account) -> None:
+def test_subscribers_are_the_functions_whose_environment_names_one(account: Account) -> None:
     subscribers = found(account).subscribers
     assert sorted(subscribers) == ["application_logs/archive", "application_logs/monitor"]
     assert subscribers["application_logs/monitor"].log_group == "shared-group"
@@ -160,19 +178,19 @@ def test_subscriptions_lead_to_their_subscribers_whether_by_queue_or_by_alias(ac
     assert subscriptions[1].filter_policy is None
 
 
-def test_an_address_that_has_not_confirmed_yet_is_no_obstacle(account: Account) -> None:
+def test_an_unconfirmed_address_has_no_attributes_to_read(account: Account) -> None:
     account.subscriptions[PREFIX + "logs"].append(
         {"SubscriptionArn": "PendingConfirmation", "Protocol": "email", "Endpoint": "new@example.com"}
     )
     assert len(found(account).topics[0].subscriptions) == 5
 
 
-def test_a_use_case_that_was_deployed_alone_looks_the_same(account: Account) -> None:
+def test_a_use_case_that_was_deployed_alone_has_the_same_topology(account: Account) -> None:
     root, alone = found(account), found(account, "logs-stack")
     assert (alone.topics, alone.subscribers) == (root.topics, root.subscribers)
 
 
-def test_a_stack_that_is_not_there_is_named(account: Account) -> None:
+def test_a_missing_stack_is_named(account: Account) -> None:
     with pytest.raises(UserError, match="there is no stack fanout-prod") as failure:
         found(account, "fanout-prod")
     assert "--stack-name" in failure.value.next_step
@@ -193,7 +211,7 @@ def test_there_are_no_environments_without_a_function(account: Account, stack: s
         environments(account.client, stack)
 
 
-def test_a_stack_without_subscribers_is_none_of_ours(account: Account) -> None:
+def test_a_stack_without_subscribers_is_refused(account: Account) -> None:
     with pytest.raises(UserError, match="stack subscriber-stack has no subscriber"):
         found(account, "subscriber-stack")
 
@@ -215,3 +233,126 @@ def test_topics_are_found_by_name_and_by_arn(account: Account) -> None:
     assert topology.topic(name="Other") is None
     assert topology.topics_of("application_logs/archive") == [topic]
     assert topology.topics_of("application_logs/sweep") == []
+
+
+def test_a_function_that_was_deleted_by_hand_is_reported(account: Account) -> None:
+    del account.functions["archive"]
+    with pytest.raises(UserError, match="function archive of stack fanout does not exist"):
+        found(account)
+
+
+# ------------------------------------------------------------------------------------------- results kept between calls
+@pytest.fixture
+def kept(account: Account, tmp_path: Path) -> Path:
+    """A folder that holds the stacks of the account as they are."""
+    folder = tmp_path / "stacks"
+    found(account, folder=folder)
+    account.reads.clear()
+    return folder
+
+
+def reads_everything(account: Account, folder: Path) -> bool:
+    account.reads.clear()
+    assert found(account, folder=folder) == found(account)
+    return account.reads.count("fanout") == 2
+
+
+def test_unchanged_stacks_are_not_read_again(account: Account, kept: Path) -> None:
+    first = found(account, folder=kept)
+    assert account.reads == []
+    assert first == found(account)
+
+
+def test_a_stack_is_found_in_the_folder_by_its_arn_too(account: Account, kept: Path) -> None:
+    assert found(account, "id-of-fanout", kept).topics == found(account).topics
+    assert account.reads.count("fanout") == 1
+
+
+@pytest.mark.parametrize("name", ["fanout", "logs-stack", "subscriber-stack"])
+def test_an_update_of_any_stack_of_the_tree_is_seen(account: Account, kept: Path, name: str) -> None:
+    account.stacks["logs-stack"]["resources"].remove((FUNCTION, "ArchiveFunction", "archive"))
+    account.update(name)
+    assert "application_logs/archive" not in found(account, folder=kept).subscribers
+    assert not reads_everything(account, kept), "the new result is kept"
+
+
+@pytest.mark.parametrize("name", ["fanout", "logs-stack"])
+def test_nothing_is_kept_or_used_while_an_operation_runs(account: Account, kept: Path, name: str) -> None:
+    account.in_progress.add(name)
+    assert reads_everything(account, kept)
+    account.in_progress.clear()
+    assert not reads_everything(account, kept)
+
+
+def test_what_was_read_while_an_operation_began_is_not_used_after_it(account: Account, tmp_path: Path) -> None:
+    # The versions are read first, then the stack is updated, then its resources are read.
+    original = account.describe_stacks
+
+    def describe(StackName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        if not account.updated:
+            account.update("fanout")
+        return original(StackName)
+
+    account.describe_stacks = describe  # type: ignore[method-assign]
+    found(account, folder=tmp_path)
+    assert reads_everything(account, tmp_path)
+    assert not reads_everything(account, tmp_path)
+
+
+def test_edits_outside_of_the_stack_are_seen(account: Account, kept: Path) -> None:
+    topology = found(account, folder=kept)
+    arn = topology.topics[0].subscriptions[0].arn
+    account.attributes[arn]["FilterPolicy"] = '{"data":{"level":["FATAL"]}}'
+    account.functions["archive"]["Environment"]["Variables"]["TABLE"] = "another"
+    account.subscribe("logs", "email", "another@example.com")
+    edited = found(account, folder=kept)
+    assert account.reads == []
+    assert edited.topics[0].subscriptions[0].filter_policy == {"data": {"level": ["FATAL"]}}
+    assert edited.subscribers["application_logs/archive"].environment["TABLE"] == "another"
+    assert edited.topics[0].subscriptions[-1].endpoint == "another@example.com"
+
+
+def test_subscriptions_are_read_only_if_they_are_used(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "get_subscription_attributes", None)
+    topology = found(account)
+    assert topology.topic(name="ApplicationLogs")
+    with pytest.raises(TypeError):
+        topology.topics_of("application_logs/archive")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: b"\xff",
+        lambda content: content[:-1],
+        lambda content: b"[" * 100_000,
+        lambda content: b"{}",
+        lambda content: content.replace(b'"format":1', b'"format":0'),
+        lambda content: content.replace(b'"functions"', b'"function"'),
+        lambda content: b'{"format":1,"versions":{},"stacks":[]}',
+    ],
+    ids=["empty", "not UTF-8", "cut off", "nested", "no fields", "another format", "another field", "no stacks"],
+)
+def test_a_file_that_is_damaged_or_of_another_format_is_ignored(
+    account: Account, kept: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    (file,) = kept.iterdir()
+    file.write_bytes(damage(file.read_bytes()))
+    assert reads_everything(account, kept)
+    assert not reads_everything(account, kept), "the file is replaced"
+
+
+def test_a_folder_that_cannot_be_written_does_not_fail_the_command(account: Account, tmp_path: Path) -> None:
+    (tmp_path / "stacks").write_text("a file")
+    assert reads_everything(account, tmp_path / "stacks")
+
+
+def test_without_permission_to_list_stacks_everything_is_read(
+    account: Account, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> list[str]:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "ListStacks")
+
+    monkeypatch.setattr(account, "settled", refuse)
+    assert reads_everything(account, kept)

@@ -82,7 +82,7 @@ def test_a_sibling_whose_filter_takes_the_recorded_fields_is_pending(application
     assert not found.final
 
 
-def test_a_sibling_whose_filter_looks_at_unrecorded_fields_is_unknown(application: Application) -> None:
+def test_a_subscriber_whose_filter_needs_unrecorded_fields_is_unknown(application: Application) -> None:
     application.add("application_logs/archive")
     application.add("application_logs/monitor", policy={"data": {"service": ["shop"]}})
     application.receipt("application_logs/archive", "e", "processed")
@@ -109,7 +109,7 @@ def test_a_function_that_was_killed_is_pending_with_its_attempts(application: Ap
     assert (delivery.outcome, delivery.attempts, delivery.latency_ms) == ("pending", 2, None)
 
 
-def test_a_dead_letter_that_nobody_rejected_is_dead_lettered(application: Application) -> None:
+def test_a_dead_letter_without_a_rejection_is_dead_lettered(application: Application) -> None:
     application.add("application_logs/archive")
     application.received("application_logs/archive", "e", attempt=10)
     application.dead_letter("application_logs/archive", '{"id":"e"}')
@@ -127,7 +127,7 @@ def test_a_retrying_receipt_counts_until_the_event_is_a_dead_letter(application:
     assert (delivery.outcome, delivery.reason) == ("dead-lettered", "throttled")
 
 
-def test_a_body_with_an_id_that_is_no_event_is_found_among_the_dead_letters(application: Application) -> None:
+def test_a_body_with_an_id_that_is_not_an_event_is_found_among_the_dead_letters(application: Application) -> None:
     application.add("application_logs/archive")
     application.add("application_logs/monitor", policy=LEVELS)
     application.dead_letter("application_logs/archive", '{"id":"poison"}', outcome="rejected", reason="invalid-event")
@@ -147,7 +147,7 @@ def test_a_message_id_joins_the_raw_siblings_through_the_event_id(application: A
     assert outcomes(found) == {"direct": "processed", "raw": "processed"}
 
 
-def test_a_message_id_of_a_body_without_an_id_tells_only_of_those_who_see_it(application: Application) -> None:
+def test_a_message_id_of_a_body_without_an_id_finds_only_subscribers_that_receive_it(application: Application) -> None:
     application.add("application_logs/direct", raw=False, protocol="lambda")
     application.add("application_logs/raw")
     application.receipt("application_logs/direct", None, "rejected", message_id="sns-message", reason="no-id")
@@ -175,7 +175,7 @@ def test_a_plain_text_is_its_own_message_id(application: Application) -> None:
     assert outcomes(trace(application, envelope["MessageId"])) == {"direct": "processed", "envelope": "dead-lettered"}
 
 
-def test_an_event_nobody_knows_has_no_deliveries_and_is_not_good(application: Application) -> None:
+def test_an_unknown_event_has_no_deliveries_and_is_not_good(application: Application) -> None:
     application.add("application_logs/archive")
     found = trace(application, "nothing")
     assert found.to_json() == {
@@ -189,7 +189,7 @@ def test_an_event_nobody_knows_has_no_deliveries_and_is_not_good(application: Ap
     assert not found.final
 
 
-def test_where_all_inboxes_are_raw_the_tracer_says_which(application: Application) -> None:
+def test_the_tracer_names_the_use_cases_with_raw_inboxes_only(application: Application) -> None:
     application.add("application_logs/archive")
     assert Tracer(application.client, application.topology).raw_only() == ["application_logs"]
     application.add("application_logs/direct", raw=False, protocol="lambda")
@@ -212,7 +212,7 @@ def test_a_queue_that_could_not_be_seen_in_full_leaves_it_unknown(
 ) -> None:
     application.add("application_logs/archive")
     journal.append([published()])
-    monkeypatch.setattr("fanout_cli.dead_letters.dead_letter.peek", lambda *_, **__: Peek((), complete=False))
+    monkeypatch.setattr("fanout_cli.tracing.tracer.peek", lambda *_, **__: Peek((), complete=False))
     assert outcomes(trace(application, "e", journal)) == {"archive": "unknown"}
 
 
@@ -231,18 +231,18 @@ def test_many_events_are_traced_as_one_by_one(application: Application, journal:
 def test_waiting_ends_as_soon_as_everything_is_final(application: Application) -> None:
     application.add("application_logs/archive")
     application.received("application_logs/archive", "e")
-    looks: list[Trace] = []
+    traces: list[Trace] = []
 
     def finish_after_the_second_look(found: Trace) -> None:
-        looks.append(found)
-        if len(looks) == 2:
+        traces.append(found)
+        if len(traces) == 2:
             application.receipt("application_logs/archive", "e", "processed")
 
     started = time.monotonic()
     tracer = Tracer(application.client, application.topology)
     found = tracer.wait("e", 60, on_trace=finish_after_the_second_look)
     assert outcomes(found) == {"archive": "processed"}
-    assert len(looks) == 3
+    assert len(traces) == 3
     assert time.monotonic() - started < 30
 
 

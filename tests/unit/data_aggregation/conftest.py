@@ -13,7 +13,7 @@ from moto.dynamodb.models import DynamoDBBackend, Table
 
 from data_aggregation.handlers import mobile, store, web
 from fanout.testing import LambdaContext, lambda_event, sqs_record
-from tests.three_sources import Amounts, Told
+from tests.three_sources import Amounts, Sample
 
 from ..conftest import Queues
 
@@ -55,9 +55,9 @@ def totals(items: Callable[[str], list[dict[str, Any]]]) -> Callable[[], Amounts
     return lambda: Counter({(item["pk"], item["sk"]): int(item["total"]) for item in items(TABLE) if "total" in item})
 
 
-def deliver(module: ModuleType, *told: Told | str, receive_count: int = 1) -> list[int]:
-    """Hand events to a function as one batch; return the positions of those that must come again."""
-    bodies = [each if isinstance(each, str) else json.dumps(each.event) for each in told]
+def deliver(module: ModuleType, *samples: Sample | str, receive_count: int = 1) -> list[int]:
+    """Hand events to a function as one batch; return the positions of those to retry."""
+    bodies = [each if isinstance(each, str) else json.dumps(each.event) for each in samples]
     records = [sqs_record(body, receive_count=receive_count) for body in bodies]
     response = module.handler(lambda_event(records), LambdaContext())
     positions = {record["messageId"]: number for number, record in enumerate(records)}

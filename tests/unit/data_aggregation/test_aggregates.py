@@ -15,7 +15,7 @@ from data_aggregation.handlers import mobile, store, web
 from fanout import aws, contracts
 from fanout.contracts import data_aggregation
 from fanout.event import decode, decode_data
-from tests.three_sources import Amounts, Sources, Told, expected
+from tests.three_sources import Amounts, Sample, Sources, expected
 
 from ..conftest import Deployed, Queues, spy
 from .conftest import FUNCTIONS, deliver
@@ -32,9 +32,9 @@ SALE = {
 }  # fmt: skip
 
 
-def event(kind: str, data: dict[str, Any], event_id: str = "e1", **attributes: Any) -> Told:
+def event(kind: str, data: dict[str, Any], event_id: str = "e1", **attributes: Any) -> Sample:
     envelope = {"specversion": "1.0", "id": event_id, "source": "urn:test", "type": kind, "data": data, **attributes}
-    return Told(envelope, Counter())
+    return Sample(envelope, Counter())
 
 
 def in_hour_and_day(measure: str, where: str, total: int) -> Amounts:
@@ -96,21 +96,21 @@ def test_a_sale_counts_items_and_its_currency_s_revenue(deployed: Deployed, tota
         ("2000-01-01T00:00:00Z", "hour#2000-01-01T00", "day#2000-01-01"),
     ],
 )
-def test_an_event_belongs_to_the_window_of_its_own_clock_in_utc_however_late_it_comes(
+def test_an_event_belongs_to_the_window_of_its_own_time_in_utc_however_late_it_arrives(
     deployed: Deployed, totals: Totals, viewed_at: str, hour: str, day: str
 ) -> None:
     deliver(deployed(web), event("web.pageview.v1", {**VIEW, "viewed_at": viewed_at}, time="2026-11-22T08:00:00Z"))
     assert {window for _, window in totals()} == {hour, day}
 
 
-def test_what_is_zero_or_unknown_makes_no_aggregate(deployed: Deployed, totals: Totals) -> None:
+def test_a_zero_or_unknown_value_makes_no_aggregate(deployed: Deployed, totals: Totals) -> None:
     deliver(deployed(web), event("web.pageview.v1", VIEW))
     assert {pk for pk, _ in totals()} == {
         "contacts#channel=web", "contacts#site=shop", "views#channel=web", "views#site=shop"
     }  # fmt: skip
 
 
-def test_an_event_counts_once_however_often_and_with_whatever_envelope_it_comes(
+def test_an_event_counts_once_however_often_and_in_whichever_envelope_it_is_delivered(
     deployed: Deployed, totals: Totals, lines: Lines
 ) -> None:
     deployed(web)
@@ -130,7 +130,7 @@ def test_an_event_counts_once_however_often_and_with_whatever_envelope_it_comes(
         ("store.sale.v1", SALE, 18),
     ],
 )
-def test_an_event_is_as_many_updates_as_the_readme_says(
+def test_an_event_causes_the_number_of_updates_in_the_readme(
     deployed: Deployed, kind: str, data: dict[str, Any], updates: int
 ) -> None:
     module = deployed(FUNCTIONS[kind])
@@ -144,7 +144,7 @@ def test_the_same_id_of_another_source_is_another_event(deployed: Deployed, tota
     assert totals()["views#channel=web", "day#2026-10-08"] == 2
 
 
-def test_poison_between_good_events_takes_nothing_from_them(
+def test_an_invalid_event_between_valid_ones_affects_none_of_them(
     deployed: Deployed, totals: Totals, queues: Queues, lines: Lines
 ) -> None:
     bad = event("web.pageview.v1", {**VIEW, "country": "Germany"}, "bad")
@@ -157,23 +157,23 @@ def test_poison_between_good_events_takes_nothing_from_them(
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
 @pytest.mark.parametrize("seed", range(2))
-def test_any_mixture_of_batches_duplicates_and_orders_gives_the_plain_reference(
+def test_any_mixture_of_batches_duplicates_and_orders_equals_the_reference_computation(
     deployed: Deployed, totals: Totals, kind: str, seed: int
 ) -> None:
     chance, sources = random.Random(seed), Sources(seed, NOON, hours=30)
-    tell = {web: sources.pageview, mobile: sources.session, store: sources.sale}[FUNCTIONS[kind]]
-    told = [tell() for _ in range(50)]
-    deliveries = told + chance.sample(told, 15)
+    make = {web: sources.pageview, mobile: sources.session, store: sources.sale}[FUNCTIONS[kind]]
+    samples = [make() for _ in range(50)]
+    deliveries = samples + chance.sample(samples, 15)
     chance.shuffle(deliveries)
     module = deployed(FUNCTIONS[kind])
     while deliveries:
         size = chance.choice([3, 17, 40])
         assert deliver(module, *deliveries[:size]) == []
         del deliveries[:size]
-    assert totals() == expected(told)
+    assert totals() == expected(samples)
 
 
-def same_hour(number: int) -> list[Told]:
+def same_hour(number: int) -> list[Sample]:
     return [event("web.pageview.v1", {**VIEW, "visible_ms": 5}, f"e{n}") for n in range(number)]
 
 
@@ -196,9 +196,9 @@ def test_a_batch_too_large_for_one_transaction_is_split_and_each_stays_within_th
 ) -> None:
     deployed(web)
     calls = spy("dynamodb", "TransactWriteItems")
-    told = same_hour(400)
-    random.Random(1).shuffle(told)
-    assert deliver(web, *told) == []
+    samples = same_hour(400)
+    random.Random(1).shuffle(samples)
+    assert deliver(web, *samples) == []
     made = transactions(calls)
     assert {each.total() for each in made[:-1]} == {100}, "as full as can be"
     assert sum(each["Put"] for each in made) == 400
@@ -210,11 +210,11 @@ def test_events_that_share_no_key_are_split_too(deployed: Deployed, totals: Tota
     deployed(store)
     calls = spy("dynamodb", "TransactWriteItems")
     sources = Sources(7, datetime(2026, 1, 1, tzinfo=UTC), hours=24 * 300)
-    told = [sources.sale() for _ in range(40)]
-    assert deliver(store, *told) == []
+    samples = [sources.sale() for _ in range(40)]
+    assert deliver(store, *samples) == []
     assert len(transactions(calls)) > 5
     assert all(each.total() <= 100 for each in transactions(calls))
-    assert totals() == expected(told)
+    assert totals() == expected(samples)
 
 
 def test_a_batch_is_split_in_the_same_way_whatever_its_order(
@@ -222,15 +222,15 @@ def test_a_batch_is_split_in_the_same_way_whatever_its_order(
 ) -> None:
     deployed(store)
     calls = spy("dynamodb", "TransactWriteItems")
-    told = [Sources(3, NOON, hours=20).sale() for _ in range(1)] + [
+    samples = [Sources(3, NOON, hours=20).sale() for _ in range(1)] + [
         Sources(s, NOON, hours=20).sale() for s in range(60)
     ]
-    deliver(store, *told)
+    deliver(store, *samples)
     written = [call["TransactItems"] for call in calls]
     calls.clear()
     monkeypatch.setenv("AGGREGATES_TABLE", make_table("again"))
     settings.load.cache_clear()
-    deliver(store, *reversed(told))
+    deliver(store, *reversed(samples))
     assert [keys(call["TransactItems"]) for call in calls] == [keys(items) for items in written]
 
 
@@ -243,7 +243,7 @@ def keys(items: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def test_a_transaction_that_fails_holds_up_no_other(
+def test_a_failed_transaction_blocks_no_other(
     deployed: Deployed, totals: Totals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed(web)
@@ -257,29 +257,31 @@ def test_a_transaction_that_fails_holds_up_no_other(
         return write(**request)
 
     monkeypatch.setattr(client, "transact_write_items", unwell)
-    told = same_hour(200)
-    again = deliver(web, *told)
+    samples = same_hour(200)
+    again = deliver(web, *samples)
     assert len(again) == 88, "the second of three transactions"
     assert totals()["views#channel=web", "day#2026-10-08"] == 112
-    assert deliver(web, *[told[number] for number in again], receive_count=2) == []
+    assert deliver(web, *[samples[number] for number in again], receive_count=2) == []
     assert totals()["views#channel=web", "day#2026-10-08"] == 200
 
 
-def test_a_batch_that_comes_again_because_its_answer_was_lost_changes_nothing(
+def test_a_batch_redelivered_because_its_response_was_lost_changes_nothing(
     deployed: Deployed, totals: Totals, lines: Lines
 ) -> None:
     deployed(web)
-    told = same_hour(30)
-    deliver(web, *told)
+    samples = same_hour(30)
+    deliver(web, *samples)
     before = totals()
     lines("receipt")
-    assert deliver(web, *told, *[event("web.pageview.v1", VIEW | {"visible_ms": 5}, "new")], receive_count=2) == []
+    assert deliver(web, *samples, *[event("web.pageview.v1", VIEW | {"visible_ms": 5}, "new")], receive_count=2) == []
     assert Counter(outcomes(lines)) == {"duplicate": 30, "processed": 1}
     assert totals()["views#channel=web", "day#2026-10-08"] == before["views#channel=web", "day#2026-10-08"] + 1
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
-def test_no_event_has_more_keys_than_fit_a_transaction_beside_its_marker(deployed: Deployed, kind: str) -> None:
+def test_no_event_has_more_keys_than_fit_a_transaction_beside_its_idempotency_record(
+    deployed: Deployed, kind: str
+) -> None:
     module = deployed(FUNCTIONS[kind])
     everything: dict[str, dict[str, Any]] = {
         "web.pageview.v1": {**VIEW, "visible_ms": 1, "country": "DE"},
@@ -302,6 +304,7 @@ def test_a_type_of_another_source_is_discarded(deployed: Deployed, totals: Total
     assert totals() == Counter()
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_receipts_show_no_pseudonym_and_no_path(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     deliver(deployed(web), event("web.pageview.v1", {**VIEW, "visitor": "v_secret", "path": "/me"}))
     shown = capsys.readouterr().out

@@ -61,7 +61,7 @@ def line(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("told", "occurred_at", "day"),
+    ("document", "occurred_at", "day"),
     [
         (
             event(data={**VIEW, "viewed_at": "2026-10-09T00:30:00.500000+02:00"}),
@@ -77,15 +77,15 @@ def line(answer: dict[str, Any]) -> dict[str, Any]:
     ],
     ids=["pageview", "session", "sale"],
 )
-def test_a_line_lies_in_the_day_of_its_source_s_clock(
-    lake: ModuleType, told: dict[str, Any], occurred_at: str, day: str
+def test_a_line_is_stored_under_the_day_of_its_source_s_clock(
+    lake: ModuleType, document: dict[str, Any], occurred_at: str, day: str
 ) -> None:
-    [answer] = put(lake, json.dumps(told))
+    [answer] = put(lake, json.dumps(document))
     assert answer["metadata"] == {"partitionKeys": {"dt": day}}
     found = line(answer)
     assert found["occurred_at"] == occurred_at
-    assert {name: found[name] for name in told} == told
-    assert json.loads(found["raw"]) == told
+    assert {name: found[name] for name in document} == document
+    assert json.loads(found["raw"]) == document
 
 
 def test_the_sample_payload_holds_an_event_of_each_source(lake: ModuleType) -> None:
@@ -101,16 +101,16 @@ def test_a_body_of_many_lines_is_one_line_of_the_lake_and_stays_as_it_was_in_raw
     assert found["data"]["path"] == "/Größe-42\n👢"
 
 
-def test_names_that_differ_in_nothing_but_capitals_reach_no_column(lake: ModuleType) -> None:
-    told = {**event(data={**VIEW, "Site": "other", "SITE": 1}), "Type": "x", "ID": 7, "extension": {"Data": 1}}
-    found = line(put(lake, json.dumps(told))[0])
+def test_names_that_differ_only_in_case_fill_no_column(lake: ModuleType) -> None:
+    document = {**event(data={**VIEW, "Site": "other", "SITE": 1}), "Type": "x", "ID": 7, "extension": {"Data": 1}}
+    found = line(put(lake, json.dumps(document))[0])
     assert set(found) == {"occurred_at", "specversion", "id", "source", "type", "data", "raw"}
     assert found["data"] == VIEW
-    assert json.loads(found["raw"]) == told
+    assert json.loads(found["raw"]) == document
 
 
 @pytest.mark.parametrize(
-    "poison",
+    "invalid",
     [
         "{broken",
         "plain text",
@@ -124,18 +124,20 @@ def test_names_that_differ_in_nothing_but_capitals_reach_no_column(lake: ModuleT
         json.dumps({**event(), "claimcheck": "0" * 64, "data": {"site": "shop"}}),
     ],
 )
-def test_poison_goes_back_as_it_came_and_takes_nothing_from_its_neighbours(
-    lake: ModuleType, caplog: pytest.LogCaptureFixture, poison: str | bytes
+def test_an_invalid_record_is_returned_unchanged_and_affects_no_other(
+    lake: ModuleType, caplog: pytest.LogCaptureFixture, invalid: str | bytes
 ) -> None:
-    before, bad, after = put(lake, json.dumps(event()), poison, json.dumps(event("store.sale.v1", SALE)))
+    before, bad, after = put(lake, json.dumps(event()), invalid, json.dumps(event("store.sale.v1", SALE)))
     assert (bad["result"], "metadata" in bad) == ("ProcessingFailed", False)
-    assert bad["data"] == (poison if isinstance(poison, bytes) else poison.encode())
+    assert bad["data"] == (invalid if isinstance(invalid, bytes) else invalid.encode())
     assert (line(before)["type"], line(after)["type"]) == ("web.pageview.v1", "store.sale.v1")
-    [warning] = [record for record in caplog.records if record.message == "not taken into the lake"]
+    [warning] = [record for record in caplog.records if record.message == "not written to the lake"]
     assert warning.__dict__["record_id"] == "r1"
 
 
-def test_it_counts_what_it_has_not_taken_for_the_alarm(lake: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_counts_the_records_it_did_not_accept_for_the_alarm(
+    lake: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
     wiring = Composition(ROOT / "usecases" / "data_aggregation" / "template.yaml", {"Stage": "prod"})
     put(lake, json.dumps(event()), "{broken", "")
     [metrics] = [json.loads(each) for each in capsys.readouterr().out.splitlines() if "_aws" in each]
@@ -151,8 +153,8 @@ def test_it_counts_what_it_has_not_taken_for_the_alarm(lake: ModuleType, capsys:
     assert (directive["Dimensions"], metrics[dimension["Name"]]) == ([[dimension["Name"]]], dimension["Value"])
 
 
-def test_what_the_function_makes_of_the_largest_event_is_small_enough_for_its_answer(lake: ModuleType) -> None:
-    """Firehose hands over up to 1 MB (BufferSizeInMBs), and takes up to 6 MB, in base64."""
+def test_the_result_for_the_largest_event_fits_into_the_response(lake: ModuleType) -> None:
+    """Firehose passes up to 1 MB (BufferSizeInMBs), and accepts up to 6 MB, in base64."""
     sale = data_aggregation.StoreSale(
         **{**SALE, "lines": (), "total": 2000, "item_count": 200, "sold_at": data_aggregation._EPOCH.replace(year=2026)}
         | {"lines": tuple(data_aggregation.SaleLine(sku="\\" * 128, quantity=1, unit_price=10) for _ in range(200))}
@@ -163,7 +165,7 @@ def test_what_the_function_makes_of_the_largest_event_is_small_enough_for_its_an
 
 
 class TestClaimChecks:
-    """An event too large for its topic lies in S3."""
+    """An event too large for its topic is in S3."""
 
     @pytest.fixture
     def parked(self, lake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -178,11 +180,11 @@ class TestClaimChecks:
         assert found["data"]["lines"] == SALE["lines"]
         assert "claimcheck" not in found
 
-    def test_if_it_is_gone_the_event_is_poison(self, lake: ModuleType, parked: dict[str, Any]) -> None:
+    def test_if_it_is_missing_the_event_is_invalid(self, lake: ModuleType, parked: dict[str, Any]) -> None:
         [answer] = put(lake, json.dumps({**parked, "claimcheck": "0" * 64}))
         assert answer["result"] == "ProcessingFailed"
 
-    def test_one_that_cannot_be_read_takes_nothing_from_its_neighbours(
+    def test_one_that_cannot_be_read_affects_no_other_record(
         self,
         lake: ModuleType,
         parked: dict[str, Any],
@@ -197,10 +199,10 @@ class TestClaimChecks:
         before, bad, after = put(lake, json.dumps(event()), json.dumps(parked), json.dumps(event()))
         assert (bad["result"], json.loads(bad["data"])) == ("ProcessingFailed", parked)
         assert (line(before)["type"], line(after)["type"]) == ("web.pageview.v1", "web.pageview.v1")
-        [warning] = [record for record in caplog.records if record.message == "not taken into the lake"]
+        [warning] = [record for record in caplog.records if record.message == "not written to the lake"]
         assert warning.__dict__["reason"] == "ClientError (SlowDown)"
 
-    def test_one_that_can_be_read_at_the_second_attempt_is_taken(
+    def test_one_that_can_be_read_at_the_second_attempt_is_accepted(
         self, lake: ModuleType, parked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         s3, calls = aws.client("s3"), []
@@ -216,7 +218,7 @@ class TestClaimChecks:
         monkeypatch.setattr(s3, "get_object", once_away)
         assert line(put(lake, json.dumps(parked))[0])["data"]["lines"] == SALE["lines"]
 
-    def test_while_s3_is_away_a_batch_waits_as_long_as_a_record_and_tries_each(
+    def test_while_s3_is_unavailable_a_batch_waits_as_long_as_a_record_and_tries_each(
         self, lake: ModuleType, parked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         calls: list[Any] = []
@@ -233,7 +235,7 @@ class TestClaimChecks:
         assert len(waited) == len(lake_lines._WAITS)
         assert len(calls) == len(waited) + 5
 
-    def test_one_that_hangs_is_given_up_in_time_for_its_neighbours(
+    def test_one_that_hangs_is_given_up_in_time_for_the_others(
         self, lake: ModuleType, parked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def hang(**_: Any) -> None:

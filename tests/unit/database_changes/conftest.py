@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 import boto3
 import psycopg
 import pytest
 
-from database_changes.handlers import capture, replicate_to_dynamodb, replicate_to_sql
 from fanout import publisher
 from fanout.contracts.database_changes import VERSION_DIGITS, RowChanged
-from fanout.event import Event, encode
-from fanout.testing import REGION, LambdaContext, lambda_event
-from tests.unit.conftest import Queues
+from fanout.event import Event
+from fanout.testing import REGION, LambdaContext
+from tests.unit.conftest import Functions, Harness
 
 TABLE = "customers"
 SOURCE = f"arn:aws:dynamodb:{REGION}:123456789012:table/{TABLE}"
@@ -62,15 +60,8 @@ def stream_record(name: str, number: int, *, event_name: str = "INSERT", **value
     }
 
 
-HANDLERS: dict[str, ModuleType] = {
-    "capture": capture,
-    "replicate_to_dynamodb": replicate_to_dynamodb,
-    "replicate_to_sql": replicate_to_sql,
-}
-
-
 class Sns:
-    """SNS's side of PublishBatch: refuses an event for ever, or not now, by its id."""
+    """SNS's side of PublishBatch: refuses an event permanently or for now, by its id."""
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
@@ -97,47 +88,24 @@ class Sns:
 
 @pytest.fixture
 def sql(postgres: str) -> Iterator["psycopg.Connection[Any]"]:
-    """An empty database, as somebody who looks into it is connected."""
+    """A connection to an empty database."""
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS replicated_rows")
         yield connection
 
 
-class Account:
+class Account(Functions):
     """The functions of the use case, each with what it works on."""
 
-    def __init__(
-        self,
-        queues: Queues,
-        monkeypatch: pytest.MonkeyPatch,
-        lines: Callable[[str], list[dict[str, Any]]],
-    ) -> None:
-        self.queues = queues
+    def __init__(self, harness: Harness) -> None:
+        super().__init__("database_changes", harness)
         self.sns = Sns()
-        self._monkeypatch = monkeypatch
-        self._lines = lines
-
-    def module(self, name: str) -> ModuleType:
-        """A module of the use case, imported as the function of that name would."""
-        self._monkeypatch.setenv("FANOUT_SUBSCRIBER", f"database_changes/{name}")
-        return HANDLERS[name]
-
-    def receipts(self, name: str, *events: Event[Any] | str) -> list[tuple[str, str]]:
-        """Deliver events in one batch of a FIFO queue; return (outcome, reason) of each receipt, in order."""
-        records = [self._received(event) for event in events]
-        self.module(name).handler(lambda_event(records), LambdaContext())
-        return [(receipt["outcome"], receipt["reason"] or "") for receipt in self._lines("receipt")]
 
     def _received(self, event: Event[Any] | str) -> Row:
-        """A message of the inbox as Lambda hands it over from a FIFO queue."""
-        group = publisher.message_group(event) if isinstance(event, Event) else "g"
-        record = self.queues.put(event if isinstance(event, str) else encode(event).decode())
-        record["attributes"]["MessageGroupId"] = group
+        """Return an event as the record that Lambda reads from a FIFO queue."""
+        record = super()._received(event)
+        record["attributes"]["MessageGroupId"] = publisher.message_group(event) if isinstance(event, Event) else "g"
         return {**record, "eventSourceARN": f"{record['eventSourceARN']}.fifo"}
-
-    def deliver(self, name: str, *events: Event[Any] | str) -> list[str]:
-        """The same, but the outcomes only."""
-        return [outcome for outcome, _ in self.receipts(name, *events)]
 
     def capture(self, *records: Row) -> list[str]:
         """Hand records of the stream to capture; return the sequence numbers it wants to go on from."""
@@ -152,12 +120,7 @@ class Account:
 
 
 @pytest.fixture(autouse=True)
-def account(
-    queues: Queues,
-    make_table: Callable[[str], str],
-    monkeypatch: pytest.MonkeyPatch,
-    lines: Callable[[str], list[dict[str, Any]]],
-) -> Account:
+def account(harness: Harness, make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Account:
     monkeypatch.setenv("REPLICA_TABLE", make_table("replica"))
     monkeypatch.setenv("PRIMARY_TABLE", TABLE)
     secret = boto3.client("secretsmanager", region_name=REGION).create_secret(Name="sql", SecretString="{}")
@@ -165,7 +128,7 @@ def account(
     monkeypatch.setenv("TOPIC_ARN", f"arn:aws:sns:{REGION}:123456789012:DatabaseChanges.fifo")
     boto3.client("s3", region_name=REGION).create_bucket(Bucket="unpublished")
     monkeypatch.setenv("UNPUBLISHED_BUCKET", "unpublished")
-    made = Account(queues, monkeypatch, lines)
+    made = Account(harness)
     monkeypatch.setattr(publisher.Publisher, "_sns", lambda _: made.sns)
     monkeypatch.setattr(publisher.time, "sleep", lambda _: None)
     return made

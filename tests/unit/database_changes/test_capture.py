@@ -1,4 +1,4 @@
-"""capture: every change of the stream is published, in order, or set aside where a person finds it."""
+"""capture: every change of the stream is published, in order, or stored for an operator."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ def number(record: dict[str, Any]) -> str:
 
 
 def aside() -> dict[str, dict[str, Any]]:
-    """What was set aside, by object."""
+    """The stored changes, by object."""
     s3 = boto3.client("s3", region_name=REGION)
     names = [each["Key"] for each in s3.list_objects_v2(Bucket="unpublished").get("Contents", [])]
     return {name: json.loads(s3.get_object(Bucket="unpublished", Key=name)["Body"].read()) for name in names}
@@ -56,7 +56,7 @@ def test_insert_update_and_delete_become_events_of_their_row(account: Account) -
     assert len({body["group"] for body in account.sns.bodies}) == 1
 
 
-def test_a_batch_that_comes_again_gives_the_same_events(account: Account) -> None:
+def test_a_redelivered_batch_publishes_the_same_events(account: Account) -> None:
     records = [stream_record("ada", 1), stream_record("maya", 2)]
     account.capture(*records)
     account.capture(*records)
@@ -73,7 +73,8 @@ def test_versions_of_different_length_compare_as_numbers(account: Account) -> No
     assert first < second
 
 
-def test_what_cannot_go_out_now_holds_back_its_row_and_is_where_the_batch_goes_on(account: Account) -> None:
+@pytest.mark.guarantee("at-least-once/stream-position")
+def test_a_change_that_cannot_be_published_blocks_its_row_and_is_where_the_batch_continues(account: Account) -> None:
     records = [stream_record(name, position) for position, name in enumerate(["maya", "ada", "ada", "jonas"])]
     account.sns.down = {"event-1"}
     assert account.capture(*records) == [number(records[1])]
@@ -84,7 +85,7 @@ def test_what_cannot_go_out_now_holds_back_its_row_and_is_where_the_batch_goes_o
     assert account.sns.ids == ["event-0", "event-3", "event-1", "event-2", "event-3"]
 
 
-def test_what_is_refused_for_ever_is_set_aside_before_a_later_change_of_its_row_goes_out(
+def test_a_permanently_refused_change_is_stored_before_a_later_change_of_its_row_is_published(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records = [stream_record("ada", position, visits={"N": str(position)}) for position in range(3)]
@@ -99,7 +100,7 @@ def test_what_is_refused_for_ever_is_set_aside_before_a_later_change_of_its_row_
     assert metrics["service"] == "database_changes/capture", "what the alarm looks at"
 
 
-def test_while_it_cannot_even_be_set_aside_nothing_of_its_row_overtakes(
+def test_while_it_cannot_be_stored_no_later_change_of_its_row_is_published(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = [stream_record("ada", 0), stream_record("ada", 1), stream_record("maya", 2)]
@@ -120,14 +121,14 @@ def test_a_row_too_large_for_a_topic_travels_by_claim_check(account: Account, mo
     assert parked["Key"] == f"database_changes/{large['claimcheck']}"
 
 
-def test_without_a_place_for_claim_checks_it_is_set_aside(account: Account) -> None:
+def test_without_a_claim_check_bucket_it_is_stored(account: Account) -> None:
     assert account.capture(stream_record("ada", 1, notes={"S": "x" * 300_000}), stream_record("ada", 2)) == []
     assert account.sns.ids == ["event-2"]
     assert [document["code"] for document in aside().values()] == ["TooLarge"]
 
 
 @pytest.mark.parametrize("broken", ["eventName", "Keys", "NewImage"])
-def test_a_record_that_says_nothing_is_set_aside_and_the_others_go_out(account: Account, broken: str) -> None:
+def test_an_unreadable_record_is_stored_and_the_others_are_published(account: Account, broken: str) -> None:
     record = stream_record("ada", 1, plan={"S": "pro"})
     (record if broken in record else record["dynamodb"]).pop(broken)
     assert account.capture(stream_record("maya", 0), record, stream_record("jonas", 2)) == []
@@ -138,7 +139,7 @@ def test_a_record_that_says_nothing_is_set_aside_and_the_others_go_out(account: 
     assert document["code"] == "Unreadable"
 
 
-def test_what_was_set_aside_can_be_given_to_it_once_more_and_becomes_the_same_event(account: Account) -> None:
+def test_a_stored_change_can_be_captured_again_and_becomes_the_same_event(account: Account) -> None:
     """The README's procedure: {"Records": [the object's record]}."""
     records = [stream_record("ada", position) for position in range(2)]
     account.sns.refused = {"event-0"}
@@ -151,6 +152,6 @@ def test_what_was_set_aside_can_be_given_to_it_once_more_and_becomes_the_same_ev
     assert again["data"]["version"] < first["data"]["version"], "so a replica that is beyond it discards it"
 
 
-def test_an_empty_batch_is_done_with(account: Account) -> None:
+def test_an_empty_batch_succeeds(account: Account) -> None:
     """`fanout up` warms functions with one."""
     assert account.capture() == []

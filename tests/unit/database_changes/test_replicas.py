@@ -1,4 +1,4 @@
-"""Both replicas converge to the primary, whatever is delivered twice, late or in another order."""
+"""Both replicas converge to the primary, also if changes are delivered twice, late or in another order."""
 
 import itertools
 import json
@@ -43,8 +43,9 @@ HISTORY = [
 ]
 
 
+@pytest.mark.guarantee("exactly-once-effect/row-version")
 @pytest.mark.parametrize("order", list(itertools.permutations(range(len(HISTORY)))), ids=str)
-def test_whatever_the_order_the_latest_version_stays(
+def test_in_any_order_the_latest_version_stays(
     replica: str, account: Account, sql: Connection, order: tuple[int, ...]
 ) -> None:
     for position in order:
@@ -53,7 +54,9 @@ def test_whatever_the_order_the_latest_version_stays(
     assert rows(replica, sql) == {"ada": {**key("ada"), "visits": {"N": "4"}, "name": {"S": "Ada"}}}
 
 
-def test_a_deletion_wins_over_an_older_update_that_comes_late(replica: str, account: Account, sql: Connection) -> None:
+def test_a_deletion_wins_over_an_older_update_that_arrives_late(
+    replica: str, account: Account, sql: Connection
+) -> None:
     assert account.deliver(replica, change("ada", 3, None)) == ["processed"]
     [(outcome, reason)] = account.receipts(replica, change("ada", 2, {"visits": {"N": "2"}}))
     assert (outcome, reason) == ("discarded", "superseded: the replica has a later version of the row")
@@ -65,13 +68,14 @@ def test_an_insert_wins_over_an_older_tombstone(replica: str, account: Account, 
     assert rows(replica, sql) == {"ada": key("ada")}
 
 
+@pytest.mark.guarantee("exactly-once-effect/row-version")
 def test_the_same_change_twice_is_a_duplicate(replica: str, account: Account, sql: Connection) -> None:
     event = change("ada", 1, {"visits": {"N": "1"}})
     assert account.deliver(replica, event) == ["processed"]
     assert account.deliver(replica, event) == ["duplicate"]
 
 
-def test_attributes_that_are_gone_are_gone_in_the_replica(replica: str, account: Account, sql: Connection) -> None:
+def test_removed_attributes_are_removed_from_the_replica(replica: str, account: Account, sql: Connection) -> None:
     account.deliver(replica, change("ada", 1, {"plan": {"S": "pro"}, "visits": {"N": "1"}}))
     account.deliver(replica, change("ada", 2, {"visits": {"N": "1"}}))
     assert rows(replica, sql) == {"ada": {**key("ada"), "visits": {"N": "1"}}}
@@ -91,7 +95,7 @@ EVERYTHING = {
 }
 
 
-def test_values_of_every_kind_arrive_as_they_are(account: Account, sql: Connection, postgres: str) -> None:
+def test_values_of_every_kind_arrive_unchanged(account: Account, sql: Connection, postgres: str) -> None:
     account.set_dsn(postgres)
     assert account.deliver(SQL, change("\u0000 ünï", 1, EVERYTHING, id="1")) == ["processed"]
     [[name, text]] = sql.execute('SELECT key, "row"::text FROM replicated_rows').fetchall()
@@ -99,7 +103,7 @@ def test_values_of_every_kind_arrive_as_they_are(account: Account, sql: Connecti
     assert json.loads(text) == {**key("\u0000 ünï"), **EVERYTHING}
 
 
-def test_the_dynamodb_replica_holds_the_values_of_every_type_that_the_primary_holds(account: Account) -> None:
+def test_the_dynamodb_replica_contains_every_type_of_value_of_the_primary(account: Account) -> None:
     assert account.deliver(DYNAMODB, change("ada", 1, EVERYTHING)) == ["processed"]
     item = boto3.client("dynamodb", region_name=REGION).get_item(TableName="replica", Key=key("ada"))["Item"]
     assert item["binary"] == {"B": b"\x00\x01\x02\xff"}
@@ -127,7 +131,7 @@ def test_a_value_that_dynamodb_cannot_hold_is_rejected_at_once(account: Account,
     assert reason.startswith("refused: ")
 
 
-def test_what_postgresql_cannot_hold_is_rejected(account: Account, sql: Connection, postgres: str) -> None:
+def test_a_value_that_postgresql_cannot_hold_is_rejected(account: Account, sql: Connection, postgres: str) -> None:
     account.set_dsn(postgres)
     [(outcome, reason)] = account.receipts(SQL, change("ada", 1, {}, id="\u0000"))
     assert (outcome, reason) == (
@@ -153,7 +157,7 @@ def test_a_tombstone_in_dynamodb_expires_and_a_row_does_not(account: Account) ->
     assert {item["pk"]["S"]: "replica:expires_at" in item for item in items} == {"ada": True, "maya": False}
 
 
-def test_a_row_of_another_table_is_none_of_the_dynamodb_replicas(
+def test_a_row_of_another_table_is_not_in_the_dynamodb_replica(
     account: Account, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PRIMARY_TABLE", "orders")
@@ -174,9 +178,12 @@ def test_rows_of_different_tables_are_different_rows_in_sql(account: Account, sq
     ("secret", "reason"),
     [
         ("{}", "unconfigured: the SQL replica's secret holds no dsn"),
-        ("postgresql://somewhere", "misconfigured: the SQL replica's secret is no JSON object with a text under dsn"),
+        (
+            "postgresql://somewhere",
+            "misconfigured: the SQL replica's secret is not a JSON object with a string under dsn",
+        ),
         ('{"dsn": "postgresql://fanout@127.0.0.1:1/postgres"}', "unreachable: the SQL replica (OperationalError)"),
-        ('{"dsn": "no dsn at all"}', "misconfigured: the SQL replica's DSN is not to be understood"),
+        ('{"dsn": "no dsn at all"}', "misconfigured: the SQL replica's DSN is invalid"),
     ],
 )
 def test_while_the_replica_cannot_be_reached_its_changes_wait_in_order(
@@ -191,7 +198,7 @@ def test_while_the_replica_cannot_be_reached_its_changes_wait_in_order(
     assert account.deliver(SQL, *events) == ["processed", "processed"]
 
 
-def test_a_connection_that_was_lost_is_made_anew(account: Account, sql: Connection, postgres: str) -> None:
+def test_a_lost_connection_is_opened_again(account: Account, sql: Connection, postgres: str) -> None:
     account.set_dsn(postgres)
     account.deliver(SQL, change("ada", 1, {}))
     sql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'fanout%'")
@@ -201,7 +208,7 @@ def test_a_connection_that_was_lost_is_made_anew(account: Account, sql: Connecti
     assert account.deliver(SQL, change("ada", 2, {})) == ["processed"]
 
 
-def test_a_table_that_was_dropped_under_a_warm_function_is_made_anew_at_once(
+def test_a_table_dropped_under_a_warm_function_is_created_again_at_once(
     account: Account, sql: Connection, postgres: str
 ) -> None:
     account.set_dsn(postgres)
@@ -211,9 +218,7 @@ def test_a_table_that_was_dropped_under_a_warm_function_is_made_anew_at_once(
     assert sql.execute("SELECT count(*) FROM replicated_rows").fetchone() == (2,)
 
 
-def test_an_index_of_the_people_who_use_it_may_stand_on_the_rows(
-    account: Account, sql: Connection, postgres: str
-) -> None:
+def test_a_user_may_add_an_index_to_the_rows(account: Account, sql: Connection, postgres: str) -> None:
     account.set_dsn(postgres)
     account.deliver(SQL, change("ada", 1, {"plan": {"S": "pro"}}))
     sql.execute("""CREATE INDEX ON replicated_rows (("row" -> 'plan' ->> 'S'))""")

@@ -1,4 +1,4 @@
-"""`fanout replicas verify`: what differs is named, and what means the same is no difference."""
+"""`fanout replicas verify`: differences are named, and equal values in another form are not one."""
 
 import base64
 import json
@@ -71,7 +71,7 @@ def test_equal_replicas_are_found_equal(rows: list[str], topology: Topology) -> 
     }
 
 
-def test_what_differs_is_named(rows: list[str], topology: Topology, sql: Connection) -> None:
+def test_differences_are_named(rows: list[str], topology: Topology, sql: Connection) -> None:
     dynamodb = client("dynamodb")
     dynamodb.put_item(TableName=TABLE, Item={**key("ada"), "visits": {"N": "9"}, "plan": {"S": "pro"}})
     dynamodb.delete_item(TableName="replica", Key=key("jonas"))
@@ -119,7 +119,7 @@ def test_rows_with_binary_keys_are_replicated_and_compared(
     assert json.dumps(report.to_json())
 
 
-def test_a_change_that_arrives_in_the_meantime_is_no_difference(
+def test_a_change_that_arrives_in_the_meantime_is_not_a_difference(
     rows: list[str], topology: Topology, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The replica gets the row after the first look and before the last."""
@@ -151,7 +151,7 @@ def test_a_replica_that_cannot_be_read_is_a_message_without_the_password(topolog
 
 def test_a_secret_without_a_dsn_is_named(topology: Topology) -> None:
     client("secretsmanager").put_secret_value(SecretId="sql", SecretString="{}")
-    with pytest.raises(UserError, match="the secret sql holds no dsn"):
+    with pytest.raises(UserError, match="the secret sql has no dsn"):
         verified(topology)
 
 
@@ -182,7 +182,7 @@ def test_values_are_the_same_if_dynamodb_says_so(one: Any, other: Any, same: boo
 
 
 @pytest.mark.parametrize("written", ['{"visits": "Eve"}', "null", "[1]", '{"visits": {"N": "many"}}', '{"visits": {}}'])
-def test_a_row_altered_into_what_is_no_row_is_named(
+def test_a_row_altered_into_an_invalid_row_is_named(
     topology: Topology, rows: list[str], sql: Connection, written: str
 ) -> None:
     sql.execute("""UPDATE replicated_rows SET "row" = %s WHERE key LIKE '%%maya%%'""", [written])
@@ -192,7 +192,7 @@ def test_a_row_altered_into_what_is_no_row_is_named(
 
 
 @pytest.mark.parametrize("written", ["x", "{}", '{"pk": {"S": 5}, "sk": {"S": "x"}}', '{"pk": 1, "sk": 2}'])
-def test_a_row_put_in_under_what_is_no_key_is_named(
+def test_a_row_inserted_under_an_invalid_key_is_named(
     topology: Topology, rows: list[str], sql: Connection, written: str
 ) -> None:
     columns = 'SELECT table_name, %s, version, deleted, "row", changed_at, event_id'
@@ -213,7 +213,7 @@ def test_an_attribute_that_only_the_replica_may_have_is_seen_in_the_primary(
     }
 
 
-def test_a_dsn_that_is_not_to_be_understood_is_never_shown(topology: Topology, account: Account) -> None:
+def test_an_invalid_dsn_is_never_shown(topology: Topology, account: Account) -> None:
     account.set_dsn("postgresql//ada:a-password@host/d")
     with pytest.raises(UserError) as raised:
         verified(topology)

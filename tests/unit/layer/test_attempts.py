@@ -69,6 +69,7 @@ class Group:
         self.waiting = [(event, identifier) for event, identifier in self.waiting if identifier in failed]
 
 
+@pytest.mark.guarantee("bounded-retry/waiting-in-group")
 def test_a_message_that_waits_behind_another_keeps_all_its_attempts(table: str, queues: Queues, lines: Lines) -> None:
     group = Group("first", "second", "third")
     group.down = {"first"}
@@ -120,6 +121,7 @@ def test_a_count_is_deleted_with_its_message(table: str) -> None:
     assert dynamodb.scan(TableName=table)["Items"] == []
 
 
+@pytest.mark.guarantee("bounded-retry/killed-fifo-message")
 def test_a_message_that_kills_its_function_each_time_is_dead_lettered_untried(
     table: str, queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:

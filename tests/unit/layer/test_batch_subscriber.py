@@ -65,6 +65,7 @@ def test_a_batch_of_poison_does_not_reach_the_handler(queues: Queues) -> None:
     assert calls == []
 
 
+@pytest.mark.guarantee("exactly-once-effect/copies-in-a-batch")
 def test_copies_of_one_event_reach_the_handler_once(queues: Queues, lines: Lines) -> None:
     calls: list[list[Message]] = []
     twice, once = event("twice"), event("once")
@@ -129,6 +130,7 @@ def test_a_wrong_number_of_answers_loses_no_event(queues: Queues, lines: Lines) 
     assert outcomes(lines) == [("retrying", "TypeError")] * 2
 
 
+@pytest.mark.guarantee("isolation/batch-split")
 def test_an_event_that_fails_its_whole_batch_finally_fails_alone(queues: Queues, lines: Lines) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> None:
@@ -153,6 +155,7 @@ def test_the_final_attempt_of_a_batch_member_dead_letters_only_that_one(
     assert [letter["outcome"] for letter in queues.dead()] == ["dead-lettered"]
 
 
+@pytest.mark.guarantee("at-least-once/deadline", "isolation/slow-record")
 def test_the_deadline_interrupts_a_batch_and_all_of_it_is_retried(queues: Queues, lines: Lines) -> None:
     @batch_subscriber(TeamMessagePosted)
     def handler(events: list[Message]) -> None:
@@ -183,6 +186,7 @@ def test_events_of_a_fifo_queue_are_handled_one_by_one_in_order(queues: Queues) 
 WORDS = ["fine", "retry", "reject", "poison"]
 
 
+@pytest.mark.guarantee("at-least-once/partial-response")
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12), st.integers(1, 4))
 def test_of_any_batch_exactly_the_retried_records_are_reported(

@@ -51,6 +51,7 @@ def test_an_encoded_event_is_cloudevents_1_0_json() -> None:
 GOOD = {"specversion": "1.0", "id": "1", "source": "s", "type": "team.message.posted.v1"}
 
 
+@pytest.mark.guarantee("hostile-input/decoding", "hostile-input/claim-check-digest")
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
@@ -151,6 +152,7 @@ def test_decoding_any_bytes_returns_an_event_or_raises_invalid_event(body: bytes
         decode(body)
 
 
+@pytest.mark.guarantee("deployment/unknown-fields")
 def test_unknown_attributes_and_fields_are_accepted_so_that_producers_may_add_some() -> None:
     body = {**GOOD, "comexampleextension": 1, "data": {"text": "hi", "author": "Ada", "mood": "good"}}
     assert decode_data(decode(json.dumps(body)), TeamMessagePosted).data.text == "hi"
@@ -177,6 +179,7 @@ def test_different_causes_give_different_derived_ids(causes: list[tuple[str, str
     assert len({derived_id(*cause) for cause in causes}) == len(causes)
 
 
+@pytest.mark.guarantee("exactly-once-effect/identity")
 @example(("a#b", "c"), ("a", "b#c"))
 @example(("a#b", "c"), ("a%23b", "c"))
 @given(st.tuples(texts, texts), st.tuples(texts, texts))
@@ -188,6 +191,7 @@ def test_an_identity_fits_a_key_for_any_length_of_source_and_id() -> None:
     assert len(identity("é" * 512, "ü" * 256).encode()) <= 512
 
 
+@pytest.mark.guarantee("exactly-once-effect/caused-event-id")
 def test_a_caused_event_is_the_same_document_at_every_attempt() -> None:
     cause = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test")
     effect = TeamMessagePosted(text="ho", author="Bo")

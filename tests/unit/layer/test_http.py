@@ -68,6 +68,7 @@ def test_only_the_beginning_of_a_response_is_read(server: Sink) -> None:
     assert len(answer.excerpt) == 200
 
 
+@pytest.mark.guarantee("hostile-input/webhook-url")
 @pytest.mark.parametrize(
     "url",
     [

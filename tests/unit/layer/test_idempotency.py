@@ -44,6 +44,7 @@ def hits(items: Items) -> int:
     return sum(int(item.get("hits", 0)) for item in items("effects"))
 
 
+@pytest.mark.guarantee("exactly-once-effect/natural-key")
 def test_an_item_is_put_once_and_left_unchanged(table: str, items: Items) -> None:
     first = put_once(table, {"pk": "a", "sk": EVENT.identity, "text": "first"})
     second = put_once(table, {"pk": "a", "sk": EVENT.identity, "text": "second"})
@@ -51,6 +52,11 @@ def test_an_item_is_put_once_and_left_unchanged(table: str, items: Items) -> Non
     assert [item["text"] for item in items(table)] == ["first"]
 
 
+@pytest.mark.guarantee(
+    "exactly-once-effect/one-transaction",
+    "exactly-once-effect/record-refuses",
+    "isolation/records-per-subscriber",
+)
 def test_a_transaction_happens_once_per_event_and_subscriber(
     table: str, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,6 +67,7 @@ def test_a_transaction_happens_once_per_event_and_subscriber(
     assert hits(items) == 3
 
 
+@pytest.mark.guarantee("exactly-once-effect/one-transaction")
 def test_a_batch_is_one_transaction_in_which_each_event_counts_once(table: str, items: Items) -> None:
     third = Event.new(TeamMessagePosted(text="hi", author="Ada"), source="urn:test", id="3")
 
@@ -109,6 +116,7 @@ def test_a_condition_of_the_effect_that_fails_leaves_neither_effect_nor_record(t
     assert items(table) == []
 
 
+@pytest.mark.guarantee("exactly-once-effect/record-lifetime")
 def test_idempotency_records_outlive_the_archive(table: str, items: Items) -> None:
     transact_once(EVENT, table, [add_one(table)])
     [record] = [item for item in items(table) if "expires_at" in item]
@@ -135,6 +143,7 @@ def once(table: str, mailer: Mailer, lease_seconds: float = 60) -> Outcome:
     return at_most_once(EVENT, table, mailer, lease_seconds=lease_seconds)
 
 
+@pytest.mark.guarantee("at-most-once/intent-once")
 def test_a_mail_is_sent_once(table: str, items: Items) -> None:
     mailer = Mailer()
     assert [once(table, mailer), once(table, mailer)] == [Outcome.PROCESSED, Outcome.DUPLICATE]
@@ -151,6 +160,7 @@ def test_what_was_certainly_not_sent_is_retried(table: str) -> None:
     assert mailer.sent == 1
 
 
+@pytest.mark.guarantee("at-most-once/lost-response")
 @pytest.mark.parametrize(
     "failure",
     [ReadTimeoutError(endpoint_url="x"), ClientError({"Error": {"Code": "InternalFailure"}}, "SendEmail"), OSError()],
@@ -165,6 +175,7 @@ def test_what_may_have_been_sent_is_never_sent_again(table: str, failure: Except
     assert mailer.sent == 1
 
 
+@pytest.mark.guarantee("at-most-once/concurrent-delivery")
 def test_a_second_delivery_waits_for_the_first(table: str) -> None:
     def send() -> dict[str, str]:
         with pytest.raises(Retry, match="under way") as raised:
@@ -176,6 +187,7 @@ def test_a_second_delivery_waits_for_the_first(table: str) -> None:
     assert at_most_once(EVENT, table, send, lease_seconds=60) is Outcome.PROCESSED
 
 
+@pytest.mark.guarantee("at-most-once/killed-attempt")
 @pytest.mark.parametrize("killed", [DeadlineReached(), SystemExit()])
 def test_an_attempt_that_was_killed_leaves_the_outcome_unknown(
     table: str, killed: BaseException, monkeypatch: pytest.MonkeyPatch

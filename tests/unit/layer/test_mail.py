@@ -31,6 +31,7 @@ def recipients(server: Sink) -> list[str]:
     return [call.document["Destination"]["ToAddresses"][0] for call in server.calls]
 
 
+@pytest.mark.guarantee("at-most-once/no-idle-connection")
 def test_a_mail_after_a_pause_uses_a_new_connection(endpoint: Callable[[str], None], server: Sink) -> None:
     endpoint(server.url)
     server.keeps_alive = True
@@ -39,6 +40,7 @@ def test_a_mail_after_a_pause_uses_a_new_connection(endpoint: Callable[[str], No
     assert recipients(server) == ["ada@example.org", "bob@example.org"]
 
 
+@pytest.mark.guarantee("at-most-once/request-without-response")
 def test_a_request_that_ses_read_without_a_response_leaves_the_outcome_unknown(
     endpoint: Callable[[str], None], server: Sink
 ) -> None:

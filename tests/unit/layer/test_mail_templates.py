@@ -16,7 +16,6 @@ class Words(msgspec.Struct):
 def templates(tmp_path: Path) -> MailTemplates[Words]:
     for locale, greeting in {"en": "Hello $name", "de": "Guten Tag $name", "de-AT": "Servus $name"}.items():
         (tmp_path / f"{locale}.json").write_bytes(msgspec.json.encode(Words(greeting)))
-    (tmp_path / "layout.html").write_text('<html lang="$lang"><title>$title</title>\n$body\n</html>\n')
     return MailTemplates(tmp_path, Words)
 
 
@@ -31,12 +30,14 @@ def test_paragraphs_and_lines_are_in_text_and_html_and_are_escaped(templates: Ma
     locale, words = templates.words("de")
     mail = templates.mail(locale, "A & B", [filled(words.greeting, {"name": "<b>$x</b>"}), ["1 < 2", "3"], "Bye"])
     assert mail.text == "Guten Tag <b>$x</b>\n\n1 < 2\n3\n\nBye\n"
-    assert mail.html == (
-        '<html lang="de"><title>A &amp; B</title>\n'
+    head, _, body = mail.html.partition("  <body ")
+    assert head.startswith('<!DOCTYPE html>\n<html lang="de">\n')
+    assert head.endswith("    <title>A &amp; B</title>\n  </head>\n")
+    assert body.partition(">\n")[2] == (
         "    <p>Guten Tag &lt;b&gt;$x&lt;/b&gt;</p>\n"
         "    <ul>\n      <li>1 &lt; 2</li>\n      <li>3</li>\n    </ul>\n"
         "    <p>Bye</p>\n"
-        "</html>\n"
+        "  </body>\n</html>\n"
     )
 
 

@@ -81,6 +81,7 @@ def publisher(sns: Sns, topic: str = TOPIC, **options: Any) -> Publisher:
     return Publisher(topic, client=sns, sleep=lambda _: None, **options)
 
 
+@pytest.mark.guarantee("order-per-group/one-entry-per-request")
 @given(st.lists(st.tuples(st.integers(1, MAX_BYTES), st.sampled_from([None, "a", "b"])), max_size=60))
 def test_batches_keep_every_entry_in_order_and_within_the_limits(sizes: list[tuple[int, str | None]]) -> None:
     entries = [_Entry(key, str(key), "", size, group) for key, (size, group) in enumerate(sizes)]
@@ -99,6 +100,7 @@ def test_results_come_in_the_order_of_the_events() -> None:
     assert [each.event_id for each in published] == [each.id for each in events]
 
 
+@pytest.mark.guarantee("no-silent-drop/failed-entries-again")
 def test_only_the_failed_entries_are_sent_again() -> None:
     sns = Sns({1: False, 3: False}, {0: False})
     events = [event(id=str(n)) for n in range(5)]
@@ -107,6 +109,7 @@ def test_only_the_failed_entries_are_sent_again() -> None:
     assert len(published) == 5
 
 
+@pytest.mark.guarantee("no-silent-drop/unanswered-entry")
 def test_an_entry_that_the_response_does_not_mention_is_sent_again_and_then_raised() -> None:
     class Forgetful(Sns):
         def publish_batch(self, **request: Any) -> dict[str, Any]:
@@ -124,6 +127,7 @@ def test_an_entry_that_the_response_does_not_mention_is_sent_again_and_then_rais
     assert [sns.ids(number) for number in range(3)] == [["answered", "unanswered"], ["unanswered"], ["unanswered"]]
 
 
+@pytest.mark.guarantee("no-silent-drop/refused-entry")
 def test_what_remains_unpublished_is_raised_entry_by_entry() -> None:
     sns = Sns({0: True}, *[{0: False}] * 10)
     events = [event(id="bad"), *[event(id=str(n)) for n in range(9)], event(id="never")]
@@ -158,6 +162,7 @@ def test_workers_publish_the_same_events_as_one() -> None:
     assert len(sns.requests) == 10
 
 
+@pytest.mark.guarantee("order-per-group/nothing-after-failed-entry")
 def test_on_a_fifo_topic_nothing_overtakes_a_failed_event_of_its_group() -> None:
     sns = Sns({0: True})
     with pytest.raises(PublishError) as raised:
@@ -170,6 +175,7 @@ def test_on_a_fifo_topic_nothing_overtakes_a_failed_event_of_its_group() -> None
     assert len(sns.requests) == 1
 
 
+@pytest.mark.guarantee("exactly-once-effect/fifo-deduplication")
 def test_on_a_fifo_topic_the_same_event_has_the_same_deduplication_id() -> None:
     sns = Sns()
     publisher(sns, f"{TOPIC}.fifo").publish([event(id="1"), event(id="1"), event(id="2")])
@@ -184,6 +190,7 @@ def claim_checks(cloud: None) -> ClaimChecks:
     return ClaimChecks("claims", "team_events")
 
 
+@pytest.mark.guarantee("no-silent-drop/large-event", "no-silent-drop/stub-fields")
 def test_a_large_event_is_published_as_a_stub_with_its_filter_fields_and_retrieved_whole(
     claim_checks: ClaimChecks,
 ) -> None:
@@ -195,6 +202,7 @@ def test_a_large_event_is_published_as_a_stub_with_its_filter_fields_and_retriev
     assert decode_data(claim_checks.retrieve(stub), TeamMessagePosted) == large
 
 
+@pytest.mark.guarantee("hostile-input/stored-digest", "hostile-input/stored-event")
 def test_a_claim_check_of_nothing_or_of_another_event_is_rejected(claim_checks: ClaimChecks) -> None:
     s3 = boto3.client("s3", region_name=REGION)
     stub = claim_checks.store(event())
@@ -232,6 +240,7 @@ def test_a_claim_check_of_nothing_or_of_another_event_is_rejected(claim_checks: 
         claim_checks.retrieve(raw)
 
 
+@pytest.mark.guarantee("no-silent-drop/large-event")
 def test_an_event_that_cannot_be_stored_fails_alone(cloud: None) -> None:
     with pytest.raises(PublishError) as raised:
         publisher(Sns(), claim_checks=ClaimChecks("no-such-bucket", "team_events")).publish(
@@ -296,6 +305,7 @@ def test_a_failure_says_whether_it_is_final() -> None:
     assert final == {"refused": True, "throttled": False, "large": True}
 
 
+@pytest.mark.guarantee("order-per-group/nothing-after-unsendable-entry")
 def test_on_a_fifo_topic_nothing_overtakes_an_event_that_could_not_even_be_sent() -> None:
     sns = Sns()
     large = event("x" * MAX_BYTES, id="2")
@@ -446,6 +456,7 @@ REJECTED: dict[str, tuple[Event[Any], str]] = {
 }
 
 
+@pytest.mark.guarantee("no-silent-drop/invalid-event")
 @pytest.mark.parametrize(("rejected", "reason"), REJECTED.values(), ids=REJECTED)
 def test_an_event_that_its_subscribers_would_reject_is_refused_alone_with_field_and_reason(
     rejected: Event[Any], reason: str

@@ -40,6 +40,7 @@ def test_a_delay_beyond_sqss_maximum_is_stored_in_the_message(queues: Queues, mo
     assert 3_590 < (not_before - datetime.now(UTC)).total_seconds() <= 3_600
 
 
+@pytest.mark.guarantee("no-silent-drop/ten-attributes")
 def test_a_message_with_all_ten_attributes_can_be_released(queues: Queues) -> None:
     """SQS accepts ten, and one of them must be ours."""
     attributes = {f"name{number}": "value" for number in range(10)}
@@ -50,6 +51,7 @@ def test_a_message_with_all_ten_attributes_can_be_released(queues: Queues) -> No
     assert "fanout" in message["MessageAttributes"]
 
 
+@pytest.mark.guarantee("hostile-input/forged-attempts")
 def test_a_forged_number_of_attempts_is_ignored(queues: Queues) -> None:
     """With a negative count it would be tried forever."""
     record = sqs_record(reminder(), receive_count=3, attributes={"fanout": '{"attempts":-1000000}'})

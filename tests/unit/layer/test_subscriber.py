@@ -91,6 +91,7 @@ def test_an_event_is_parsed_from_every_way_of_delivery(
     assert [receipt["event_id"] for receipt in lines("receipt")] == [sent.id]
 
 
+@pytest.mark.guarantee("at-least-once/unexpected-exception")
 def test_every_answer_of_a_handler_has_its_outcome(queues: Queues, lines: Lines) -> None:
     texts = ["fine", "duplicate", "discard", "reject", "retry 60", "fail"]
     records = [queues.put(encode(event(text)).decode()) for text in texts]
@@ -107,6 +108,7 @@ def test_every_answer_of_a_handler_has_its_outcome(queues: Queues, lines: Lines)
     assert [letter["reason"] for letter in queues.dead()] == ["as-asked: by a test"]
 
 
+@pytest.mark.guarantee("dead-letters/reason", "dead-letters/publication")
 def test_a_dead_letter_has_subscriber_reason_event_and_the_original_body(queues: Queues) -> None:
     sent = event("reject")
     record = sqs_record(sent, receive_count=3)
@@ -128,6 +130,7 @@ def test_a_dead_letter_has_subscriber_reason_event_and_the_original_body(queues:
     }
 
 
+@pytest.mark.guarantee("isolation/poison-in-turn", "no-silent-drop/unknown-type")
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -165,6 +168,7 @@ def test_an_aws_error_that_a_library_wraps_is_named(queues: Queues, lines: Lines
     assert outcomes(lines) == [("retrying", "LookupError (AccessDeniedException)")]
 
 
+@pytest.mark.guarantee("personal-data/exception-message")
 def test_personal_data_in_an_exception_stays_out_of_log_and_dead_letter(
     queues: Queues, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,12 +189,14 @@ def test_a_retry_makes_its_message_invisible_for_the_given_time(queues: Queues) 
     assert [call["VisibilityTimeout"] for call in calls] == [60]
 
 
+@pytest.mark.guarantee("bounded-retry/backoff")
 def test_backoff_over_all_attempts_lasts_two_hours_or_more() -> None:
     for _ in range(50):
         assert sum(queue.backoff(attempt, 15) for attempt in range(1, 10)) >= 7200
     assert max(queue.backoff(attempt, 15) for attempt in range(1, 1000)) <= 3600 * 1.25
 
 
+@pytest.mark.guarantee("bounded-retry/final-attempt")
 def test_the_final_attempt_is_dead_lettered_with_its_reason(queues: Queues, lines: Lines) -> None:
     assert run(obey, sqs_record(event("fail"), receive_count=10)) == []
     assert outcomes(lines) == [("dead-lettered", "gave up after 10 attempts: ValueError")]
@@ -198,6 +204,7 @@ def test_the_final_attempt_is_dead_lettered_with_its_reason(queues: Queues, line
     assert (letter["outcome"], letter["attempts"]) == ("dead-lettered", "10")
 
 
+@pytest.mark.guarantee("bounded-retry/direct-delivery")
 def test_a_direct_delivery_is_retried_through_the_queue_and_keeps_its_count(queues: Queues, lines: Lines) -> None:
     record = sns_record(event("fail"))
     assert obey(lambda_event([record]), LambdaContext()) is None
@@ -257,6 +264,7 @@ def test_a_failed_invocation_that_sns_did_not_make_is_poison(payload: Any, queue
     assert [outcome for outcome, _ in outcomes(lines)] == ["rejected", "processed"]
 
 
+@pytest.mark.guarantee("at-least-once/direct-delivery")
 def test_a_direct_delivery_that_cannot_reach_its_queue_is_left_to_lambda(
     queues: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,6 +274,7 @@ def test_a_direct_delivery_that_cannot_reach_its_queue_is_left_to_lambda(
         handler(lambda_event([sns_record(event("fail"))]), LambdaContext())
 
 
+@pytest.mark.guarantee("at-least-once/reject-waits-for-dlq")
 def test_a_rejection_that_cannot_reach_the_dead_letter_queue_leaves_the_message_in_its_queue(
     queues: Queues, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
@@ -276,6 +285,7 @@ def test_a_rejection_that_cannot_reach_the_dead_letter_queue_leaves_the_message_
     assert [outcome for outcome, _ in outcomes(lines)] == ["retrying"]
 
 
+@pytest.mark.guarantee("isolation/deadline-releases", "isolation/slow-record")
 def test_a_slow_record_is_interrupted_before_the_deadline_and_its_neighbours_are_released(
     queues: Queues, lines: Lines
 ) -> None:
@@ -289,6 +299,7 @@ def test_a_slow_record_is_interrupted_before_the_deadline_and_its_neighbours_are
     assert queues.inbox_counts()[0] == 2, "the two that were not attempted are in the queue again, as new messages"
 
 
+@pytest.mark.guarantee("bounded-retry/released-message")
 def test_a_message_released_thirty_times_without_an_attempt_is_not_dead_lettered(queues: Queues, lines: Lines) -> None:
     slow = sqs_record(event("sleep 30"))
     victim = queues.put(encode(event("fail")).decode())
@@ -302,6 +313,7 @@ def test_a_message_released_thirty_times_without_an_attempt_is_not_dead_lettered
     assert queues.dead() == []
 
 
+@pytest.mark.guarantee("bounded-retry/long-delay")
 def test_a_retry_beyond_sqss_maximum_delay_is_not_delivered_earlier(queues: Queues, lines: Lines) -> None:
     sent = spy("sqs", "SendMessage")
     obey(lambda_event([sns_record(event("retry 7200"))]), LambdaContext())
@@ -314,6 +326,7 @@ def test_a_retry_beyond_sqss_maximum_delay_is_not_delivered_earlier(queues: Queu
     assert len(lines("receipt")) == 1, "nothing has become of it yet"
 
 
+@pytest.mark.guarantee("order-per-group/failure-blocks-group")
 def test_in_a_fifo_queue_a_failure_blocks_only_its_own_group(queues: Queues, lines: Lines) -> None:
     records = [
         sqs_record(event(text), group=group)
@@ -337,6 +350,7 @@ def test_in_a_fifo_queue_a_failure_blocks_only_its_own_group(queues: Queues, lin
     ]
 
 
+@pytest.mark.guarantee("at-least-once/partial-response")
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 @given(
     texts=st.lists(
@@ -371,6 +385,7 @@ def test_no_received_line_of_a_large_batch_is_too_long_for_lambda(queues: Queues
     assert all(len(json.dumps(line)) < 256_000 for line in received)
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_a_receipt_carries_the_filterable_fields_and_no_other_data(queues: Queues, lines: Lines) -> None:
     data = TeamMessagePosted(text="secret", author="Ada", audience=("team_a",))
     run(obey, sqs_record(Event.new(data, source="urn:test")))
@@ -424,6 +439,7 @@ def test_a_claim_check_is_retrieved_before_the_handler_sees_the_event(
     assert seen == [whole]
 
 
+@pytest.mark.guarantee("hostile-input/forged-delay")
 @pytest.mark.parametrize(
     "forged",
     [

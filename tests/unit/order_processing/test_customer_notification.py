@@ -23,9 +23,9 @@ def recipients(account: Account) -> list[str]:
     return [mail.destinations["ToAddresses"][0] for mail in account.mails]
 
 
-def test_an_order_is_acknowledged_once_however_often_it_comes(account: Account, items: Items) -> None:
+def test_an_order_is_acknowledged_once_however_often_it_is_delivered(account: Account, items: Items) -> None:
     event = submitted()
-    assert account.deliver(customer_notification, event, event, submitted(event_id="another event")) == [
+    assert account.deliver("customer_notification", event, event, submitted(event_id="another event")) == [
         "processed",
         "duplicate",
         "duplicate",
@@ -34,7 +34,7 @@ def test_an_order_is_acknowledged_once_however_often_it_comes(account: Account, 
     assert account.mails[0].source == SENDER
     [record] = items("notification")
     assert (record["pk"], record["state"]) == ("once#order#o-1", "done")
-    assert "expires_at" not in record, "an order's mail is remembered for ever"
+    assert "expires_at" not in record, "an order's mail is remembered forever"
 
 
 def test_the_mail_says_what_was_ordered_in_the_customer_s_language(account: Account) -> None:
@@ -55,7 +55,7 @@ def test_the_mail_says_what_was_ordered_in_the_customer_s_language(account: Acco
     assert mail.render(submitted(locale="ja").data).locale == "en"
 
 
-def test_what_a_customer_or_a_producer_typed_stays_text(account: Account) -> None:
+def test_text_from_a_customer_or_a_producer_stays_text(account: Account) -> None:
     lines = (Line(sku="X", quantity=1, unit_price=5, description="<b>$order</b>\r\n&"),)
     mail = order_mail.render(submitted(lines=lines).data)
     assert "<b>" not in mail.html
@@ -63,19 +63,19 @@ def test_what_a_customer_or_a_producer_typed_stays_text(account: Account) -> Non
     assert "1 × <b>$order</b> &: 0.05 EUR" in mail.text
 
 
-def test_an_address_that_mail_cannot_go_to_is_rejected_without_being_quoted(account: Account) -> None:
-    [(outcome, reason)] = account.receipts(customer_notification, submitted(email="ada@@example.org"))
+def test_an_undeliverable_address_is_rejected_without_being_quoted(account: Account) -> None:
+    [(outcome, reason)] = account.receipts("customer_notification", submitted(email="ada@@example.org"))
     assert (outcome, reason.split(":")[0]) == ("rejected", "malformed-address")
     assert "ada" not in reason
     assert account.mails == []
 
 
-def test_a_mail_that_may_have_gone_out_is_never_sent_again(account: Account) -> None:
+def test_a_mail_that_may_have_been_sent_is_never_sent_again(account: Account) -> None:
     event: Event[Any] = submitted()
     with mail_fails(ReadTimeoutError(endpoint_url="https://email.example"), sent=True):
-        [(outcome, reason)] = account.receipts(customer_notification, event)
+        [(outcome, reason)] = account.receipts("customer_notification", event)
     assert (outcome, reason.split(":")[0]) == ("rejected", "outcome-unknown")
-    account.deliver(customer_notification, event)
+    account.deliver("customer_notification", event)
     assert recipients(account) == ["ada@example.org"]
 
 

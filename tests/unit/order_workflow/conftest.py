@@ -1,8 +1,7 @@
 """The account that order_workflow's functions run in, and what they publish there."""
 
-import json
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -10,7 +9,6 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from fanout import contracts
 from fanout.contracts.order_workflow import (
     CancellationReason,
     Line,
@@ -24,86 +22,31 @@ from fanout.contracts.order_workflow import (
     StockReserved,
     StockUnavailable,
 )
-from fanout.dynamodb import from_item, to_item
-from fanout.event import Event, decode, decode_data, encode
-from fanout.testing import REGION, LambdaContext, lambda_event
-from order_workflow.handlers import deadlines, inventory, notification, payment, workflow
-from tests.payment_provider import API_KEY, Provider, payment_provider
-from tests.unit.conftest import Queues
+from fanout.dynamodb import to_item
+from fanout.event import Event
+from fanout.testing import REGION
+from order_workflow import order_store
+from order_workflow.handlers import deadlines
+from tests.unit.conftest import Functions, Harness, Topic
 
 SENDER = "orders@example.com"
-HANDLERS: dict[str, ModuleType] = {
-    "deadlines": deadlines,
-    "inventory": inventory,
-    "notification": notification,
-    "payment": payment,
-    "workflow": workflow,
-}
 
 
-class Account:
+class Account(Functions):
     """The functions of the use case, the stores they share, and the events they publish."""
 
-    def __init__(
-        self,
-        queues: Queues,
-        monkeypatch: pytest.MonkeyPatch,
-        lines: Callable[[str], list[dict[str, Any]]],
-    ) -> None:
-        self.queues = queues
-        self._monkeypatch = monkeypatch
-        self._lines = lines
-        self._sns = boto3.client("sns", region_name=REGION)
-        self._sqs = boto3.client("sqs", region_name=REGION)
-        self._dynamodb = boto3.client("dynamodb", region_name=REGION)
-        topic = self._sns.create_topic(Name="NewOrder")["TopicArn"]
-        self._published = self._sqs.create_queue(QueueName="published")["QueueUrl"]
-        self._sns.subscribe(
-            TopicArn=topic,
-            Protocol="sqs",
-            Endpoint=f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:published",
-            Attributes={"RawMessageDelivery": "true"},
-        )
-        monkeypatch.setenv("NEW_ORDER_TOPIC_ARN", topic)
+    def __init__(self, harness: Harness) -> None:
+        super().__init__("order_workflow", harness)
+        self._topic = Topic("NewOrder")
+        harness.monkeypatch.setenv("NEW_ORDER_TOPIC_ARN", self._topic.arn)
 
-    def module(self, name: str) -> ModuleType:
-        """The handler module of that name, which runs as its function from here on."""
-        self.become(name)
-        return HANDLERS[name]
-
-    def become(self, name: str) -> None:
-        """Run as the function of that name from here on."""
-        self._monkeypatch.setenv("FANOUT_SUBSCRIBER", f"order_workflow/{name}")
-
-    def deliver(self, name: str, *events: Event[Any] | str) -> list[str]:
-        """Deliver events to a subscriber in one batch; return what its receipts say became of them."""
-        return [receipt["outcome"] for receipt in self._receipts(name, events)]
-
-    def reasons(self, name: str, *events: Event[Any] | str) -> list[str]:
-        """The same, but the reasons."""
-        return [receipt["reason"] for receipt in self._receipts(name, events)]
-
-    def _receipts(self, name: str, events: tuple[Event[Any] | str, ...]) -> list[dict[str, Any]]:
-        bodies = [event if isinstance(event, str) else encode(event).decode() for event in events]
-        records = [self.queues.put(body) for body in bodies]
-        self.module(name).handler(lambda_event(records), LambdaContext())
-        return self._lines("receipt")
+    def reasons(self, name: str, *events: Event[Any] | str) -> list[str | None]:
+        """Deliver events in one batch; return the reason of each receipt, in order."""
+        return [reason for _, reason in self.receipts(name, *events)]
 
     def published(self) -> list[Event[Any]]:
-        """What was published since the last call, each as a subscriber would read it, in order."""
-        found: list[Event[Any]] = []
-        schemas = contracts.load("order_workflow")
-        while messages := self._sqs.receive_message(QueueUrl=self._published, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                self._sqs.delete_message(QueueUrl=self._published, ReceiptHandle=message["ReceiptHandle"])
-                event = decode(message["Body"])
-                found.append(decode_data(event, schemas[event.type]))
-        return found
-
-    def item(self, table: str, pk: str, sk: str) -> dict[str, Any]:
-        """An item of a table; empty if there is none."""
-        found = self._dynamodb.get_item(TableName=table, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True)
-        return from_item(found.get("Item", {}))
+        """Return the events published since the last call as a subscriber reads them, in order."""
+        return self._topic.events("order_workflow")
 
     def stock(self, **quantities: int) -> None:
         """Put articles into stock."""
@@ -122,18 +65,13 @@ class Account:
 
     @property
     def mails(self) -> list[str]:
-        """The recipient of every mail that went out."""
+        """The recipient of every mail that was sent."""
         sent = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
         return [message.destinations["ToAddresses"][0] for message in sent]
 
 
 @pytest.fixture(autouse=True)
-def account(
-    queues: Queues,
-    make_table: Callable[[str], str],
-    monkeypatch: pytest.MonkeyPatch,
-    lines: Callable[[str], list[dict[str, Any]]],
-) -> Account:
+def account(harness: Harness, make_table: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Account:
     for name in ("payment", "stock", "notification"):
         monkeypatch.setenv(f"{name.upper()}_TABLE", make_table(name))
     boto3.client("dynamodb", region_name=REGION).create_table(
@@ -160,19 +98,26 @@ def account(
     monkeypatch.setenv("ORDER_TABLE", "order")
     monkeypatch.setenv("SENDER_ADDRESS", SENDER)
     boto3.client("ses", region_name=REGION).verify_email_identity(EmailAddress=SENDER)
-    return Account(queues, monkeypatch, lines)
+    return Account(harness)
 
 
 @pytest.fixture
-def provider(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    """A payment provider over HTTP, which payment is configured for."""
-    with payment_provider() as made:
-        secret = boto3.client("secretsmanager", region_name=REGION).create_secret(
-            Name="payments", SecretString=json.dumps({"url": made.url, "api_key": API_KEY})
-        )
-        monkeypatch.setenv("PAYMENT_PROVIDER_SECRET_ARN", secret["ARN"])
-        monkeypatch.setenv("PAYMENT_PROVIDER_ON_LOOPBACK", "true")
-        yield made
+def clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """Let time pass for workflow and deadlines."""
+    passed = timedelta()
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + passed
+
+    def advance(by: timedelta) -> None:
+        nonlocal passed
+        passed += by
+
+    for module in (order_store, deadlines):
+        monkeypatch.setattr(module, "datetime", Clock)
+    return advance
 
 
 def placed(order_id: str = "o-1", *, event_id: str | None = None, **fields: Any) -> Event[OrderPlaced]:
@@ -183,9 +128,9 @@ def placed(order_id: str = "o-1", *, event_id: str | None = None, **fields: Any)
 def order(contract: type, order_id: str = "o-1", **fields: Any) -> Any:
     """The data of an event about that order."""
     lines = (Line(sku="MUG", quantity=2, unit_price=1250), Line(sku="TEA", quantity=1, unit_price=890))
-    told = {"customer_id": "c-1", "currency": "EUR", "lines": lines, "email": "ada@example.org", **fields}
-    total = sum(line.quantity * line.unit_price for line in told["lines"])
-    return contract(order_id=order_id, **{"total": total, **told})
+    values = {"customer_id": "c-1", "currency": "EUR", "lines": lines, "email": "ada@example.org", **fields}
+    total = sum(line.quantity * line.unit_price for line in values["lines"])
+    return contract(order_id=order_id, **{"total": total, **values})
 
 
 def confirmed(order_id: str = "o-1", **fields: Any) -> Event[OrderConfirmed]:

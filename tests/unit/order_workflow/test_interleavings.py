@@ -8,7 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,8 +19,6 @@ from fanout.event import Event, encode
 from fanout.testing import LambdaContext
 from fanout_wiring import Wiring
 from local_engine.filter_policy import PartialBody, admits
-from order_workflow import order_store
-from order_workflow.handlers import deadlines
 from tests.payment_provider import Provider
 from tests.unit.conftest import ROOT
 
@@ -35,7 +33,7 @@ WRITES = {
 
 
 class Bus:
-    """What stands between the functions."""
+    """The topics and queues between the functions."""
 
     def __init__(self, account: Account, chance: random.Random) -> None:
         self._account = account
@@ -83,18 +81,21 @@ def some_order(number: int, chance: random.Random) -> Event[OrderPlaced]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_money_and_stock_are_conserved_and_each_order_ends_once(
-    account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch, seed: int
+    account: Account,
+    clock: Callable[[timedelta], None],
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
 ) -> None:
     chance = random.Random(seed)
     account.stock(**STOCK)
     orders = [some_order(number, chance) for number in range(ORDERS)]
     provider.declined |= {event.data.order_id for event in orders if chance.random() < 0.25}
-    clock = _clock(account, monkeypatch)
     kill = _killer(monkeypatch, chance)
 
     def sometimes_the_schedule() -> None:
         if chance.random() < 0.02:
-            clock(timedelta(hours=1))  # whatever was recorded and is undecided is overdue now
+            clock(timedelta(hours=1))  # every recorded order without a decision is overdue now
             account.module("deadlines").handler({}, LambdaContext(60))
 
     bus = Bus(account, chance)
@@ -118,23 +119,6 @@ def test_money_and_stock_are_conserved_and_each_order_ends_once(
     kept = {name: amount for name, amount in provider.authorized.items() if name not in provider.refunded}
     assert kept == {order.order_id: order.total for order in done}
     assert sorted(account.mails) == sorted(event.data.email or "" for event in orders)
-
-
-def _clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
-    passed = timedelta()
-
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime.now(tz) + passed
-
-    def advance(by: timedelta) -> None:
-        nonlocal passed
-        passed += by
-
-    for module in (order_store, deadlines):
-        monkeypatch.setattr(module, "datetime", Clock)
-    return advance
 
 
 def _killer(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> Callable[[str], None]:

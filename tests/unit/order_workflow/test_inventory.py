@@ -18,7 +18,7 @@ def lines(count: int, quantity: int = 1) -> tuple[Line, ...]:
     return tuple(Line(sku=f"S{number}", quantity=quantity, unit_price=1) for number in range(count))
 
 
-def told(account: Account) -> list[str]:
+def published_types(account: Account) -> list[str]:
     return [event.type for event in account.published()]
 
 
@@ -26,7 +26,7 @@ def state(account: Account, order_id: str = "o-1") -> str:
     return account.state("stock", order_id, "reservation")
 
 
-def test_every_line_is_set_aside_and_every_duplicate_says_so_again(account: Account) -> None:
+def test_every_line_is_reserved_and_every_duplicate_publishes_the_same_event_again(account: Account) -> None:
     account.stock(MUG=10, TEA=1)
     event = placed()
     assert account.deliver("inventory", event) == ["processed"]
@@ -41,7 +41,7 @@ def test_every_line_is_set_aside_and_every_duplicate_says_so_again(account: Acco
 
 
 @pytest.mark.parametrize("stock", [{"MUG": 10, "TEA": 0}, {"MUG": 1, "TEA": 5}, {"MUG": 10}], ids=str)
-def test_too_little_of_one_line_sets_nothing_aside(account: Account, stock: dict[str, int]) -> None:
+def test_insufficient_stock_for_one_line_reserves_nothing(account: Account, stock: dict[str, int]) -> None:
     account.stock(**stock)
     assert account.deliver("inventory", placed()) == ["processed"]
     [event] = account.published()
@@ -50,7 +50,7 @@ def test_too_little_of_one_line_sets_nothing_aside(account: Account, stock: dict
     assert {sku: account.in_stock(sku) for sku in stock} == {sku: (held, 0) for sku, held in stock.items()}
 
 
-def test_what_came_into_stock_later_does_not_change_an_outcome(account: Account) -> None:
+def test_stock_that_arrives_later_does_not_change_an_outcome(account: Account) -> None:
     event = placed()
     account.deliver("inventory", event)
     [first] = account.published()
@@ -60,36 +60,36 @@ def test_what_came_into_stock_later_does_not_change_an_outcome(account: Account)
     assert account.in_stock("MUG") == (10, 0)
 
 
-def test_one_article_on_two_lines_is_set_aside_together(account: Account) -> None:
+def test_one_article_on_two_lines_is_reserved_together(account: Account) -> None:
     account.stock(MUG=3)
     two = (Line(sku="MUG", quantity=2, unit_price=5), Line(sku="MUG", quantity=2, unit_price=0))
     account.deliver("inventory", placed(lines=two), placed("o-2", lines=two[:1]))
-    assert told(account) == ["stock.unavailable.v1", "stock.reserved.v1"]
+    assert published_types(account) == ["stock.unavailable.v1", "stock.reserved.v1"]
     assert account.in_stock("MUG") == (1, 2)
 
 
-def test_a_cancelled_order_gives_everything_back_once(account: Account) -> None:
+def test_a_cancelled_order_is_released_once(account: Account) -> None:
     account.stock(MUG=2, TEA=1)
     account.deliver("inventory", placed())
     account.published()
     assert account.deliver("inventory", cancelled(), cancelled()) == ["processed", "duplicate"]
-    assert (account.in_stock("MUG"), account.in_stock("TEA"), told(account)) == ((2, 0), (1, 0), [])
+    assert (account.in_stock("MUG"), account.in_stock("TEA"), published_types(account)) == ((2, 0), (1, 0), [])
 
 
-def test_a_cancellation_that_comes_first_leaves_a_tombstone(account: Account) -> None:
+def test_a_cancellation_that_arrives_first_leaves_a_tombstone(account: Account) -> None:
     account.stock(MUG=2, TEA=1)
     assert account.deliver("inventory", cancelled(), placed(), cancelled()) == ["processed", "discarded", "duplicate"]
-    assert (state(account), account.in_stock("MUG"), told(account)) == ("void", (2, 0), [])
+    assert (state(account), account.in_stock("MUG"), published_types(account)) == ("void", (2, 0), [])
 
 
-def test_an_order_that_got_nothing_has_nothing_to_give_back(account: Account) -> None:
+def test_an_order_without_a_reservation_releases_nothing(account: Account) -> None:
     account.stock(MUG=2)
     account.deliver("inventory", placed())
     assert account.deliver("inventory", cancelled(), cancelled()) == ["processed", "duplicate"]
     assert account.in_stock("MUG") == (2, 0)
 
 
-def test_a_placing_that_comes_again_after_the_release_takes_nothing(account: Account) -> None:
+def test_a_placement_redelivered_after_the_release_reserves_nothing(account: Account) -> None:
     account.stock(MUG=2, TEA=1)
     account.deliver("inventory", placed())
     [first] = account.published()
@@ -105,17 +105,17 @@ def test_another_order_under_the_same_id_is_rejected(account: Account) -> None:
 
 
 @pytest.mark.slow  # moto copies every table in every transaction
-def test_an_order_of_more_articles_than_a_transaction_takes_is_set_aside_whole(account: Account) -> None:
+def test_an_order_larger_than_a_transaction_is_reserved_whole(account: Account) -> None:
     account.stock(**{f"S{number}": 1 for number in range(MOST_LINES)})
     account.deliver("inventory", placed(lines=lines(MOST_LINES)))
-    assert told(account) == ["stock.reserved.v1"]
+    assert published_types(account) == ["stock.reserved.v1"]
     assert {account.in_stock(f"S{number}") for number in range(MOST_LINES)} == {(0, 1)}
     account.deliver("inventory", cancelled())
     assert {account.in_stock(f"S{number}") for number in range(MOST_LINES)} == {(1, 0)}
 
 
 @pytest.mark.slow  # moto copies every table in every transaction
-def test_such_an_order_that_lacks_its_last_article_keeps_nothing(account: Account) -> None:
+def test_an_order_larger_than_a_transaction_without_its_last_article_reserves_nothing(account: Account) -> None:
     account.stock(**{f"S{number}": 1 for number in range(MOST_LINES - 1)})
     account.deliver("inventory", placed(lines=lines(MOST_LINES)))
     [event] = account.published()
@@ -133,7 +133,7 @@ def _three_at_once(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("lacking", [0, 1], ids=["enough", "one too few"])
 @pytest.mark.parametrize("cancels", [False, True], ids=["then placed again", "then cancelled"])
 @pytest.mark.parametrize("strike", range(1, 6))
-def test_a_crash_between_any_two_steps_of_a_large_order_is_carried_on_with(
+def test_after_a_crash_between_any_two_steps_of_a_large_order_the_redelivery_continues(
     account: Account, monkeypatch: pytest.MonkeyPatch, strike: int, cancels: bool, lacking: int
 ) -> None:
     in_stock = EIGHT - lacking
@@ -150,7 +150,7 @@ def test_a_crash_between_any_two_steps_of_a_large_order_is_carried_on_with(
     # Enough: three parts are taken. One too few: two are, giving up is written down, and two are given back.
     assert struck == (strike <= (5 if lacking else 3))
     account.deliver("inventory", *([cancelled()] if cancels else []), event)
-    events = set(told(account))
+    events = set(published_types(account))
     found = {account.in_stock(f"S{number}") for number in range(in_stock)}
     if lacking or cancels:
         assert found == {(1, 0)}
@@ -161,7 +161,7 @@ def test_a_crash_between_any_two_steps_of_a_large_order_is_carried_on_with(
 
 
 def _strike_after(attack: pytest.MonkeyPatch, strike: int) -> None:
-    """Be killed after so many writes."""
+    """Be killed after that many writes."""
     client = aws.client("dynamodb")
     done: list[str] = []
 
@@ -182,7 +182,7 @@ def _strike_after(attack: pytest.MonkeyPatch, strike: int) -> None:
 
 
 @pytest.mark.usefixtures("_three_at_once")
-def test_a_cancellation_that_meets_a_half_taken_order_gives_the_half_back(
+def test_a_cancellation_of_a_partly_reserved_order_releases_that_part(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.stock(**{f"S{number}": 1 for number in range(EIGHT)})
@@ -199,15 +199,15 @@ def test_a_cancellation_that_meets_a_half_taken_order_gives_the_half_back(
     account.deliver("inventory", placed(lines=lines(EIGHT)))
     assert crossed
     assert {account.in_stock(f"S{number}") for number in range(EIGHT)} == {(1, 0)}
-    assert (told(account), state(account)) == ([], "released")
+    assert (published_types(account), state(account)) == ([], "released")
 
 
-def test_under_concurrency_the_stock_is_handed_out_to_the_last_piece_and_no_further(account: Account) -> None:
+def test_under_concurrency_the_stock_is_reserved_to_the_last_item_and_no_further(account: Account) -> None:
     account.stock(MUG=7, TEA=100)
     module = account.module("inventory")
     events = [placed(f"o-{number}", lines=(Line(sku="MUG", quantity=1, unit_price=1),)) for number in range(20)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(module.__dict__["handler"].__wrapped__, events))
-    outcomes = told(account)
+    outcomes = published_types(account)
     assert (outcomes.count("stock.reserved.v1"), outcomes.count("stock.unavailable.v1")) == (7, 13)
     assert account.in_stock("MUG") == (0, 7)

@@ -13,13 +13,13 @@ from ..conftest import mail_fails
 from .conftest import Account, cancelled, confirmed
 
 
-def test_the_customer_is_told_once_however_often_the_event_comes(account: Account) -> None:
+def test_the_customer_is_notified_once_however_often_the_event_is_delivered(account: Account) -> None:
     event = confirmed()
     assert account.deliver("notification", event) == ["processed"]
     assert account.deliver("notification", event, confirmed()) == ["duplicate", "duplicate"]
     assert account.mails == ["ada@example.org"]
     record = account.item("notification", "once#order#o-1", "order_workflow/notification")
-    assert (record["state"], record["details"]["told"]) == ("done", "order.confirmed.v1")
+    assert (record["state"], record["details"]["event_type"]) == ("done", "order.confirmed.v1")
     assert "expires_at" not in record
 
 
@@ -33,11 +33,11 @@ def test_an_order_without_an_address_is_discarded_and_says_why(account: Account)
     assert account.mails == []
 
 
-def test_an_address_that_mail_cannot_go_to_is_rejected(account: Account) -> None:
+def test_an_undeliverable_address_is_rejected(account: Account) -> None:
     assert account.deliver("notification", confirmed(email="ada@@example.org")) == ["rejected"]
 
 
-def test_a_mail_that_may_have_gone_out_is_never_sent_again(account: Account) -> None:
+def test_a_mail_that_may_have_been_sent_is_never_sent_again(account: Account) -> None:
     account.module("notification")
     event = confirmed()
     with mail_fails(ReadTimeoutError(endpoint_url="https://email.example"), sent=True):
@@ -65,7 +65,7 @@ def _fields(event: Event[Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("reason", CancellationReason.__args__)
 @pytest.mark.parametrize("locale", ["en", "de"])
-def test_a_cancellation_says_why_in_every_language(locale: str, reason: CancellationReason) -> None:
+def test_a_cancellation_states_its_reason_in_every_language(locale: str, reason: CancellationReason) -> None:
     written = order_mail.render(cancelled(reason=reason, locale=locale).data)
     assert order_mail._TEMPLATES.words(locale)[1].reasons[reason] in written.text
     assert "$" not in written.subject + written.text + written.html
@@ -74,7 +74,7 @@ def test_a_cancellation_says_why_in_every_language(locale: str, reason: Cancella
 @pytest.mark.parametrize(
     ("asked", "got"), [("de", "de"), ("de-AT", "de"), ("en-GB", "en"), ("ja", "en"), ("zh-Hant-TW", "en")]
 )
-def test_the_mail_is_written_in_the_nearest_language_there_is(asked: str, got: str) -> None:
+def test_the_mail_is_written_in_the_nearest_available_language(asked: str, got: str) -> None:
     assert order_mail.render(confirmed(locale=asked).data).locale == got
 
 

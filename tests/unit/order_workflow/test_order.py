@@ -1,4 +1,4 @@
-"""The decision: whatever order the facts come in and however often, it is the one that the facts demand."""
+"""The decision depends on the events alone, in any order of arrival and with any number of duplicates."""
 
 import itertools
 from collections.abc import Callable
@@ -59,7 +59,9 @@ def ending(order: Any) -> str:
 
 
 @pytest.mark.parametrize("facts", FACTS)
-def test_every_order_of_arrival_with_every_duplicate_ends_the_same(order: Callable[..., Any], facts: str) -> None:
+def test_every_order_of_arrival_with_every_duplicate_ends_in_the_same_state(
+    order: Callable[..., Any], facts: str
+) -> None:
     for arrival in itertools.permutations(FACTS[facts]):
         found = order(*arrival)
         assert ending(found) in EXPECTED[facts]
@@ -74,7 +76,7 @@ def test_of_two_bad_outcomes_the_first_one_known_is_the_reason(order: Callable[.
     assert order(placed(), declined(), unavailable()).reason == "payment_declined"
 
 
-def test_what_was_decided_stays_whatever_is_learnt_later(order: Callable[..., Any]) -> None:
+def test_a_decision_never_changes(order: Callable[..., Any]) -> None:
     late = order(placed(), declined()).apply(reserved(), NOW + timedelta(hours=1), PATIENCE)
     assert (late.state, late.reason, late.decided_at) == ("CANCELLED", "payment_declined", NOW)
     assert late.reserved is not None
@@ -91,7 +93,7 @@ def test_the_deadline_counts_from_the_recording_and_ends_what_is_undecided_only(
     assert ending(pending.overdue(NOW + PATIENCE)) == "CANCELLED deadline_passed"
     done = order(placed(), authorized(), reserved())
     assert done.overdue(NOW + timedelta(days=9)) == done
-    assert order(authorized()).overdue(NOW + timedelta(days=9)).state == "PENDING", "nobody knows the order itself"
+    assert order(authorized()).overdue(NOW + timedelta(days=9)).state == "PENDING", "the order itself is unknown"
 
 
 @pytest.mark.parametrize("wrong", [authorized(amount=1), reserved(MUG=1, TEA=1)], ids=["payment", "stock"])
@@ -115,7 +117,7 @@ def test_an_outcome_about_another_order_of_the_same_id_confirms_nothing(
     ],
     ids=lambda event: event.type,
 )
-def test_what_contradicts_an_earlier_fact_is_rejected(
+def test_an_event_that_contradicts_an_earlier_one_is_rejected(
     order: Callable[..., Any], first: Event[Any], second: Event[Any]
 ) -> None:
     with pytest.raises(Reject, match="conflict"):

@@ -21,11 +21,13 @@ def state(account: Account, order_id: str = "o-1") -> str:
     return account.state("payment", order_id, "payment")
 
 
-def told(account: Account) -> list[str]:
+def published_types(account: Account) -> list[str]:
     return [event.type for event in account.published()]
 
 
-def test_the_total_is_authorised_once_and_every_duplicate_says_so_again(account: Account, provider: Provider) -> None:
+def test_the_total_is_authorised_once_and_every_duplicate_publishes_the_same_event_again(
+    account: Account, provider: Provider
+) -> None:
     event = placed()
     assert account.deliver("payment", event) == ["processed"]
     [first] = account.published()
@@ -36,7 +38,7 @@ def test_the_total_is_authorised_once_and_every_duplicate_says_so_again(account:
     assert provider.requests["authorizations", "o-1"] == 1
 
 
-def test_a_declined_payment_is_an_outcome_and_no_failure(account: Account, provider: Provider) -> None:
+def test_a_declined_payment_is_an_outcome_not_a_failure(account: Account, provider: Provider) -> None:
     provider.declined.add("o-1")
     assert account.deliver("payment", placed()) == ["processed"]
     [event] = account.published()
@@ -55,11 +57,11 @@ def test_a_cancelled_order_is_refunded_once(account: Account, provider: Provider
     assert (provider.refunded, provider.requests["refunds", "o-1"]) == ({"o-1": 3390}, 1)
 
 
-def test_a_cancellation_that_comes_first_leaves_a_tombstone(account: Account, provider: Provider) -> None:
+def test_a_cancellation_that_arrives_first_leaves_a_tombstone(account: Account, provider: Provider) -> None:
     assert account.deliver("payment", cancelled()) == ["processed"]
     assert account.deliver("payment", placed()) == ["discarded"]
     assert account.deliver("payment", cancelled()) == ["duplicate"]
-    assert (state(account), told(account), provider.requests) == ("void", [], {})
+    assert (state(account), published_types(account), provider.requests) == ("void", [], {})
 
 
 def test_a_declined_order_that_is_cancelled_has_nothing_to_be_refunded(account: Account, provider: Provider) -> None:
@@ -67,13 +69,13 @@ def test_a_declined_order_that_is_cancelled_has_nothing_to_be_refunded(account: 
     account.deliver("payment", placed())
     account.published()
     assert account.deliver("payment", cancelled()) == ["processed"]
-    assert (told(account), provider.requests["refunds", "o-1"]) == ([], 0)
+    assert (published_types(account), provider.requests["refunds", "o-1"]) == ([], 0)
 
 
-def test_a_payment_that_was_never_answered_is_found_and_given_back_by_the_cancellation(
+def test_a_payment_without_a_response_is_found_and_refunded_by_the_cancellation(
     account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The provider has the money, and nobody has heard of it."""
+    """The provider has the money, and no response said so."""
     monkeypatch.setattr(post_json, "__kwdefaults__", {**(post_json.__kwdefaults__ or {}), "timeout": 0.3})
     provider.silent.add("o-1")
     assert account.reasons("payment", placed()) == ["payment: the provider does not answer (TimeoutError)"]
@@ -82,7 +84,7 @@ def test_a_payment_that_was_never_answered_is_found_and_given_back_by_the_cancel
     provider.silent.clear()
     assert account.deliver("payment", placed()) == ["discarded"], "the cancellation sees to it"
     assert account.deliver("payment", cancelled()) == ["processed"]
-    assert told(account) == ["payment.authorized.v1", "payment.refunded.v1"]
+    assert published_types(account) == ["payment.authorized.v1", "payment.refunded.v1"]
     assert (provider.refunded, provider.complaints) == ({"o-1": 3390}, [])
 
 
@@ -103,11 +105,11 @@ def test_an_order_cancelled_while_its_payment_is_under_way_is_refunded(account: 
     assert crossed
     assert (state(account), provider.authorized, provider.refunded) == ("refunded", {"o-1": 3390}, {"o-1": 3390})
     assert provider.complaints == []
-    assert told(account) == ["payment.authorized.v1", "payment.refunded.v1", "payment.authorized.v1"]
+    assert published_types(account) == ["payment.authorized.v1", "payment.refunded.v1", "payment.authorized.v1"]
 
 
 @pytest.mark.parametrize("strike", ["settle", "begin_refund", "refund"])
-def test_a_crash_after_any_step_ends_with_the_money_back_and_everything_told(
+def test_after_a_crash_at_any_step_the_money_is_refunded_and_every_event_published(
     account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch, strike: str
 ) -> None:
     """Killed right after the step is recorded, then redelivered."""
@@ -167,7 +169,7 @@ def test_another_total_under_the_same_id_is_rejected_and_charges_nothing(account
     assert provider.authorized == {"o-1": 3390}
 
 
-def test_a_payment_begun_more_than_a_day_ago_is_for_a_person(account: Account, provider: Provider) -> None:
+def test_a_payment_older_than_a_day_needs_an_operator(account: Account, provider: Provider) -> None:
     module = account.module("payment")
     begun = datetime.now(UTC) - timedelta(hours=25)
     module.records().update("o-1", lambda found: found.begin(placed(), "http", begun))
@@ -183,7 +185,7 @@ def test_the_sandbox_declines_its_documented_amounts(account: Account, ending: i
     assert (outcome.type, outcome.data.code, outcome.data.provider) == ("payment.declined.v1", code, "sandbox")
 
 
-def test_without_a_provider_everything_says_sandbox(account: Account) -> None:
+def test_without_a_provider_every_event_names_the_sandbox(account: Account) -> None:
     account.deliver("payment", placed(), cancelled())
     outcome, refund = account.published()
     assert {outcome.data.provider, refund.data.provider} == {"sandbox"}
@@ -196,7 +198,7 @@ def test_the_silent_amount_of_the_sandbox_is_retried(account: Account) -> None:
     assert account.deliver("payment", event) == ["retrying"]
 
 
-def test_a_payment_goes_back_to_the_provider_it_was_begun_with(
+def test_a_refund_goes_to_the_provider_of_the_payment(
     account: Account, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sandbox took it; then a provider was configured."""
@@ -219,7 +221,7 @@ def test_a_new_key_is_used_as_soon_as_the_old_one_is_refused(account: Account, p
     assert account.deliver("payment", event) == ["processed"]
 
 
-def test_a_secret_that_is_none_of_ours_is_retried_until_somebody_mends_it(account: Account, provider: Provider) -> None:
+def test_an_invalid_secret_is_retried_until_it_is_fixed(account: Account, provider: Provider) -> None:
     boto3.client("secretsmanager", region_name=REGION).put_secret_value(SecretId="payments", SecretString="hunter")
     assert account.deliver("payment", placed()) == ["retrying"]
     assert provider.requests == {}

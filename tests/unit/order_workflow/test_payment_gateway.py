@@ -37,7 +37,7 @@ def charge() -> Charge:
     return Charge(order_id="o-1", customer_id="c-1", amount=3390, currency="EUR")
 
 
-def test_it_asks_as_the_protocol_says(provider: PaymentGateway, charge: Charge, server: Sink) -> None:
+def test_the_request_follows_the_protocol(provider: PaymentGateway, charge: Charge, server: Sink) -> None:
     server.replies = [Reply(201, body=b'{"id": "auth_1", "more": true}'), Reply(200, body=b'{"id": "refund_1"}')]
     assert provider.authorize("key-1", charge).reference == "auth_1"
     assert provider.refund("key-2", "auth_1", charge) == "refund_1"
@@ -59,7 +59,7 @@ def test_it_asks_as_the_protocol_says(provider: PaymentGateway, charge: Charge, 
         (Reply(422, body=b'{"code": 7}'), "http_422"),
     ],
 )
-def test_a_4xx_answer_is_a_decline(
+def test_a_4xx_response_is_a_decline(
     provider: PaymentGateway, charge: Charge, server: Sink, reply: Reply, code: str
 ) -> None:
     server.replies = [reply]
@@ -78,7 +78,7 @@ def test_a_response_that_is_not_about_the_payment_is_retried(
 
 
 @pytest.mark.parametrize(("header", "after"), [("7", 7.0), ("86400", 900.0), ("soon", None)])
-def test_it_waits_as_long_as_it_is_asked_to_within_reason(
+def test_it_waits_as_long_as_requested_within_limits(
     provider: PaymentGateway, charge: Charge, server: Sink, header: str, after: float | None
 ) -> None:
     server.replies = [Reply(429, headers={"Retry-After": header})]
@@ -90,7 +90,7 @@ def test_it_waits_as_long_as_it_is_asked_to_within_reason(
 @pytest.mark.parametrize(
     "reply", [Reply(0), Reply(200, body=b"{}"), Reply(200, body=b"ok")], ids=["none", "no id", "no JSON"]
 )
-def test_an_answer_that_tells_nothing_is_asked_for_again(
+def test_an_unreadable_response_is_retried(
     provider: PaymentGateway, charge: Charge, server: Sink, reply: Reply
 ) -> None:
     server.replies = [reply]
@@ -98,7 +98,7 @@ def test_an_answer_that_tells_nothing_is_asked_for_again(
         provider.authorize("key", charge)
 
 
-def test_a_refused_refund_is_for_a_person(provider: PaymentGateway, charge: Charge, server: Sink) -> None:
+def test_a_refused_refund_needs_an_operator(provider: PaymentGateway, charge: Charge, server: Sink) -> None:
     server.replies = [Reply(422, body=b'{"code": "already_refunded"}')]
     with pytest.raises(Reject, match="refund-refused: the payment provider answers 422 already_refunded"):
         provider.refund("key", "auth", charge)

@@ -1,6 +1,6 @@
 """workflow and deadlines: one decision per order, published at least once, always as the same document."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,6 @@ from fanout import aws
 from fanout.event import Event
 from fanout.testing import LambdaContext
 from order_workflow import order_store
-from order_workflow.handlers import deadlines
 
 from ..conftest import sample_payload
 from .conftest import Account, authorized, declined, placed, refunded, reserved, unavailable
@@ -30,23 +29,7 @@ def sns_unreachable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let time pass for workflow and deadlines."""
-    passed = timedelta()
-
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime.now(tz) + passed
-
-    def advance(by: timedelta) -> None:
-        nonlocal passed
-        passed += by
-
-    for module in (order_store, deadlines):
-        monkeypatch.setattr(module, "datetime", Clock)
-    return advance
+Clock = Callable[[timedelta], None]
 
 
 def sweep(account: Account, seconds: float = 50) -> dict[str, int]:
@@ -73,7 +56,7 @@ def test_an_order_is_cancelled_at_the_first_bad_outcome_and_once_only(account: A
     ]
 
 
-def test_outcomes_that_come_before_their_order_are_kept_until_it_comes(account: Account) -> None:
+def test_outcomes_that_arrive_before_their_order_are_kept_until_it_arrives(account: Account) -> None:
     account.deliver("workflow", reserved(), authorized())
     assert (state(account), account.published()) == ("PENDING", [])
     account.deliver("workflow", placed())
@@ -104,13 +87,13 @@ def test_another_order_under_the_same_id_is_rejected_and_changes_nothing(account
     assert account.published()[0].data.customer_id == "c-1"
 
 
-def test_a_refund_is_noted_and_announces_nothing_however_often_it_comes(account: Account) -> None:
+def test_a_refund_is_recorded_and_publishes_nothing_however_often_it_is_delivered(account: Account) -> None:
     refund = refunded()
     account.deliver("workflow", placed(), declined())
     account.published()
     assert account.deliver("workflow", refund) == ["processed"]
     assert account.deliver("workflow", refund) == ["duplicate"]
-    assert account.published() == [], "or announcement and refund would go round for ever"
+    assert account.published() == [], "or announcement and refund would loop forever"
 
 
 def test_a_decision_that_could_not_be_published_is_published_at_the_next_delivery(
@@ -125,7 +108,7 @@ def test_a_decision_that_could_not_be_published_is_published_at_the_next_deliver
     assert [event.type for event in account.published()] == ["order.confirmed.v1"]
 
 
-def test_the_schedule_cancels_what_is_past_its_deadline_and_nothing_else(account: Account, clock: Any) -> None:
+def test_the_schedule_cancels_exactly_the_orders_past_their_deadline(account: Account, clock: Clock) -> None:
     account.deliver("workflow", placed("old"), authorized("old"))
     account.deliver("workflow", placed("done"), authorized("done"), reserved("done"))
     account.published()
@@ -139,19 +122,19 @@ def test_the_schedule_cancels_what_is_past_its_deadline_and_nothing_else(account
     assert sweep(account) == {"cancelled": 0, "announced": 0, "failed": 0}
 
 
-def test_an_outcome_that_comes_after_the_deadline_decided_changes_nothing(account: Account, clock: Any) -> None:
+def test_an_outcome_that_arrives_after_the_deadline_decided_changes_nothing(account: Account, clock: Clock) -> None:
     account.deliver("workflow", placed(), authorized())
     clock(timedelta(hours=1))
     sweep(account)
-    [told] = account.published()
+    [decision] = account.published()
     assert account.deliver("workflow", reserved()) == ["processed"]
     assert (state(account), account.published()) == ("CANCELLED", [])
     account.deliver("workflow", reserved())
-    assert {(event.id, event.type) for event in account.published()} <= {(told.id, told.type)}
+    assert {(event.id, event.type) for event in account.published()} <= {(decision.id, decision.type)}
 
 
-def test_an_order_confirmed_while_the_schedule_looks_at_it_stays_confirmed(
-    account: Account, clock: Any, monkeypatch: pytest.MonkeyPatch
+def test_an_order_confirmed_while_the_schedule_reads_it_stays_confirmed(
+    account: Account, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The index still names it, the last outcome is faster, and the schedule finds it decided."""
     account.deliver("workflow", placed(), authorized())
@@ -161,7 +144,7 @@ def test_an_order_confirmed_while_the_schedule_looks_at_it_stays_confirmed(
     def overtaken(now: datetime) -> Iterator[str]:
         for order_id in due(now):
             account.deliver("workflow", reserved())
-            account.become("deadlines")
+            account.module("deadlines")
             yield order_id
 
     monkeypatch.setattr(order_store, "due", overtaken)
@@ -171,7 +154,7 @@ def test_an_order_confirmed_while_the_schedule_looks_at_it_stays_confirmed(
 
 
 def test_two_writers_that_read_the_same_version_cannot_both_decide(
-    account: Account, clock: Any, monkeypatch: pytest.MonkeyPatch
+    account: Account, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The schedule has read the order as pending when the last outcome is recorded; its own write must fail."""
     account.deliver("workflow", placed(), authorized())
@@ -185,7 +168,7 @@ def test_two_writers_that_read_the_same_version_cannot_both_decide(
         if not overtaken:
             overtaken.append(order_id)
             account.deliver("workflow", reserved())
-            account.become("deadlines")
+            account.module("deadlines")
         return found
 
     monkeypatch.setattr(records, "read", read_then_be_overtaken)
@@ -196,11 +179,11 @@ def test_two_writers_that_read_the_same_version_cannot_both_decide(
 
 
 def test_a_decision_of_the_schedule_that_was_not_published_is_published_by_its_next_run(
-    account: Account, clock: Any, monkeypatch: pytest.MonkeyPatch
+    account: Account, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.deliver("workflow", placed())
     clock(timedelta(hours=1))
-    account.become("deadlines")
+    account.module("deadlines")
     with sns_unreachable(monkeypatch), pytest.raises(RuntimeError, match="1 orders past their deadline"):
         sweep(account)
     assert (state(account), account.published()) == ("CANCELLED", [])
@@ -208,9 +191,7 @@ def test_a_decision_of_the_schedule_that_was_not_published_is_published_by_its_n
     assert [event.data.reason for event in account.published()] == ["deadline_passed"]
 
 
-def test_one_order_that_cannot_be_dealt_with_holds_up_no_other(
-    account: Account, clock: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_order_that_fails_blocks_no_other(account: Account, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"o-{number}" for number in range(20)]
     account.deliver("workflow", *[placed(name) for name in names])
     clock(timedelta(hours=1))
@@ -227,14 +208,14 @@ def test_one_order_that_cannot_be_dealt_with_holds_up_no_other(
     assert {event.data.order_id for event in account.published()} == set(names) - {"o-7"}
 
 
-def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(account: Account, clock: Any) -> None:
+def test_a_run_that_is_out_of_time_leaves_the_rest_to_the_next(account: Account, clock: Clock) -> None:
     account.deliver("workflow", placed("a"), placed("b"))
     clock(timedelta(hours=1))
     assert sweep(account, seconds=3) == {"cancelled": 0, "announced": 0, "failed": 0}
     assert sweep(account)["cancelled"] == 2
 
 
-def test_a_poison_event_between_good_ones_hurts_none_of_them(account: Account) -> None:
+def test_an_invalid_event_between_valid_ones_affects_none_of_them(account: Account) -> None:
     poison = '{"specversion":"1.0","id":"p","source":"s","type":"order.placed.v1","data":{}}'
     assert account.deliver("workflow", placed(), poison, authorized(), reserved()) == [
         "processed",

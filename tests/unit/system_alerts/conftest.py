@@ -17,7 +17,7 @@ from system_alerts.handlers import chat, pager
 from system_alerts.handlers import dispatch as dispatch_module
 from tests.sink import Sink, sink
 
-from ..conftest import Queues
+from ..conftest import Queues, Topic
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 WINDOW = 300
@@ -27,7 +27,7 @@ STORM = 5
 def raised(
     fingerprint: str = "db/full", *, at: float = 0, severity: Any = "HIGH", id: str | None = None, **fields: Any
 ) -> Event[AlertRaised]:
-    """An alert, so many seconds after noon."""
+    """An alert, `at` seconds after noon."""
     data = AlertRaised(
         fingerprint=fingerprint, service="db", severity=severity, title=fields.pop("title", "Disk is full"), **fields
     )
@@ -35,13 +35,13 @@ def raised(
 
 
 def resolved(fingerprint: str = "db/full", *, at: float = 0, severity: Any = "HIGH") -> Event[AlertResolved]:
-    """The word that it is over."""
+    """The resolution of an alert."""
     data = AlertResolved(fingerprint=fingerprint, service="db", severity=severity, title="Disk is full")
     return Event.new(data, source="urn:test", time=NOON + timedelta(seconds=at))
 
 
 def notification(kind: Any = "opened", **fields: Any) -> Event[AlertNotification]:
-    """AlertTransition as dispatch publishes it."""
+    """A notification as dispatch publishes it."""
     about = {
         "severity": "HIGH",
         "incident": "i-1",
@@ -54,7 +54,7 @@ def notification(kind: Any = "opened", **fields: Any) -> Event[AlertNotification
 
 
 def deliver(module: ModuleType, *events: Event[Any] | str, topic: str = "SystemAlerts") -> None:
-    """Let SNS hand events to a function, one after the other."""
+    """Invoke a function as SNS does, one event at a time."""
     for event in events:
         module.handler(lambda_event([sns_record(event, topic=topic)]), LambdaContext())
 
@@ -67,7 +67,7 @@ class Clock:
         monkeypatch.setattr("time.time", lambda: self._real() + self._ahead)
 
     def advance(self, seconds: float) -> None:
-        """Let it be so much later."""
+        """Move the clock forward."""
         self._ahead += seconds
 
 
@@ -76,41 +76,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-class Listener:
-    """Everybody behind AlertNotifications."""
+class Listener(Topic):
+    """The topic of the notifications, and a queue that is subscribed to it."""
 
     def __init__(self) -> None:
-        sns, self._sqs = boto3.client("sns", region_name=REGION), boto3.client("sqs", region_name=REGION)
-        self._sns = sns
-        self.arn: str = sns.create_topic(Name="AlertNotifications")["TopicArn"]
-        self._queue = self._sqs.create_queue(QueueName="listener")["QueueUrl"]
-        self._subscribe()
+        super().__init__("AlertNotifications", raw=False)
 
-    def _subscribe(self) -> None:
-        self._sns.subscribe(TopicArn=self.arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:123456789012:listener")
-
-    def break_down(self) -> None:
-        """Let every publish fail, until `repair`."""
-        self._sns.delete_topic(TopicArn=self.arn)
-
-    def repair(self) -> None:
-        """Let it work again."""
-        self._sns.create_topic(Name="AlertNotifications")
-        self._subscribe()
-
-    def heard(self) -> list[dict[str, Any]]:
-        """The events published since the last call, each with the `Subject` of its mail."""
-        found: list[dict[str, Any]] = []
-        while messages := self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
-            for message in messages:
-                envelope = json.loads(message["Body"])
-                found.append({**json.loads(envelope["Message"]), "Subject": envelope.get("Subject")})
-                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return found
+    def notifications(self) -> list[dict[str, Any]]:
+        """Return the events published since the last call, each with the `Subject` of its mail."""
+        return [{**json.loads(each["Message"]), "Subject": each.get("Subject")} for each in self.received()]
 
     def kinds(self) -> list[str]:
-        """What kinds of news were published since the last call."""
-        return [event["data"]["kind"] for event in self.heard()]
+        """Return the kinds of the notifications published since the last call."""
+        return [event["data"]["kind"] for event in self.notifications()]
 
 
 @pytest.fixture

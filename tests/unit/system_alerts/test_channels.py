@@ -24,7 +24,7 @@ def verdicts(lines: Lines) -> list[tuple[str, str | None]]:
 
 # ---------------------------------------------------------------------------------------------------------------- both
 @BOTH
-def test_a_notification_is_sent_once_however_often_it_comes(
+def test_a_notification_is_sent_once_however_often_it_is_delivered(
     channel: Make, receiver: Sink, lines: Lines, name: str
 ) -> None:
     made, event = channel(name), notification()
@@ -34,7 +34,7 @@ def test_a_notification_is_sent_once_however_often_it_comes(
 
 
 @BOTH
-def test_a_receiver_that_asks_to_wait_gets_its_wait(
+def test_a_retry_after_of_the_receiver_is_observed(
     channel: Make, receiver: Sink, queues: Queues, lines: Lines, name: str
 ) -> None:
     made, event = channel(name), notification()
@@ -47,7 +47,7 @@ def test_a_receiver_that_asks_to_wait_gets_its_wait(
 
 
 @BOTH
-def test_the_wait_goes_into_the_queue_as_it_was_asked_for(
+def test_the_message_is_delayed_in_the_queue_as_requested(
     channel: Make, receiver: Sink, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = channel(name)
@@ -61,9 +61,7 @@ def test_the_wait_goes_into_the_queue_as_it_was_asked_for(
 
 @BOTH
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_a_receiver_that_fails_is_tried_again(
-    channel: Make, receiver: Sink, lines: Lines, name: str, status: int
-) -> None:
+def test_a_failing_receiver_is_retried(channel: Make, receiver: Sink, lines: Lines, name: str, status: int) -> None:
     made, event = channel(name), notification()
     receiver.replies = [Reply(status, body=b"")]
     made.deliver(event, event)
@@ -73,7 +71,7 @@ def test_a_receiver_that_fails_is_tried_again(
 
 @BOTH
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 302])
-def test_a_receiver_that_refuses_is_not_asked_again(
+def test_a_refusing_receiver_is_not_retried(
     channel: Make, receiver: Sink, lines: Lines, name: str, status: int
 ) -> None:
     made = channel(name)
@@ -84,16 +82,17 @@ def test_a_receiver_that_refuses_is_not_asked_again(
 
 
 @BOTH
-def test_what_is_refused_lies_with_the_dead_letters_and_says_why(
+def test_a_refused_notification_is_dead_lettered_with_its_reason(
     channel: Make, receiver: Sink, queues: Queues, name: str
 ) -> None:
     made = channel(name)
     receiver.replies = [Reply(404, body=b"no_service")]
     made.deliver(notification())
-    [letter] = queues.dead()
-    assert letter["reason"] == "refused: the webhook answers 404: no_service"
+    [dead_letter] = queues.dead()
+    assert dead_letter["reason"] == "refused: the webhook answers 404: no_service"
 
 
+@pytest.mark.guarantee("personal-data/webhook-secrets")
 @BOTH
 def test_no_receipt_repeats_a_secret(channel: Make, receiver: Sink, lines: Lines, name: str) -> None:
     made = channel(name)
@@ -124,9 +123,7 @@ def test_a_channel_without_a_url_is_switched_off(
         '{"url": "http://example.com/hook", "routing_key": "k"}',
     ],
 )
-def test_a_secret_that_is_not_to_be_used_is_waited_for_and_not_quoted(
-    channel: Make, lines: Lines, name: str, secret: str
-) -> None:
+def test_an_unusable_secret_is_retried_and_not_quoted(channel: Make, lines: Lines, name: str, secret: str) -> None:
     made = channel(name)
     made.configure(secret)
     made.deliver(notification())
@@ -137,7 +134,7 @@ def test_a_secret_that_is_not_to_be_used_is_waited_for_and_not_quoted(
 
 
 @BOTH
-def test_this_very_machine_is_called_on_the_local_stage_only(
+def test_loopback_addresses_are_called_on_the_local_stage_only(
     channel: Make, receiver: Sink, lines: Lines, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = channel(name)
@@ -149,7 +146,7 @@ def test_this_very_machine_is_called_on_the_local_stage_only(
 
 
 @BOTH
-def test_a_receiver_that_is_down_is_tried_again(channel: Make, receiver: Sink, lines: Lines, name: str) -> None:
+def test_a_receiver_that_is_down_is_retried(channel: Make, receiver: Sink, lines: Lines, name: str) -> None:
     made, event = channel(name), notification()
     made.configure(json.dumps({"url": "http://127.0.0.1:9/", "routing_key": "k"}))
     made.deliver(event)
@@ -160,7 +157,7 @@ def test_a_receiver_that_is_down_is_tried_again(channel: Make, receiver: Sink, l
 
 
 @BOTH
-def test_what_is_no_notification_is_rejected_or_discarded(
+def test_an_event_that_is_not_a_notification_is_rejected_or_discarded(
     channel: Make, receiver: Sink, lines: Lines, name: str
 ) -> None:
     from .conftest import raised  # noqa: PLC0415
@@ -172,14 +169,15 @@ def test_what_is_no_notification_is_rejected_or_discarded(
 
 
 # ---------------------------------------------------------------------------------------------------------------- chat
-def test_chat_posts_text_that_calls_nobody(channel: Make, receiver: Sink) -> None:
+@pytest.mark.guarantee("hostile-input/chat-mention")
+def test_chat_posts_text_without_mentions(channel: Make, receiver: Sink) -> None:
     channel("chat").deliver(notification(subject="[HIGH] <!channel> & co", text="see <https://evil.example|here>"))
     assert receiver.accepted() == [
         {"text": "*[HIGH] &lt;!channel&gt; &amp; co*\nsee &lt;https://evil.example|here&gt;"}
     ]
 
 
-def test_the_secret_s_limit_holds_for_what_is_posted(channel: Make, receiver: Sink) -> None:
+def test_the_limit_in_the_secret_applies_to_posts(channel: Make, receiver: Sink) -> None:
     made = channel("chat")
     made.configure(json.dumps({"url": f"{receiver.url}/services/hook", "limit": 500}))
     made.deliver(notification(text="x" * 20_000))
@@ -187,8 +185,9 @@ def test_the_secret_s_limit_holds_for_what_is_posted(channel: Make, receiver: Si
     assert document == {"text": f"*[HIGH] db: Full*\n{'x' * 479}..."}
 
 
+@pytest.mark.guarantee("at-most-once/chat-not-repeated")
 @pytest.mark.parametrize("reply", [Reply(0), Reply(200, hang=threading.Event())], ids=["hangs up", "no answer"])
-def test_a_chat_message_that_may_have_been_posted_is_never_posted_again_by_itself(
+def test_a_chat_message_that_may_have_been_posted_is_never_posted_again_automatically(
     channel: Make, receiver: Sink, lines: Lines, monkeypatch: pytest.MonkeyPatch, reply: Reply
 ) -> None:
     made, event = channel("chat"), notification()
@@ -207,6 +206,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------- pager
+@pytest.mark.guarantee("exactly-once-effect/incident-key")
 def test_the_pager_opens_an_incident_under_its_own_key(channel: Make, receiver: Sink) -> None:
     channel("pager").deliver(notification(runbook_url="https://example.com/runbook", fingerprint="db/full", alerts=3))
     assert receiver.accepted() == [
@@ -236,7 +236,7 @@ def test_a_resolution_closes_the_incident_it_names(channel: Make, receiver: Sink
     assert sent == [("trigger", "i-1"), ("trigger", "i-2"), ("resolve", "i-1")]
 
 
-def test_a_trigger_that_comes_after_the_resolution_opens_nothing(channel: Make, receiver: Sink, lines: Lines) -> None:
+def test_a_trigger_that_arrives_after_the_resolution_opens_nothing(channel: Make, receiver: Sink, lines: Lines) -> None:
     made = channel("pager")
     made.deliver(notification("resolved"), notification("opened"), notification("repeated"))
     assert [document["event_action"] for document in receiver.accepted()] == ["resolve"]
@@ -259,7 +259,7 @@ def test_an_incident_that_is_resolved_while_its_trigger_is_under_way_ends_resolv
     assert [document["event_action"] for document in receiver.accepted()] == ["trigger", "resolve", "resolve"]
 
 
-def test_a_trigger_without_an_answer_is_sent_again(
+def test_a_trigger_without_a_response_is_sent_again(
     channel: Make, receiver: Sink, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, event = channel("pager"), notification()
@@ -270,7 +270,7 @@ def test_a_trigger_without_an_answer_is_sent_again(
     assert {document["dedup_key"] for document in receiver.accepted()} == {"i-1"}
 
 
-def test_a_summary_is_no_incident_unless_alerts_in_it_have_none(channel: Make, receiver: Sink, lines: Lines) -> None:
+def test_a_summary_opens_an_incident_only_for_alerts_without_one(channel: Make, receiver: Sink, lines: Lines) -> None:
     channel("pager").deliver(notification("summary", incident="storm"), notification("summary", held_back=2))
     assert [outcome for outcome, _ in verdicts(lines)] == ["discarded", "processed"]
     assert [document["dedup_key"] for document in receiver.accepted()] == ["i-1"]
@@ -286,6 +286,6 @@ def test_a_pager_without_a_routing_key_waits_for_one(channel: Make, receiver: Si
 @pytest.mark.parametrize(
     ("severity", "theirs"), [("CRITICAL", "critical"), ("HIGH", "error"), ("MEDIUM", "warning"), ("LOW", "info")]
 )
-def test_the_pager_s_severity_follows_ours(channel: Make, receiver: Sink, severity: str, theirs: str) -> None:
+def test_the_pager_s_severity_follows_the_alert_s(channel: Make, receiver: Sink, severity: str, theirs: str) -> None:
     channel("pager").deliver(notification(severity=severity))
     assert receiver.accepted()[0]["payload"]["severity"] == theirs

@@ -53,9 +53,9 @@ def verdicts(lines: Lines) -> list[tuple[str, str | None]]:
     return [(line["outcome"], line["reason"]) for line in lines("receipt")]
 
 
-def test_an_alarm_is_told_with_what_it_says_of_itself(dispatch: ModuleType, listener: Listener) -> None:
+def test_an_alarm_is_notified_with_its_own_description(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, alarm(), topic="AlarmTopic")
-    [published] = listener.heard()
+    [published] = listener.notifications()
     data = published["data"]
     assert data["kind"] == "opened"
     assert data["severity"] == "HIGH"
@@ -69,9 +69,9 @@ def test_an_alarm_is_told_with_what_it_says_of_itself(dispatch: ModuleType, list
     )
 
 
-def test_an_alarm_that_is_ok_again_resolves_what_it_raised(dispatch: ModuleType, listener: Listener) -> None:
+def test_an_alarm_that_is_ok_again_resolves_its_alert(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, alarm(), alarm(NewStateValue="OK", StateChangeTime="2026-11-22T12:10:30.123+0000"))
-    opened, over = listener.heard()
+    opened, over = listener.notifications()
     assert (opened["data"]["kind"], over["data"]["kind"]) == ("opened", "resolved")
     assert opened["data"]["incident"] == over["data"]["incident"]
 
@@ -85,7 +85,7 @@ def test_an_alarm_that_notifies_two_topics_alerts_once(dispatch: ModuleType, lis
 
 def test_the_description_names_the_severity(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, alarm(AlarmDescription="[CRITICAL] Payments\nare failing"))
-    [published] = listener.heard()
+    [published] = listener.notifications()
     assert published["data"]["severity"] == "CRITICAL"
     assert published["data"]["subject"] == "[CRITICAL] AWS/SQS: Payments are failing"
 
@@ -141,7 +141,7 @@ def test_an_alarm_s_service_is_the_namespace_of_the_first_metric_it_watches(
     dispatch: ModuleType, listener: Listener, trigger: dict[str, Any] | None, service: str
 ) -> None:
     deliver(dispatch, alarm(Trigger=trigger))
-    [published] = listener.heard()
+    [published] = listener.notifications()
     assert published["data"]["service"] == service
 
 
@@ -150,7 +150,7 @@ def test_a_composite_alarm_has_no_metric(dispatch: ModuleType, listener: Listene
     del body["Trigger"]
     children = [{"Arn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:a", "State": {"Value": "ALARM"}}]
     deliver(dispatch, json.dumps(body | {"AlarmRule": "ALARM(a) AND ALARM(b)", "TriggeringChildren": children}))
-    [published] = listener.heard()
+    [published] = listener.notifications()
     assert published["data"]["service"] == "CloudWatch"
     assert "DeadLetterAlarm" in published["data"]["subject"]
 
@@ -159,14 +159,14 @@ REQUIRED = {"AlarmName", "NewStateValue"}
 
 
 @pytest.mark.parametrize("field", sorted(json.loads(alarm()).keys() - REQUIRED))
-def test_an_alarm_is_understood_whichever_field_is_null_or_missing(
+def test_an_alarm_is_accepted_with_any_field_null_or_missing(
     dispatch: ModuleType, listener: Listener, field: str
 ) -> None:
     body = json.loads(alarm(AlarmName="without-it"))
     deliver(dispatch, json.dumps(body | {field: None}))
     del body[field]
     deliver(dispatch, json.dumps(body | {"NewStateValue": "OK", "StateChangeTime": "2099-11-22T12:10:30.123+0000"}))
-    opened, over = listener.heard()
+    opened, over = listener.notifications()
     assert (opened["data"]["kind"], over["data"]["kind"]) == ("opened", "resolved")
     assert "without-it" in opened["data"]["text"]
     assert "None" not in opened["data"]["text"] + opened["data"]["subject"]
@@ -174,7 +174,7 @@ def test_an_alarm_is_understood_whichever_field_is_null_or_missing(
 
 def test_nothing_but_name_and_state_is_required(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, '{"AlarmName": "bare", "NewStateValue": "ALARM"}')
-    [published] = listener.heard()
+    [published] = listener.notifications()
     assert published["data"]["subject"] == "[HIGH] CloudWatch: bare"
 
 
@@ -190,18 +190,18 @@ def test_an_alarm_s_link_leads_to_its_partition_s_console(
     dispatch: ModuleType, listener: Listener, partition: str, console: str | None
 ) -> None:
     deliver(dispatch, alarm(AlarmArn=f"arn:{partition}:cloudwatch:here-1:123456789012:alarm:a"))
-    [published] = listener.heard()
+    [published] = listener.notifications()
     assert str(published["data"].get("runbook_url")).startswith(str(console))
 
 
 def test_an_alarm_without_an_arn_is_the_same_as_with_it(dispatch: ModuleType, listener: Listener) -> None:
     named = {"AlarmName": "old", "AlarmArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:old"}
     deliver(dispatch, alarm(**named), alarm(**named | {"AlarmArn": None}), alarm(AlarmName="old", AlarmArn=7))
-    [published] = listener.heard()
+    [published] = listener.notifications()
     assert published["data"]["fingerprint"] == named["AlarmArn"]
 
 
-def test_the_alarms_of_this_stack_are_left_to_the_operator_s_own_ways(
+def test_the_alarms_of_this_stack_are_discarded(
     dispatch: ModuleType, listener: Listener, lines: Lines, queues: Queues
 ) -> None:
     own = alarm(AlarmName="fanout-SystemAlerts-1ABC-DispatchSubscriber-2DEF-DeadLetterAlarm-3GHI")
@@ -213,7 +213,7 @@ def test_the_alarms_of_this_stack_are_left_to_the_operator_s_own_ways(
     assert queues.dead() == []
 
 
-def test_an_alarm_without_enough_data_is_no_news(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
+def test_an_alarm_without_enough_data_is_discarded(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
     deliver(dispatch, alarm(NewStateValue="INSUFFICIENT_DATA"))
     assert listener.kinds() == []
     assert verdicts(lines) == [("discarded", "no-news: the alarm's state is 'INSUFFICIENT_DATA'")]
@@ -241,7 +241,7 @@ def test_an_event_that_quotes_an_alarm_is_an_event(dispatch: ModuleType, listene
     assert listener.kinds() == ["opened"]
 
 
-def test_an_alarm_with_the_longest_name_and_texts_is_understood(dispatch: ModuleType, listener: Listener) -> None:
+def test_an_alarm_with_the_longest_name_and_texts_is_accepted(dispatch: ModuleType, listener: Listener) -> None:
     name = "ä" * 255
     deliver(dispatch, alarm(AlarmName=name, AlarmDescription="d" * 1024, NewStateReason="r" * 5000))
     deliver(

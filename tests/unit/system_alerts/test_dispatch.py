@@ -1,4 +1,4 @@
-"""dispatch: what is news, what is not, in any order and however often it comes."""
+"""dispatch: what is notified and what is not, in any order and however often it is delivered."""
 
 import itertools
 import json
@@ -32,10 +32,10 @@ def state(items: Items, fingerprint: str = "db/full") -> dict[str, Any]:
 
 def history(items: Items, fingerprint: str = "db/full") -> list[str]:
     entries = [item for item in items("alerts") if item["pk"] == f"alert#{fingerprint}" and item["sk"] != "state"]
-    return [entry["news"] for entry in sorted(entries, key=lambda entry: str(entry["at"]))]
+    return [entry["transition"] for entry in sorted(entries, key=lambda entry: str(entry["at"]))]
 
 
-def test_an_alert_is_told_once_and_its_repetitions_within_the_window_are_counted(
+def test_an_alert_is_notified_once_and_its_repetitions_within_the_window_are_counted(
     dispatch: ModuleType, listener: Listener, items: Items, lines: Lines
 ) -> None:
     deliver(dispatch, *(raised(at=number) for number in range(4)))
@@ -45,37 +45,37 @@ def test_an_alert_is_told_once_and_its_repetitions_within_the_window_are_counted
     assert outcomes(lines) == ["processed"] * 4
 
 
-def test_a_notification_says_what_a_person_needs(dispatch: ModuleType, listener: Listener) -> None:
+def test_a_notification_contains_the_facts(dispatch: ModuleType, listener: Listener) -> None:
     event = raised(description="No space left on /var.", runbook_url="https://example.com/runbook")
     deliver(dispatch, event)
-    [told] = listener.heard()
-    assert told["Subject"] == told["data"]["subject"] == "[HIGH] db: Disk is full"
-    assert told["type"] == "alert.notification.v1"
-    assert told["causationid"] == event.id
+    [published] = listener.notifications()
+    assert published["Subject"] == published["data"]["subject"] == "[HIGH] db: Disk is full"
+    assert published["type"] == "alert.notification.v1"
+    assert published["causationid"] == event.id
     for text in ("No space left on /var.", "2026-11-22T12:00:00Z", "https://example.com/runbook", "db/full"):
-        assert text in told["data"]["text"]
+        assert text in published["data"]["text"]
 
 
-def test_an_alert_that_goes_on_is_told_again_after_the_window_with_its_count(
+def test_an_ongoing_alert_is_notified_again_after_the_window_with_its_count(
     dispatch: ModuleType, listener: Listener, clock: Clock
 ) -> None:
     deliver(dispatch, raised(at=0), raised(at=1))
     clock.advance(WINDOW + 1)
     deliver(dispatch, raised(at=2), raised(at=3))
-    opened, repeated = listener.heard()
+    opened, repeated = listener.notifications()
     assert (repeated["data"]["kind"], repeated["data"]["alerts"]) == ("repeated", 3)
     assert repeated["data"]["incident"] == opened["data"]["incident"]
 
 
-def test_an_alert_that_gets_worse_is_told_at_once(dispatch: ModuleType, listener: Listener) -> None:
+def test_an_alert_of_higher_severity_is_notified_at_once(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, raised(severity="MEDIUM"), raised(at=1, severity="CRITICAL"), raised(at=2, severity="LOW"))
-    told = [(event["data"]["kind"], event["data"]["severity"]) for event in listener.heard()]
-    assert told == [("opened", "MEDIUM"), ("escalated", "CRITICAL")]
+    published = [(event["data"]["kind"], event["data"]["severity"]) for event in listener.notifications()]
+    assert published == [("opened", "MEDIUM"), ("escalated", "CRITICAL")]
 
 
-def test_a_resolution_goes_to_everybody_who_heard_of_the_worst(dispatch: ModuleType, listener: Listener) -> None:
+def test_a_resolution_goes_to_every_recipient_of_the_highest_severity(dispatch: ModuleType, listener: Listener) -> None:
     deliver(dispatch, raised(severity="CRITICAL"), raised(at=1, severity="LOW"), resolved(at=2, severity="LOW"))
-    opened, over = listener.heard()
+    opened, over = listener.notifications()
     assert (over["data"]["kind"], over["data"]["severity"], over["data"]["alerts"]) == ("resolved", "CRITICAL", 2)
     assert over["data"]["subject"].startswith("[RESOLVED]")
     assert over["data"]["incident"] == opened["data"]["incident"]
@@ -86,7 +86,7 @@ def test_a_resolution_ends_its_own_incident_and_no_other(
 ) -> None:
     deliver(dispatch, raised("a"), raised("b"), resolved("a", at=1), raised("a", at=2), resolved("b", at=3))
     incidents: dict[str, list[tuple[str, str]]] = {}
-    for event in listener.heard():
+    for event in listener.notifications():
         data = event["data"]
         incidents.setdefault(data["incident"], []).append((data["fingerprint"], data["kind"]))
     assert sorted(incidents.values()) == [
@@ -97,7 +97,7 @@ def test_a_resolution_ends_its_own_incident_and_no_other(
     assert (state(items, "a")["status"], state(items, "b")["status"]) == ("open", "resolved")
 
 
-def test_a_resolution_of_what_nobody_raised_is_written_down_and_told_to_nobody(
+def test_a_resolution_without_an_alert_is_recorded_and_not_notified(
     dispatch: ModuleType, listener: Listener, items: Items
 ) -> None:
     deliver(dispatch, resolved(at=5), resolved(at=6))
@@ -105,7 +105,7 @@ def test_a_resolution_of_what_nobody_raised_is_written_down_and_told_to_nobody(
     assert history(items) == ["unknown", "unknown"]
 
 
-def test_an_alert_that_comes_after_its_own_end_opens_nothing(
+def test_an_alert_that_arrives_after_its_own_end_opens_nothing(
     dispatch: ModuleType, listener: Listener, items: Items
 ) -> None:
     deliver(dispatch, resolved(at=5), raised(at=4), raised(at=6))
@@ -113,15 +113,15 @@ def test_an_alert_that_comes_after_its_own_end_opens_nothing(
     assert listener.kinds() == ["opened"]
 
 
-def test_an_event_delivered_again_changes_nothing_and_tells_nobody(
+def test_a_redelivered_event_changes_nothing_and_notifies_no_one(
     dispatch: ModuleType, listener: Listener, items: Items, lines: Lines, clock: Clock
 ) -> None:
     events = [raised(at=0), raised(at=1), resolved(at=2), raised(at=3)]
     deliver(dispatch, *events)
-    before, _ = items("alerts"), listener.heard()
+    before, _ = items("alerts"), listener.notifications()
     clock.advance(WINDOW + 60)
     deliver(dispatch, *events)
-    assert listener.heard() == []
+    assert listener.notifications() == []
     assert [i for i in items("alerts") if i["pk"].startswith("alert#")] == [
         i for i in before if i["pk"].startswith("alert#")
     ]
@@ -142,16 +142,16 @@ def test_an_event_published_twice_without_a_time_is_still_one(dispatch: ModuleTy
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
-def test_whatever_the_order_of_arrival_the_latest_event_decides(
+def test_in_any_order_of_arrival_the_latest_event_decides(
     dispatch: ModuleType, listener: Listener, items: Items, order: tuple[int, ...]
 ) -> None:
     events = [raised(at=0), resolved(at=1), raised(at=2), resolved(at=3)]
     deliver(dispatch, *(events[number] for number in order))
     assert state(items)["status"] == "resolved"
-    told: dict[str, list[str]] = {}
-    for event in listener.heard():
-        told.setdefault(event["data"]["incident"], []).append(event["data"]["kind"])
-    assert all(kinds == ["opened", "resolved"] for kinds in told.values()), told
+    published: dict[str, list[str]] = {}
+    for event in listener.notifications():
+        published.setdefault(event["data"]["incident"], []).append(event["data"]["kind"])
+    assert all(kinds == ["opened", "resolved"] for kinds in published.values()), published
 
 
 # ------------------------------------------------------------------------------------------------------- lost answers
@@ -159,28 +159,28 @@ def test_a_notification_that_cannot_be_published_is_published_by_the_next_attemp
     dispatch: ModuleType, listener: Listener, queues: Queues, lines: Lines, clock: Clock
 ) -> None:
     event = raised()
-    listener.break_down()
+    listener.delete()
     deliver(dispatch, event)
     [receipt] = lines("receipt")
     assert (receipt["outcome"], receipt["reason"]) == ("retrying", "not published: NotFound")
-    listener.repair()
+    listener.create()
     clock.advance(20)
     deliver(dispatch, event, event)
     assert listener.kinds() == ["opened"]
     assert outcomes(lines) == ["processed", "duplicate"]
 
 
-def test_while_one_delivery_is_telling_another_waits(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
+def test_while_one_delivery_notifies_another_waits(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
     event = raised()
-    listener.break_down()
+    listener.delete()
     deliver(dispatch, event)
-    listener.repair()
+    listener.create()
     deliver(dispatch, event)
     assert listener.kinds() == []
-    assert [line["reason"] for line in lines("receipt")][1].startswith("told-elsewhere")
+    assert [line["reason"] for line in lines("receipt")][1].startswith("leased")
 
 
-def test_of_two_deliveries_at_the_same_moment_one_tells(
+def test_of_two_simultaneous_deliveries_one_notifies(
     dispatch: ModuleType, listener: Listener, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event, read = raised(), alert_store._read
@@ -188,7 +188,7 @@ def test_of_two_deliveries_at_the_same_moment_one_tells(
 
     def overtaken(fingerprint: str) -> Any:
         state = read(fingerprint)
-        if others:  # the other delivery writes it down in between, and is about to tell it
+        if others:  # the other delivery records it in between, and is about to publish it
             with monkeypatch.context() as slow:
                 slow.setattr("system_alerts.notifier.notify", lambda *_, **__: None)
                 deliver(dispatch, others.pop())
@@ -201,7 +201,7 @@ def test_of_two_deliveries_at_the_same_moment_one_tells(
     assert outcomes(lines) == ["processed", "retrying"]
 
 
-def test_a_killed_delivery_s_notification_is_the_same_document_when_it_is_published_again(
+def test_the_notification_of_a_killed_delivery_is_the_same_document_when_it_is_published_again(
     dispatch: ModuleType, listener: Listener, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = raised()
@@ -211,13 +211,13 @@ def test_a_killed_delivery_s_notification_is_the_same_document_when_it_is_publis
             deliver(dispatch, event)
     clock.advance(20)
     deliver(dispatch, raised(at=1), event)
-    first, again = listener.heard()
+    first, again = listener.notifications()
     assert first == again
 
 
 # -------------------------------------------------------------------------------------------------------------- storms
 def clock_strikes(dispatch: ModuleType, queues: Queues, clock: Clock) -> None:
-    """Let the window be over, and hand over the word that dispatch has sent itself."""
+    """Let the window end, and deliver the event that dispatch has sent to itself."""
     clock.advance(WINDOW + 10)
     assert queues.inbox_counts() == (0, 1)
     [current] = _current()
@@ -244,7 +244,7 @@ def test_a_storm_of_repetitions_becomes_one_message_each_and_one_summary(
     deliver(dispatch, *events)
     assert listener.kinds() == ["opened"] * 3
     clock_strikes(dispatch, queues, clock)
-    [summary] = listener.heard()
+    [summary] = listener.notifications()
     data = summary["data"]
     assert (data["kind"], data["severity"], data["alerts"], data.get("held_back", 0)) == ("summary", "CRITICAL", 30, 0)
     assert data["text"].count("10 x  db: Disk is full (open)") == 3
@@ -257,20 +257,20 @@ def test_a_quiet_window_has_no_summary(
     dispatch: ModuleType, listener: Listener, queues: Queues, clock: Clock, lines: Lines
 ) -> None:
     deliver(dispatch, *(raised(at=number) for number in range(STORM)))
-    listener.heard()
+    listener.notifications()
     clock_strikes(dispatch, queues, clock)
     assert listener.kinds() == []
     assert lines("receipt")[-1]["reason"] == f"calm: {STORM} alerts in the window"
 
 
-def test_a_storm_of_many_troubles_tells_the_first_of_each_severity_and_the_rest_in_the_summary(
+def test_a_storm_of_many_alerts_notifies_the_first_of_each_severity_and_the_rest_in_the_summary(
     dispatch: ModuleType, listener: Listener, queues: Queues, clock: Clock, items: Items
 ) -> None:
     deliver(dispatch, *(raised(f"low-{number}", at=number, severity="LOW") for number in range(STORM + 3)))
     deliver(dispatch, raised("worse", severity="CRITICAL"), resolved(f"low-{STORM}", at=99))
-    assert [event["data"]["severity"] for event in listener.heard()] == ["LOW"] * STORM + ["CRITICAL"]
+    assert [event["data"]["severity"] for event in listener.notifications()] == ["LOW"] * STORM + ["CRITICAL"]
     clock_strikes(dispatch, queues, clock)
-    [summary] = listener.heard()
+    [summary] = listener.notifications()
     assert (summary["data"]["severity"], summary["data"]["held_back"]) == ("CRITICAL", 3)
     assert summary["data"]["text"].count("no message of its own") == 3
     assert summary["data"]["text"].count("(resolved, no message of its own)") == 1
@@ -279,31 +279,31 @@ def test_a_storm_of_many_troubles_tells_the_first_of_each_severity_and_the_rest_
     assert listener.kinds() == ["resolved"]
 
 
-def test_the_ends_of_alerts_that_only_a_summary_told_of_are_no_storm_either(
+def test_the_ends_of_alerts_that_only_a_summary_named_are_not_a_storm(
     dispatch: ModuleType, listener: Listener, queues: Queues, clock: Clock
 ) -> None:
     many = STORM * 3
     deliver(dispatch, *(raised(f"f{number}", at=number) for number in range(many)))
     clock_strikes(dispatch, queues, clock)
-    listener.heard()
+    listener.notifications()
     deliver(dispatch, *(resolved(f"f{number}", at=100) for number in range(many)))
-    assert len(listener.heard()) == STORM + STORM  # those that were told one by one, and as many of the others
+    assert len(listener.notifications()) == STORM + STORM  # those notified one by one, and as many of the others
 
 
-def test_an_alert_held_back_is_told_when_it_comes_again_after_the_storm(
+def test_a_suppressed_alert_is_notified_when_it_is_raised_again_after_the_storm(
     dispatch: ModuleType, listener: Listener, clock: Clock
 ) -> None:
     deliver(dispatch, *(raised(f"f{number}", at=number) for number in range(STORM + 1)))
-    listener.heard()
+    listener.notifications()
     clock.advance(WINDOW + 10)
     deliver(dispatch, raised(f"f{STORM}", at=500))
-    [told] = listener.heard()
-    assert (told["data"]["kind"], told["data"]["alerts"]) == ("opened", 2)
+    [published] = listener.notifications()
+    assert (published["data"]["kind"], published["data"]["alerts"]) == ("opened", 2)
 
 
 def test_a_window_is_not_closed_before_it_is_over(dispatch: ModuleType, listener: Listener, lines: Lines) -> None:
     deliver(dispatch, *(raised(f"f{number}", at=number) for number in range(STORM + 3)))
-    listener.heard()
+    listener.notifications()
     [current] = _current()
     body = {"specversion": "1.0", "id": "1", "source": "urn:test", "type": "alert.window.ended.v1"}
     deliver(dispatch, json.dumps({**body, "data": {"window": current["window"]}}))
@@ -314,7 +314,7 @@ def test_a_window_is_not_closed_before_it_is_over(dispatch: ModuleType, listener
     assert listener.kinds() == []
 
 
-def test_the_word_that_a_window_is_over_is_sent_by_others_if_who_began_it_was_killed(
+def test_the_end_of_a_window_is_sent_by_another_delivery_if_the_first_was_killed(
     dispatch: ModuleType, queues: Queues, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as killing:
@@ -329,7 +329,7 @@ def test_the_word_that_a_window_is_over_is_sent_by_others_if_who_began_it_was_ki
 
 
 # -------------------------------------------------------------------------------------------------------------- poison
-def test_what_is_no_event_is_rejected_and_hurts_no_neighbour(
+def test_a_body_that_is_not_an_event_is_rejected_and_affects_no_other(
     dispatch: ModuleType, queues: Queues, listener: Listener
 ) -> None:
     deliver(dispatch, raised("a"), "no event", '{"specversion": "1.0"}', raised("b"))

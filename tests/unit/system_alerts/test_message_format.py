@@ -45,7 +45,7 @@ def test_chat_cuts_the_description_and_keeps_the_facts(description: str, limit: 
 
 
 @pytest.mark.parametrize("mention", ["@everyone", "@Channel", "(@ada", "<@123456789012345678>", "<@&1>", "@@here"])
-def test_chat_mentions_nobody(mention: str) -> None:
+def test_chat_messages_contain_no_mentions(mention: str) -> None:
     body = message_format.body(description=f"{mention} " * 400, **FACTS)
     text = chat.message(notification(subject=f"ada@example.com {mention}", text=body).data, 2_000)["text"]
     assert_sound(text, 2_000)
@@ -54,7 +54,7 @@ def test_chat_mentions_nobody(mention: str) -> None:
     assert text.endswith("Alert:    shop/errors")
 
 
-def test_a_fact_without_room_leaves_it_to_the_others() -> None:
+def test_a_fact_that_does_not_fit_leaves_room_to_the_others() -> None:
     link = "https://example.com/" + "x" * 1_980
     text = chat.message(
         notification(text=message_format.body(description="d" * 4_000, **FACTS | {"runbook_url": link})).data, 2_000
@@ -65,7 +65,7 @@ def test_a_fact_without_room_leaves_it_to_the_others() -> None:
     assert "ddd...\n\n" in text
 
 
-def test_a_subject_of_nothing_but_entities_leaves_room_for_the_facts() -> None:
+def test_a_subject_of_entities_only_leaves_room_for_the_facts() -> None:
     text = chat.message(notification(subject="&" * 200, text=message_format.body(description="d", **FACTS)).data, 500)[
         "text"
     ]
@@ -85,7 +85,7 @@ def test_a_text_without_facts_is_cut_at_its_end() -> None:
 def test_chat_shortens_a_summary_by_whole_lines_and_counts_the_rest(count: int, limit: int) -> None:
     lines = [
         message_format.SummaryLine(
-            severity="LOW", service=f"s-{number}", title="<&" * 20, alerts=7, status="open", is_held_back=number > 5
+            severity="LOW", service=f"s-{number}", title="<&" * 20, alerts=7, status="open", is_suppressed=number > 5
         )
         for number in range(count)
     ]
@@ -149,7 +149,7 @@ def test_an_sms_of_any_title_is_one_segment_behind_the_topic_s_name(title: str, 
     assert sms(title) == text
 
 
-def test_an_sms_has_the_runbook_if_the_segment_holds_it() -> None:
+def test_an_sms_contains_the_runbook_if_it_fits() -> None:
     link = "https://example.com/" + "r" * 80
     assert sms("short", link) == f"[CRITICAL] checkout: short {link}"
     assert sms("x" * 40, link) == f"[CRITICAL] checkout: {'x' * 40}"
@@ -162,7 +162,7 @@ def test_the_prefix_of_an_sms_is_the_topic_s_display_name() -> None:
     assert f"{name.upper()}> " == message_format._SMS_PREFIX
 
 
-def test_a_mail_s_subject_is_cut_at_a_character_that_sns_takes() -> None:
+def test_a_mail_s_subject_is_cut_at_a_character_that_sns_accepts() -> None:
     subject = "x" * 95 + "👩\u200d👩\u200d👧" + "x" * 20
     presentation = message_format.present(notification(subject=subject))
     assert presentation.subject == "x" * 95 + "..."

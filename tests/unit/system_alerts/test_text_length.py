@@ -33,11 +33,11 @@ def test_a_text_is_never_cut_inside_a_character(characters: list[str]) -> None:
         assert found[-1] == max(fitting, key=len).rstrip() + "|", "as much as fits"
 
 
-def test_a_character_of_endless_marks_is_cut_like_any_text() -> None:
+def test_a_character_with_endless_combining_marks_is_cut_like_any_text() -> None:
     assert len(text_length.cut("a" + "\u0301" * 5_000, 500)) > 450
 
 
-def test_nothing_is_left_where_the_mark_itself_has_no_room() -> None:
+def test_the_text_is_empty_if_the_ellipsis_does_not_fit() -> None:
     assert text_length.cut("abcdef", 2) == ""
     assert text_length.cut("abcdef", -5) == ""
 

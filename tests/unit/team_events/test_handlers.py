@@ -1,4 +1,4 @@
-"""team_events: each feed has each message once, whoever published it in whatever form."""
+"""team_events: each feed has each message once, for every publisher and format."""
 
 import json
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def test_plain_text_published_by_hand_becomes_a_message_with_snss_identity(
 @pytest.mark.parametrize(
     "text", ["{broken", "{}", '{"text": "hi"}', ' {"specversion": "1.0"}', '\ufeff{"specversion": "1.0"}']
 )
-def test_a_text_that_begins_like_json_and_is_no_event_is_rejected(
+def test_a_text_that_begins_like_json_and_is_not_an_event_is_rejected(
     text: str, deployed: Deployed, items: Items, lines: Lines
 ) -> None:
     deliver(deployed(team_b), envelope_record(text))
@@ -85,7 +85,7 @@ def test_a_text_that_begins_like_json_and_is_no_event_is_rejected(
     ],
     ids=["batch", "batch of one", "pointer", "old pointer"],
 )
-def test_a_batch_and_a_pointer_to_s3_are_rejected_with_a_reason_and_shown_to_nobody(
+def test_a_batch_and_a_pointer_to_s3_are_rejected_with_a_reason_and_appear_in_no_feed(
     text: str, deployed: Deployed, items: Items, lines: Lines
 ) -> None:
     deliver(deployed(team_b), envelope_record(text))
@@ -118,7 +118,7 @@ def test_the_event_of_the_source_documents_second_handler_passes_through(deploye
     assert feeds(items) == [("feed#team_a", "Event for Team A")]
 
 
-def test_a_text_that_no_item_can_hold_is_rejected_instead_of_tried_for_two_hours(
+def test_a_text_that_no_item_can_hold_is_rejected_instead_of_retried_for_two_hours(
     deployed: Deployed, items: Items, lines: Lines
 ) -> None:
     deliver(deployed(team_a), sqs_record(message("é" * 200_000)))

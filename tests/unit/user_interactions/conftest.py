@@ -35,7 +35,7 @@ def posts_fixture(deployed: Deployed) -> ModuleType:
 
 @pytest.fixture
 def totals(posts: ModuleType) -> Callable[[str], dict[str, int]]:
-    """A post's totals as whoever shows the post reads them."""
+    """A post's totals as a page that shows the post reads them."""
 
     def read(post_id: str) -> dict[str, int]:
         answer = posts.handler({"action": "totals", "post_id": post_id}, None)

@@ -32,7 +32,7 @@ from user_interactions.domain import blocked_words
         ("हिंसा", "यह हिंसा है"),
     ],
 )
-def test_a_word_is_found_however_it_is_written(word: str, text: str) -> None:
+def test_a_word_is_found_in_every_spelling(word: str, text: str) -> None:
     assert blocked_words.find(text, blocked_words.parse(word)) == [blocked_words.canonical(word)]
 
 
@@ -49,7 +49,7 @@ def test_a_word_is_found_however_it_is_written(word: str, text: str) -> None:
         ("1st", "21st"),
     ],
 )
-def test_part_of_another_word_is_no_match(word: str, text: str) -> None:
+def test_part_of_another_word_does_not_match(word: str, text: str) -> None:
     assert blocked_words.find(text, blocked_words.parse(word)) == []
 
 

@@ -58,18 +58,20 @@ def test_a_like_taken_back_does_not_count(likes: ModuleType, totals: Totals) -> 
     assert totals("p-1")["likes"] == 1
 
 
+@pytest.mark.guarantee("order-per-group/late-version")
 def test_an_unlike_that_arrives_before_its_like_wins(likes: ModuleType, totals: Totals, lines: Lines) -> None:
     deliver(likes, unlike(at=1), like(at=0))
     assert totals("p-1")["likes"] == 0
     assert outcomes(lines) == [("processed", None), ("discarded", "overtaken")]
 
 
-def test_a_second_like_counts_no_second_time(likes: ModuleType, totals: Totals) -> None:
+def test_a_second_like_is_not_counted(likes: ModuleType, totals: Totals) -> None:
     deliver(likes, like(at=0), like(at=1), like(at=2))
     assert totals("p-1")["likes"] == 1
 
 
-def test_the_same_event_again_is_a_duplicate_on_either_way(likes: ModuleType, totals: Totals, lines: Lines) -> None:
+@pytest.mark.guarantee("exactly-once-effect/like-version")
+def test_a_redelivered_event_is_a_duplicate_on_both_paths(likes: ModuleType, totals: Totals, lines: Lines) -> None:
     event = like()
     deliver(likes, event, event)
     assert deliver_batch(likes, event, event) == []
@@ -87,7 +89,7 @@ def test_at_the_same_moment_the_greater_id_wins_in_either_order(likes: ModuleTyp
     assert totals("p-1")["likes"] == 1
 
 
-def test_moments_are_compared_whatever_zone_they_are_written_in(likes: ModuleType, totals: Totals) -> None:
+def test_times_are_compared_across_time_zones(likes: ModuleType, totals: Totals) -> None:
     body = encode(like(at=1)).decode()
     moment = (NOW + timedelta(seconds=1)).isoformat().replace("+00:00", "Z")
     assert moment in body
@@ -101,32 +103,32 @@ def test_microseconds_and_whole_seconds_are_in_order(likes: ModuleType, totals: 
     assert totals("p-1")["likes"] == 1
 
 
-def test_a_like_in_the_future_is_rejected_because_nobody_could_take_it_back(
+def test_a_like_in_the_future_is_rejected_because_it_could_not_be_removed(
     likes: ModuleType, account: Queues, items: Items
 ) -> None:
     data = PostLiked(post_id="p-1", user_id="ada", occurred_at=datetime.now(UTC) + timedelta(minutes=6))
     deliver(likes, Event.new(data, source="urn:test"))
-    assert [letter["reason"].split(":")[0] for letter in account.dead()] == ["from-the-future"]
+    assert [dead_letter["reason"].split(":")[0] for dead_letter in account.dead()] == ["from-the-future"]
     assert items(TABLE) == []
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"])
-def test_a_moment_at_the_edge_of_the_calendar_is_rejected_at_once(
+def test_a_time_at_the_limit_of_the_calendar_is_rejected_at_once(
     likes: ModuleType, account: Queues, moment: str
 ) -> None:
     body = encode(like()).decode().replace(NOW.isoformat().replace("+00:00", "Z"), moment)
     assert moment in body
     deliver(likes, body)
-    assert [letter["outcome"] for letter in account.dead()] == ["rejected"]
+    assert [dead_letter["outcome"] for dead_letter in account.dead()] == ["rejected"]
 
 
-def test_a_clock_a_little_ahead_is_believed(likes: ModuleType, totals: Totals) -> None:
+def test_a_clock_slightly_ahead_is_accepted(likes: ModuleType, totals: Totals) -> None:
     data = PostLiked(post_id="p-1", user_id="ada", occurred_at=datetime.now(UTC) + timedelta(minutes=4))
     deliver(likes, Event.new(data, source="urn:test"))
     assert totals("p-1")["likes"] == 1
 
 
-def test_poison_between_good_events_is_rejected_and_hurts_no_neighbour(
+def test_an_invalid_event_between_valid_ones_is_rejected_and_affects_no_other(
     likes: ModuleType, account: Queues, totals: Totals
 ) -> None:
     no_post = encode(like("eve")).decode().replace('"post_id":"p-1",', "")
@@ -134,7 +136,7 @@ def test_poison_between_good_events_is_rejected_and_hurts_no_neighbour(
     assert deliver_batch(likes, like("ada"), no_post, with_line_break, like("bob"), "[]", like("cy")) == []
     assert totals("p-1")["likes"] == 3
     assert len(account.dead()) == 3
-    assert all(letter["reason"].startswith("invalid-event") for letter in account.dead())
+    assert all(dead_letter["reason"].startswith("invalid-event") for dead_letter in account.dead())
 
 
 def test_a_type_for_another_subscriber_is_discarded(likes: ModuleType, lines: Lines, items: Items) -> None:
@@ -174,7 +176,7 @@ def test_totals_stay_right_when_the_number_of_shards_changes_up_or_down(
     assert scores() == {"p-1": {NOW.strftime("%Y-%m-%dT%H:%MZ"): 8}}
 
 
-def test_the_score_counts_a_like_in_its_minute_while_it_stands(likes: ModuleType) -> None:
+def test_the_score_counts_a_like_in_its_minute_until_it_is_removed(likes: ModuleType) -> None:
     first, second = NOW.strftime("%Y-%m-%dT%H:%MZ"), (NOW + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%MZ")
     deliver(likes, like("ada"), like("bob"))
     assert scores() == {"p-1": {first: 2}}
@@ -186,14 +188,14 @@ def test_the_score_counts_a_like_in_its_minute_while_it_stands(likes: ModuleType
     assert scores() == {"p-1": {second: 1}}, "liking by turns raises no score"
 
 
-def test_a_minute_whose_time_is_over_is_neither_scored_nor_brought_back(likes: ModuleType, items: Items) -> None:
+def test_an_expired_minute_is_neither_scored_nor_restored(likes: ModuleType, items: Items) -> None:
     old = -25 * 3600
     deliver(likes, like("ada", at=old), unlike("ada", at=old + 1), like("bob", at=old))
     assert not [item for item in items(TABLE) if item["pk"].startswith("trending#")]
     assert scores() == {}
 
 
-def test_a_minute_s_score_has_a_time_to_live_and_is_not_read_when_that_is_over(
+def test_a_minute_s_score_expires_and_is_not_read_afterwards(
     likes: ModuleType, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver(likes, like())
@@ -208,7 +210,7 @@ def test_a_minute_s_score_has_a_time_to_live_and_is_not_read_when_that_is_over(
 
 @given(data=st.data())
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_order_and_any_number_of_copies_give_the_state_of_the_plain_reference(
+def test_any_order_and_any_number_of_copies_equal_the_reference_computation(
     likes: ModuleType, totals: Totals, data: st.DataObject
 ) -> None:
     run = Event.new(PostLiked(post_id="x", user_id="x", occurred_at=NOW), source="x").id
@@ -229,7 +231,7 @@ def test_any_order_and_any_number_of_copies_give_the_state_of_the_plain_referenc
     assert {post: each for post, each in scores().items() if post in posts} == expected_scores(events)
 
 
-def test_a_delivery_that_meets_others_between_reading_and_writing_starts_again(
+def test_a_delivery_that_conflicts_between_reading_and_writing_starts_again(
     likes: ModuleType, totals: Totals, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     like_states = likes.like_states
@@ -248,7 +250,7 @@ def test_a_delivery_that_meets_others_between_reading_and_writing_starts_again(
     assert {receipt["event_id"]: receipt["outcome"] for receipt in lines("receipt")}[last.id] == "processed"
 
 
-def test_a_delivery_that_meets_others_for_ever_comes_back_later(
+def test_a_delivery_that_always_conflicts_is_retried_later(
     likes: ModuleType, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: Any) -> None:
@@ -260,7 +262,7 @@ def test_a_delivery_that_meets_others_for_ever_comes_back_later(
     assert account.inbox_counts() == (0, 1)
 
 
-def test_a_conflict_that_does_not_end_sends_the_event_back_and_counts_nothing(
+def test_a_permanent_conflict_retries_the_event_and_counts_nothing(
     likes: ModuleType, totals: Totals, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = ClientError(
@@ -285,7 +287,7 @@ def test_a_conflict_that_does_not_end_sends_the_event_back_and_counts_nothing(
     assert totals("p-1")["likes"] == 1
 
 
-def test_when_the_answer_of_a_committed_transaction_is_lost_the_redelivery_counts_nothing_twice(
+def test_when_the_response_of_a_committed_transaction_is_lost_the_redelivery_counts_nothing_twice(
     likes: ModuleType, totals: Totals, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = aws.client("dynamodb")
@@ -304,6 +306,7 @@ def test_when_the_answer_of_a_committed_transaction_is_lost_the_redelivery_count
     assert totals("p-1")["likes"] == 1
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_no_log_line_names_the_user(likes: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     deliver(likes, like("u-secret"), unlike("u-secret", at=-1))
     written = capsys.readouterr()
@@ -311,7 +314,7 @@ def test_no_log_line_names_the_user(likes: ModuleType, capsys: pytest.CaptureFix
     assert "u-secret" not in written.out + written.err
 
 
-def test_an_event_from_a_producer_that_knows_more_is_taken(likes: ModuleType, totals: Totals) -> None:
+def test_an_event_with_unknown_fields_is_accepted(likes: ModuleType, totals: Totals) -> None:
     body = msgspec.json.decode(encode(like()))
     body["data"]["device"] = "phone"
     deliver(likes, msgspec.json.encode(body).decode())

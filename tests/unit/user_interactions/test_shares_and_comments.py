@@ -1,4 +1,4 @@
-"""shares and comments: each counts once; comments stand newest first; blocked words wait for a person."""
+"""shares and comments: each counts once; comments are sorted newest first; blocked words wait for a moderator."""
 
 import random
 from collections.abc import Callable
@@ -58,7 +58,8 @@ def outcomes(lines: Lines) -> list[str]:
     return [receipt["outcome"] for receipt in lines("receipt")]
 
 
-def test_every_share_counts_once_by_the_way_it_went(shares: ModuleType, totals: Totals, lines: Lines) -> None:
+@pytest.mark.guarantee("exactly-once-effect/record-refuses")
+def test_every_share_counts_once_by_its_channel(shares: ModuleType, totals: Totals, lines: Lines) -> None:
     first = share("ada", channel="mail")
     deliver(shares, first, share("ada", channel="mail"), share("bob", channel="link"))
     assert deliver_batch(shares, first, first) == []
@@ -81,7 +82,7 @@ def test_a_comment_is_stored_as_typed_and_counted(comments: ModuleType, posts: M
     assert totals("p-1")["comments"] == 1
 
 
-def test_comments_stand_in_the_table_newest_first_in_whatever_order_they_come(
+def test_comments_are_stored_newest_first_in_any_order_of_arrival(
     comments: ModuleType, posts: ModuleType, items: Items
 ) -> None:
     events = [comment(f"{number}", at=number * 0.7) for number in range(12)]
@@ -106,7 +107,7 @@ def test_comments_are_read_page_by_page_each_once(comments: ModuleType, posts: M
     assert seen == ["4", "3", "2", "1", "0"]
 
 
-def test_a_comment_delivered_again_is_stored_and_counted_once_and_not_brought_back_once_deleted(
+def test_a_redelivered_comment_is_stored_and_counted_once_and_not_restored_after_its_deletion(
     comments: ModuleType, posts: ModuleType, totals: Totals, items: Items, lines: Lines
 ) -> None:
     from fanout import aws  # noqa: PLC0415 - its client belongs to this test's account
@@ -128,9 +129,9 @@ def test_a_comment_that_is_empty_or_too_long_is_rejected_naming_the_field(
 ) -> None:
     event = Event.new(PostCommented(post_id="p-1", user_id="ada", occurred_at=NOW, text=text), source="urn:test")
     deliver(comments, event)
-    [letter] = account.dead()
-    assert letter["reason"].startswith("invalid-event: post.commented.v1: ")
-    assert "$.data.text" in letter["reason"]
+    [dead_letter] = account.dead()
+    assert dead_letter["reason"].startswith("invalid-event: post.commented.v1: ")
+    assert "$.data.text" in dead_letter["reason"]
     assert items(TABLE) == []
 
 
@@ -152,7 +153,7 @@ def test_a_comment_with_a_blocked_word_waits_and_counts_nowhere(
     assert outcomes(lines) == ["processed", "duplicate", "processed"]
 
 
-def test_words_that_are_added_to_the_list_hold_comments_without_a_deployment(
+def test_words_added_to_the_list_apply_without_a_deployment(
     comments: ModuleType, posts: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver(comments, comment("tulips"))
@@ -179,7 +180,7 @@ def test_while_the_list_cannot_be_read_no_comment_is_published_unread(
     assert (outcomes(lines), texts(posts)) == (["retrying"], [])
 
 
-def test_an_approved_comment_stands_where_it_would_have_stood_and_counts(
+def test_an_approved_comment_is_stored_in_its_original_place_and_counted(
     comments: ModuleType, posts: ModuleType, review: ModuleType, totals: Totals
 ) -> None:
     events = [comment("old"), comment("casino", at=1), comment("new", at=2)]
@@ -218,7 +219,7 @@ def test_the_sample_payload_that_refuses_deletes_the_sample_that_is_held(
     assert waiting(review) == []
 
 
-def test_a_decision_counts_once_and_a_redelivery_brings_nothing_back(
+def test_a_decision_counts_once_and_a_redelivery_restores_nothing(
     comments: ModuleType, posts: ModuleType, review: ModuleType, totals: Totals
 ) -> None:
     approved, refused = comment("casino!"), comment("casino?", at=1)
@@ -249,7 +250,7 @@ def test_two_moderators_at_the_same_time_decide_once(
     assert totals("p-1")["comments"] == 1
 
 
-def test_no_log_line_holds_what_was_said_or_who_said_it(
+def test_no_log_line_contains_the_comment_or_its_author(
     comments: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deliver(comments, comment("a secret", "u-secret"), comment("a secret casino", "u-secret", at=1))
@@ -259,7 +260,9 @@ def test_no_log_line_holds_what_was_said_or_who_said_it(
     assert "secret" not in written.out + written.err
 
 
-def test_what_is_hot_is_ranked_by_the_weights_of_what_stands(deployed: Deployed, posts: ModuleType) -> None:
+def test_trending_posts_are_ranked_by_the_weights_of_current_interactions(
+    deployed: Deployed, posts: ModuleType
+) -> None:
     now = (datetime.now(UTC) - NOW).total_seconds()
     deliver(deployed(likes), *(like(f"u-{number}", "p-likes", at=now) for number in range(4)))
     deliver(deployed(likes), like("ada", "p-old", at=now - 7 * 60), *(like("ada", "p-2", at=now),))
@@ -309,7 +312,7 @@ def test_any_order_and_any_number_of_copies_of_all_interactions_give_the_same_po
     assert scores[post] == expected_scores(event for _, event in events)[post]
 
 
-def test_a_post_nobody_knows_has_zeros_also_before_anything_was_written(posts: ModuleType, totals: Totals) -> None:
+def test_an_unknown_post_has_zeros(posts: ModuleType, totals: Totals) -> None:
     assert totals("p-none") == {"likes": 0, "shares": 0, "comments": 0}
     assert texts(posts, "p-none") == []
     assert posts.handler({"action": "trending"}, None)["posts"] == []
@@ -327,9 +330,7 @@ def test_a_post_nobody_knows_has_zeros_also_before_anything_was_written(posts: M
         ([], "object"),
     ],
 )
-def test_a_request_that_is_not_understood_is_answered_in_words(
-    posts: ModuleType, request_: Any, complaint: str
-) -> None:
+def test_an_invalid_request_is_answered_with_a_message(posts: ModuleType, request_: Any, complaint: str) -> None:
     answer = posts.handler(request_, None)
     assert answer["ok"] is False
     assert complaint in answer["error"]

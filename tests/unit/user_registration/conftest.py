@@ -41,12 +41,12 @@ class Ses:
 
     @property
     def outbox(self) -> list[str]:
-        """The recipient of every mail that went out."""
+        """The recipient of every mail that was sent."""
         sent = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages
         return [message.destinations["ToAddresses"][0] for message in sent]
 
     def failing(self, error: BaseException, *, sending: bool) -> None:
-        """Let every call raise `error`, before the mail goes out or, with `sending`, after."""
+        """Let every call raise `error`, before the mail is sent or, with `sending`, after."""
         self.works_again()
         self._failure.enter_context(mail_fails(error, sent=sending))
 

@@ -1,4 +1,4 @@
-"""Addresses: what stands for them in the stores."""
+"""Addresses: their representation in the stores."""
 
 import hashlib
 import hmac
@@ -18,7 +18,7 @@ from .conftest import KEY
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text() | st.builds("{}@{}".format, st.text(), st.text()))
-def test_whatever_passes_is_one_plain_ascii_address(typed: str) -> None:
+def test_every_accepted_address_is_one_plain_ascii_address(typed: str) -> None:
     try:
         taken = deliverable(typed)
     except MalformedAddressError:
@@ -30,7 +30,7 @@ def test_whatever_passes_is_one_plain_ascii_address(typed: str) -> None:
     assert addresses.keyed_hash(taken, "suppression") == addresses.keyed_hash(typed, "suppression")
 
 
-def test_a_hash_is_keyed_and_the_same_however_the_address_is_written() -> None:
+def test_a_hash_is_keyed_and_the_same_for_every_spelling_of_the_address() -> None:
     expected = hmac.new(KEY.encode(), b"analytics\0info@xn--mnchen-3ya.example", hashlib.sha256).hexdigest()
     written = [
         "info@münchen.example",
@@ -47,6 +47,7 @@ def test_the_hash_of_a_plain_address_is_that_of_the_address_in_lower_case() -> N
     assert addresses.keyed_hash("Ada+News@Example.org", "suppression") == stored
 
 
+@pytest.mark.guarantee("personal-data/hash-purpose")
 def test_hashes_for_one_purpose_cannot_be_looked_up_under_another() -> None:
     assert addresses.keyed_hash("a@example.org", "analytics") != addresses.keyed_hash("a@example.org", "suppression")
 

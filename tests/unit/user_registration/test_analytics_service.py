@@ -1,4 +1,4 @@
-"""analytics_service: every user once, every day's counts right, and nobody recognisable."""
+"""analytics_service: every user once, every day's counts right, and no person recognisable."""
 
 import random
 from collections import Counter
@@ -48,6 +48,7 @@ def users(items: Items) -> dict[str, dict[str, Any]]:
     return {item["pk"]: item for item in items("analytics") if item["pk"].startswith("user#")}
 
 
+@pytest.mark.guarantee("personal-data/analytics-hash")
 def test_the_record_for_analysis_has_neither_name_nor_address(analytics: ModuleType, items: Items) -> None:
     event = at(NOON, registration("u-1", "Ada@example.org", name="Lovelace", plan="pro", locale="de-CH"))
     deliver(analytics, sns_record(event))
@@ -85,7 +86,7 @@ def test_duplicates_and_second_events_count_once(analytics: ModuleType, items: I
     assert users(items)["user#u-1"]["plan"] == "pro"
 
 
-def test_an_erased_user_is_not_brought_back_by_a_redelivery(analytics: ModuleType, items: Items) -> None:
+def test_an_erased_user_is_not_restored_by_a_redelivery(analytics: ModuleType, items: Items) -> None:
     event = registration("u-1")
     deliver(analytics, sns_record(event))
     key = {"pk": {"S": "user#u-1"}, "sk": {"S": "registration"}}
@@ -145,7 +146,7 @@ def test_a_malformed_address_does_not_keep_a_user_from_being_counted(analytics: 
     assert len(users(items)) == 1
 
 
-def test_without_the_key_nothing_is_stored_and_the_event_comes_back(
+def test_without_the_key_nothing_is_stored_and_the_event_is_retried(
     analytics: ModuleType, items: Items, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMAIL_HASH_KEY_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:123456789012:secret:gone")

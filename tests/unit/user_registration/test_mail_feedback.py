@@ -115,7 +115,7 @@ def test_a_mail_that_bounced_after_it_was_sent_stays_a_duplicate(
     assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "processed", "duplicate"]
 
 
-def test_feedback_delivered_again_leaves_a_person_who_lifted_the_suppression_in_the_right(
+def test_redelivered_feedback_does_not_restore_a_lifted_suppression(
     feedback: ModuleType, items: Items, lines: Lines
 ) -> None:
     deliver(feedback, envelope_record(bounce()), envelope_record(bounce("notificationType")))
@@ -139,15 +139,13 @@ def test_one_feedback_may_be_about_many_recipients_in_any_spelling(feedback: Mod
 
 
 @pytest.mark.parametrize("kind", ["Transient", "Undetermined"])
-def test_a_bounce_that_may_pass_is_discarded(feedback: ModuleType, items: Items, lines: Lines, kind: str) -> None:
+def test_a_transient_bounce_is_discarded(feedback: ModuleType, items: Items, lines: Lines, kind: str) -> None:
     deliver(feedback, envelope_record(bounce("eventType", kind)))
     assert outcomes(lines) == [("discarded", "transient-bounce: General; the next mail may arrive")]
     assert items("mail") == []
 
 
-def test_a_reader_who_takes_a_mail_out_of_the_spam_folder_is_no_complaint(
-    feedback: ModuleType, items: Items, lines: Lines
-) -> None:
+def test_a_not_spam_report_is_not_a_complaint(feedback: ModuleType, items: Items, lines: Lines) -> None:
     deliver(feedback, envelope_record(complaint(feedback="not-spam")))
     assert outcomes(lines) == [("discarded", "not-spam: the reader says that the mail is wanted")]
     assert items("mail") == []
@@ -162,7 +160,7 @@ def test_a_reader_who_takes_a_mail_out_of_the_spam_folder_is_no_complaint(
         json.dumps({"eventType": "Send", "mail": MAIL, "send": {}}),
     ],
 )
-def test_what_ses_says_besides_is_discarded(feedback: ModuleType, lines: Lines, text: str) -> None:
+def test_other_ses_notifications_are_discarded(feedback: ModuleType, lines: Lines, text: str) -> None:
     deliver(feedback, envelope_record(text))
     [(outcome, reason)] = outcomes(lines)
     assert outcome == "discarded"
@@ -183,37 +181,37 @@ def test_what_ses_says_besides_is_discarded(feedback: ModuleType, lines: Lines, 
         ('{"data": {"eventType": "Bounce"}}', "specversion"),
     ],
 )
-def test_what_is_neither_feedback_nor_an_event_is_rejected(
+def test_a_body_that_is_neither_feedback_nor_an_event_is_rejected(
     feedback: ModuleType, account: Queues, text: str, named: str
 ) -> None:
     deliver(feedback, envelope_record(text))
-    [letter] = account.dead()
-    assert letter["reason"].startswith("invalid-event: ")
-    assert named in letter["reason"]
+    [dead_letter] = account.dead()
+    assert dead_letter["reason"].startswith("invalid-event: ")
+    assert named in dead_letter["reason"]
 
 
-def test_feedback_as_an_event_of_ours_does_the_same(feedback: ModuleType, items: Items, lines: Lines) -> None:
+def test_feedback_as_an_event_has_the_same_effect(feedback: ModuleType, items: Items, lines: Lines) -> None:
     event = Event.new(MailFeedback(kind="complaint", addresses=("ada@example.org",)), source="urn:test:support")
     deliver(feedback, envelope_record(event), sqs_record(event))
     assert [item["causes"] for item in suppressed(items)] == [{"complaint"}]
     assert [outcome for outcome, _ in outcomes(lines)] == ["processed", "duplicate"]
 
 
-def test_a_registration_is_not_this_functions_business(feedback: ModuleType, lines: Lines) -> None:
+def test_a_registration_is_discarded(feedback: ModuleType, lines: Lines) -> None:
     deliver(feedback, envelope_record(registration()))
     assert outcomes(lines) == [("discarded", "not-handled: this subscriber does not handle user.registered.v1")]
 
 
 def test_feedback_about_more_people_than_a_mail_can_have_is_rejected(feedback: ModuleType, lines: Lines) -> None:
-    told = json.loads(bounce("eventType"))
-    told["bounce"]["bouncedRecipients"] = [{"emailAddress": f"ada{number}@example.org"} for number in range(101)]
-    deliver(feedback, envelope_record(json.dumps(told)))
+    document = json.loads(bounce("eventType"))
+    document["bounce"]["bouncedRecipients"] = [{"emailAddress": f"ada{number}@example.org"} for number in range(101)]
+    deliver(feedback, envelope_record(json.dumps(document)))
     [(outcome, reason)] = outcomes(lines)
     assert outcome == "rejected"
     assert reason is not None
     assert "length <= 50" in reason
 
 
-def test_a_word_for_the_trouble_that_is_none_is_made_one(feedback: ModuleType, lines: Lines) -> None:
+def test_an_unknown_bounce_type_is_replaced_by_a_valid_one(feedback: ModuleType, lines: Lines) -> None:
     deliver(feedback, envelope_record(bounce("eventType", "Transient").replace('"General"', '"not\\n a word"')))
     assert outcomes(lines) == [("discarded", "transient-bounce: not__a_word; the next mail may arrive")]

@@ -1,4 +1,4 @@
-"""notify_service: one welcome mail per registration, ever, whatever happens on the way."""
+"""notify_service: one welcome mail per registration, ever, under every fault."""
 
 import json
 import os
@@ -64,11 +64,12 @@ def test_a_registration_gets_a_mail_in_text_and_html_and_a_record_of_it(
     assert (record["pk"], record["sk"]) == ("once#registration#u-1", "user_registration/notify_service")
     assert (record["state"], record["event"], record["details"]["locale"]) == ("done", event.identity, "de")
     assert record["details"]["message_id"]
-    assert "expires_at" not in record, "a registration's mail is remembered for ever"
+    assert "expires_at" not in record, "a registration's mail is remembered forever"
     assert outcomes(lines) == ["processed"]
 
 
-def test_however_often_and_on_whichever_way_an_event_comes_one_mail_goes_out(
+@pytest.mark.guarantee("at-most-once/intent-once")
+def test_one_mail_is_sent_however_often_and_on_whichever_path_an_event_arrives(
     notify: ModuleType, ses: Ses, lines: Lines
 ) -> None:
     event = registration()
@@ -79,6 +80,7 @@ def test_however_often_and_on_whichever_way_an_event_comes_one_mail_goes_out(
     assert outcomes(lines) == ["processed", "duplicate", "duplicate", "duplicate"]
 
 
+@pytest.mark.guarantee("at-most-once/one-mail-per-registration")
 def test_a_second_event_about_the_same_registration_sends_no_second_mail(
     notify: ModuleType, ses: Ses, lines: Lines
 ) -> None:
@@ -89,7 +91,8 @@ def test_a_second_event_about_the_same_registration_sends_no_second_mail(
     assert outcomes(lines) == ["processed", "duplicate", "processed"]
 
 
-@pytest.mark.parametrize("sending", [False, True], ids=["before the mail went out", "after the mail went out"])
+@pytest.mark.guarantee("at-most-once/killed-attempt")
+@pytest.mark.parametrize("sending", [False, True], ids=["before the mail is sent", "after the mail is sent"])
 def test_a_function_killed_at_work_leaves_one_dead_letter_and_at_most_one_mail(
     notify: ModuleType, ses: Ses, account: Queues, monkeypatch: pytest.MonkeyPatch, sending: bool
 ) -> None:
@@ -101,10 +104,10 @@ def test_a_function_killed_at_work_leaves_one_dead_letter_and_at_most_one_mail(
     later(monkeypatch, TIMEOUT + 2)
     deliver(notify, sns_record(event))
     assert len(ses.outbox) == int(sending)
-    [letter] = account.dead()
-    assert letter["outcome"] == "rejected"
-    assert letter["reason"].startswith("outcome-unknown")
-    assert json.loads(json.loads(letter["body"])["Message"])["id"] == event.id
+    [dead_letter] = account.dead()
+    assert dead_letter["outcome"] == "rejected"
+    assert dead_letter["reason"].startswith("outcome-unknown")
+    assert json.loads(json.loads(dead_letter["body"])["Message"])["id"] == event.id
 
 
 def test_lambdas_own_retry_waits_until_the_killed_attempt_is_certainly_over(
@@ -121,7 +124,7 @@ def test_lambdas_own_retry_waits_until_the_killed_attempt_is_certainly_over(
     assert len(ses.outbox) == 1
 
 
-def test_a_function_killed_after_recording_the_mail_has_done_its_work(
+def test_a_function_killed_after_recording_the_mail_sends_no_second_one(
     notify: ModuleType, ses: Ses, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = registration()
@@ -140,7 +143,7 @@ def test_a_function_killed_after_recording_the_mail_has_done_its_work(
     assert (outcomes(lines), account.dead()) == (["duplicate"], [])
 
 
-def test_a_person_who_found_that_no_mail_went_out_can_have_it_sent(
+def test_an_operator_who_found_that_no_mail_was_sent_can_send_it(
     notify: ModuleType, ses: Ses, items: Items, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = registration()
@@ -155,20 +158,21 @@ def test_a_person_who_found_that_no_mail_went_out_can_have_it_sent(
     assert ses.outbox == ["ada@example.org"]
 
 
+@pytest.mark.guarantee("at-most-once/lost-response", "at-most-once/no-sdk-retries")
 @pytest.mark.parametrize(
     "error", [refusal("InternalServerError", 500), ReadTimeoutError(endpoint_url="x"), OSError("connection reset")]
 )
-def test_an_error_that_leaves_the_outcome_open_is_for_a_person_to_decide(
+def test_an_error_with_an_unknown_outcome_is_dead_lettered_for_an_operator(
     notify: ModuleType, ses: Ses, account: Queues, error: Exception
 ) -> None:
     event = registration()
     ses.failing(error, sending=True)
     deliver(notify, sns_record(event))
-    assert [letter["reason"].split(":")[0] for letter in account.dead()] == ["outcome-unknown"]
+    assert [dead_letter["reason"].split(":")[0] for dead_letter in account.dead()] == ["outcome-unknown"]
     assert len(ses.outbox) == 1
 
 
-def test_while_nobody_can_tell_whether_the_address_is_suppressed_the_mail_waits(
+def test_while_the_suppression_list_cannot_be_read_the_mail_waits(
     notify: ModuleType, ses: Ses, account: Queues, lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = registration()
@@ -195,7 +199,7 @@ def test_while_nobody_can_tell_whether_the_address_is_suppressed_the_mail_waits(
         EndpointConnectionError(endpoint_url="x"),
     ],
 )
-def test_what_ses_did_not_take_is_sent_later(
+def test_a_mail_that_ses_did_not_accept_is_sent_later(
     notify: ModuleType, ses: Ses, account: Queues, lines: Lines, error: Exception
 ) -> None:
     event = registration()
@@ -230,14 +234,15 @@ def test_while_the_account_may_not_send_ten_attempts_outlast_a_day(
     assert 9 * mail._LONG_WAIT >= 24 * 3600
 
 
+@pytest.mark.guarantee("personal-data/mail-refusal")
 @pytest.mark.parametrize("code", ["MessageRejected", "BadRequestException"])
 def test_a_mail_that_ses_refuses_is_rejected_and_the_reason_holds_no_address(
     notify: ModuleType, ses: Ses, account: Queues, code: str
 ) -> None:
     ses.failing(refusal(code, message="Email address is not verified: ada@example.org"), sending=False)
     deliver(notify, sns_record(registration()))
-    [letter] = account.dead()
-    assert letter["reason"] == f"refused: SES answers {code} (sender or recipient is not verified in SES)"
+    [dead_letter] = account.dead()
+    assert dead_letter["reason"] == f"refused: SES answers {code} (sender or recipient is not verified in SES)"
 
 
 def test_a_refused_mail_is_sent_once_its_dead_letter_is_redriven(
@@ -258,9 +263,9 @@ def test_a_malformed_address_is_rejected_before_anything_is_recorded(
     notify: ModuleType, ses: Ses, account: Queues, items: Items, email: str
 ) -> None:
     deliver(notify, sns_record(registration(email=email)))
-    [letter] = account.dead()
-    assert letter["reason"].startswith("malformed-address: ")
-    assert email not in letter["reason"]
+    [dead_letter] = account.dead()
+    assert dead_letter["reason"].startswith("malformed-address: ")
+    assert email not in dead_letter["reason"]
     assert (ses.requests, items("mail")) == ([], [])
 
 
@@ -281,6 +286,7 @@ def test_unicode_reaches_the_mail_unharmed(notify: ModuleType, ses: Ses) -> None
     assert request["Content"]["Simple"]["Body"]["Text"]["Data"].startswith("Zoë 山田 👩‍🚀 様\n")
 
 
+@pytest.mark.guarantee("personal-data/receipt-fields")
 def test_no_log_line_holds_what_is_personal(notify: ModuleType, ses: Ses, capsys: pytest.CaptureFixture[str]) -> None:
     event = registration("u-secret", "ada@example.org", name="Lovelace")
     ses.failing(refusal("MessageRejected"), sending=False)
@@ -293,7 +299,7 @@ def test_no_log_line_holds_what_is_personal(notify: ModuleType, ses: Ses, capsys
         assert secret not in written.out + written.err
 
 
-def test_the_deadline_interrupts_the_mail_and_nobody_sends_it_twice(
+def test_the_deadline_interrupts_the_mail_and_it_is_not_sent_twice(
     notify: ModuleType, ses: Ses, lines: Lines, account: Queues, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ses.failing(DeadlineReached(), sending=True)
@@ -306,10 +312,12 @@ def test_the_deadline_interrupts_the_mail_and_nobody_sends_it_twice(
     assert (len(ses.outbox), outcomes(lines)) == (1, ["rejected"])
 
 
-def test_of_a_batch_only_the_bad_ones_are_rejected(notify: ModuleType, ses: Ses, account: Queues, lines: Lines) -> None:
+def test_only_the_invalid_events_of_a_batch_are_rejected(
+    notify: ModuleType, ses: Ses, account: Queues, lines: Lines
+) -> None:
     batch = [registration(f"u-{number}", f"u{number}@example.org" if number % 2 else "none") for number in range(6)]
     answer = notify.handler(lambda_event([sqs_record(event) for event in batch]), LambdaContext())
     assert answer == {"batchItemFailures": []}
     assert ses.outbox == ["u1@example.org", "u3@example.org", "u5@example.org"]
     assert sorted(outcomes(lines)) == ["processed"] * 3 + ["rejected"] * 3
-    assert {letter["body"] for letter in account.dead()} == {encode(event).decode() for event in batch[::2]}
+    assert {dead_letter["body"] for dead_letter in account.dead()} == {encode(event).decode() for event in batch[::2]}

@@ -83,6 +83,7 @@ def test_a_name_is_shown_on_one_line_or_not_at_all(typed: str, shown: str) -> No
     assert welcome.presentable(typed) == shown
 
 
+@pytest.mark.guarantee("hostile-input/mail-markup")
 def test_markup_in_a_name_is_text() -> None:
     mail = welcome.render(locale="en", name='<b onclick="x">&amp;', plan="pro", product="<i>&")
     page = Reader(mail.html)

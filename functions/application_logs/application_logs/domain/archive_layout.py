@@ -1,7 +1,7 @@
-"""How the archive is laid out: logs/service=<service>/dt=YYYY-MM-DD/hour=HH/<name>.jsonl.gz
+"""The layout of the archive: logs/service=<service>/dt=YYYY-MM-DD/hour=HH/<name>.jsonl.gz
 
-Each line of an object is one event, as CloudEvents JSON. Whoever reads an archive that was written at least once keeps
-the first line of each (source, id).
+Each line of an object is one event, as CloudEvents JSON. The archive is written at least once, so readers keep the
+first line of each (source, id).
 """
 
 import gzip
@@ -17,7 +17,7 @@ from fanout.event import encode
 def prefix(service: str) -> str:
     """Return the folder of a service's entries. Characters other than letters, digits and `_.-~` are percent-encoded.
 
-    So a service named `a/dt=1` makes no folders of its own. `urllib.parse.unquote` gives the name back.
+    So a service named `a/dt=1` does not create other folders. `urllib.parse.unquote` restores the name.
     """
     return f"logs/service={quote(service, safe='')}"
 
@@ -37,11 +37,11 @@ def split(events: Iterable[Event[LogEntry]]) -> dict[str, list[Event[LogEntry]]]
 
 
 def object_name(entries: Sequence[Event[LogEntry]]) -> str:
-    """Return the name that these entries always give: a batch delivered again overwrites itself."""
+    """Return the name for these entries, always the same: a redelivered batch overwrites itself."""
     digest = hashlib.sha256("\n".join(sorted(entry.identity for entry in entries)).encode())
     return f"{digest.hexdigest()[:32]}.jsonl.gz"
 
 
 def pack(entries: Sequence[Event[LogEntry]]) -> bytes:
-    """Return the entries as gzip JSON Lines. The same entries give the same bytes: no time is in the header."""
+    """Return the entries as gzip JSON Lines. The same entries give the same bytes: the header contains no time."""
     return gzip.compress(b"".join(encode(entry) + b"\n" for entry in entries), compresslevel=6, mtime=0)

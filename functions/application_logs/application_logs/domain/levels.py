@@ -1,6 +1,6 @@
 """The level that a log line names, in the forms of common loggers.
 
-A word counts where a logger writes its level: behind a timestamp, a process, a logger's name, in brackets or between
+A word counts where a logger writes its level: after a timestamp, a process, a logger's name, in brackets or between
 delimiters. In the middle of a sentence ("no errors found", "error_count=0") it does not.
 """
 
@@ -44,18 +44,18 @@ _ANY_CASE = re.compile(
     rf"|(?:(?<=[\t|])|(?<=\| )|^)({_WORDS})(?=\t|\s*\|))",
     re.IGNORECASE,
 )
-# What is named is not there: "error: 0", "Error: null, retries: 2".
+# A level word followed by an empty value: "error: 0", "Error: null, retries: 2".
 _NOTHING = re.compile(r":\s*(?:0|none|nil|null|false|undefined|<nil>|n/a)\s*(?:[,;]|$)", re.IGNORECASE)
 _BRACKETED = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|<[^<>]*>")
 _TIME = re.compile(r"\d\d:\d\d|\d{4}[-/]\d\d[-/]\d\d|(?<![\w.])1\d{9}(?:\d{3})?\b")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*[,;]?")
-# Plain words that belong to timestamps and streams.
+# Words of timestamps and streams.
 _IN_HEADERS = re.compile(
     "jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun|am|pm|utc|gmt|z"
     "|stdout|stderr|f|p|php",
     re.IGNORECASE,
 )
-# Before a level word these make a sentence of it: "no ERROR", "found WARNING".
+# Words that make a sentence of a level word after them: "no ERROR", "found WARNING".
 _IN_SENTENCES = re.compile(
     "an?|any|as|at|by|for|found:?|from|got|ha[ds]|if|i[ns]|last|log|not?|o[fnr]|set|th[ei]s?|to|was|with(?:out)?|zero",
     re.IGNORECASE,
@@ -146,11 +146,11 @@ def _of_line(text: str) -> Level | None:
 
 
 def _in_header(line: str) -> Level | None:
-    """The level in a line's header: the first word in a level's place."""
+    """Return the level in a line's header: the first word in the position of a level."""
     found = [*_CAPITALS.finditer(line, 0, _LONGEST_HEADER), *_ANY_CASE.finditer(line, 0, _LONGEST_HEADER)]
     for match in sorted(found, key=lambda each: each.start()):
         head, behind = line[: match.start()], line[match.end() :].lstrip()
-        # In capitals, it may stand behind one plain word if a time is there too, or a delimiter: "shop ERROR - empty".
+        # In capitals, it may follow one plain word if there is also a time or a delimiter: "shop ERROR - empty".
         is_set_off = match.re is _CAPITALS and (behind.startswith((":", "|", "]", "-")) or bool(_TIME.search(head)))
         if plain_words(head) <= is_set_off:
             is_nothing = _NOTHING.match(line, match.end()) and not _TIME.search(head)
@@ -176,6 +176,6 @@ def plain_words(head: str) -> int:
 
 
 def _of_failure(text: str) -> Level | None:
-    """ERROR for an exception, a stack trace or a crash."""
+    """Return ERROR for an exception, a stack trace or a crash."""
     time = _LEADING_TIME.match(text)
     return "ERROR" if _FAILURE.match(text, time.end() if time else 0) or _TRACE.search(text) else None

@@ -1,7 +1,7 @@
-"""What a log line says: level, message, logger, service and trace, in whatever form a program wrote it.
+"""Parses a log line of any common format: level, message, logger, service and trace.
 
-JSON is read as its fields say, behind a header too; what only resembles JSON, and logfmt, for level and service; any
-other text for its level. The fields are those of Lambda and Powertools, the Elastic Common Schema
+JSON, also after a header, is parsed by its fields; logfmt and text that resembles JSON are searched for level and
+service; any other text for its level. The fields are those of Lambda and Powertools, the Elastic Common Schema
 (https://www.elastic.co/docs/reference/ecs), OpenTelemetry (https://opentelemetry.io/docs/specs/otel/logs/data-model/),
 Serilog (https://github.com/serilog/serilog-formatting-compact), GELF, Logback, log4j, Monolog, loguru, structlog,
 tracing (Rust), slog, zap and hclog (Go), pino, bunyan and winston.
@@ -18,7 +18,7 @@ from application_logs.domain import levels
 from fanout import log_entry
 from fanout.contracts.application_logs import Level
 
-# Names as `_name` writes them; a dot leads into an object, where no field has the whole name.
+# Names as `_name` normalizes them. A dot leads into an object, unless a field has the whole name.
 _LEVEL: tuple[str, ...] = (
     "level", "log.level", "severity", "levelname", "lvl", "loglevel", "severitytext", "@l", "@level",
     "level.name", "level.levelstr", "record.level.name",
@@ -64,20 +64,20 @@ _FAILED = re.compile(rf"(?:{_TIME} )?(?:RequestId: )?{_REQUEST} (?:Task timed ou
 
 
 class Line(msgspec.Struct, kw_only=True):
-    """What a line says, as far as it does."""
+    """The parsed fields of a line."""
 
     level: Level | None = None
-    """None if it names none."""
+    """None if the line names none."""
     message: str
     logger: str = ""
     service: str | None = None
     trace_id: str | None = None
     fields: dict[str, Any] = {}
-    """Whatever else it holds."""
+    """All other fields."""
 
 
 def read(text: str) -> Line:
-    """Return what a line says. Raises nothing: a line that nothing is known of is its own message."""
+    """Parse a line. Raises nothing: an unknown line is its own message."""
     prefix, fields = _object(text)
     return _from_text(text) if fields is None else _from_fields(text, prefix, fields)
 
@@ -123,15 +123,15 @@ def _from_text(text: str) -> Line:
 
 
 def _level_in(text: str) -> Level | None:
-    """The level of a text inside of a field: a container's line in `log` may be JSON again."""
+    """Return the level of a text in a field: a container's line in `log` may be JSON again."""
     _, fields = _object(text)
     return levels.of_text(text) if fields is None else _take_level(fields, _index(fields))
 
 
 def _object(text: str) -> tuple[str, dict[str, Any] | None]:
-    """The JSON object that the text is, or ends in behind a header, and that header. None if there is none.
+    """Return the header and the JSON object of a text that is an object or ends in one; None without an object.
 
-    Behind a header an object has a level or a message of its own; any other is an argument of the line's message.
+    After a header an object must have a level or a message; any other is an argument of the line's message.
     """
     start = text.find("{", 0, _LONGEST_PREFIX)
     for _ in range(_MOST_TRIES):
@@ -148,7 +148,7 @@ def _object(text: str) -> tuple[str, dict[str, Any] | None]:
 
 
 def _is_header(text: str) -> bool:
-    """Whether a line's beginning, up to its object or pairs, holds no part of the message."""
+    """Return whether a line's beginning, up to its object or pairs, contains no part of the message."""
     for form in (_PYTHON, _NODE):
         if found := form.match(text):
             return not text[found.end() :].strip()
@@ -159,7 +159,7 @@ def _is_header(text: str) -> bool:
 
 
 def _decoded(text: str) -> dict[str, Any] | None:
-    """A JSON object, also with NaN, with half a surrogate pair or with control characters in its texts."""
+    """Return a JSON object, also with NaN, half a surrogate pair or control characters in its strings."""
     if not text.endswith("}"):
         return None
     try:
@@ -173,7 +173,7 @@ def _decoded(text: str) -> dict[str, Any] | None:
 
 
 def _pairs(text: str) -> tuple[dict[str, Any], bool]:
-    """The pairs of logfmt, or of what resembles JSON, at the beginning of a line or behind its header.
+    """Return the pairs of logfmt, or of text that resembles JSON, at the beginning of a line or after its header.
 
     Also whether there is a header. The first pair of each name counts.
     """
@@ -190,17 +190,17 @@ def _pairs(text: str) -> tuple[dict[str, Any], bool]:
 
 
 def _name(name: str) -> str:
-    """A field's name as the tables above write it: log_level, logLevel and LogLevel are one."""
+    """Normalize a field's name as in the tables above: log_level, logLevel and LogLevel are one."""
     return name.lower().replace("_", "").replace("-", "")
 
 
 def _index(fields: dict[str, Any]) -> dict[str, str]:
-    """The fields' own names, by what `_name` makes of them."""
+    """Return the fields' names by their normalized names."""
     return {_name(name): name for name in reversed(fields)}
 
 
 def _candidates(fields: Mapping[str, Any], index: Mapping[str, str], name: str) -> Iterator[tuple[str | None, Any]]:
-    """The value of a name, with the field to remove if it is taken; one inside of an object stays there."""
+    """Yield the values of a name, each with the field to remove if it is taken; None for one in an object."""
     if name in index:
         yield index[name], fields[index[name]]
     head, dot, rest = name.partition(".")
@@ -213,7 +213,7 @@ def _candidates(fields: Mapping[str, Any], index: Mapping[str, str], name: str) 
 def _take(
     fields: dict[str, Any], index: Mapping[str, str], names: tuple[str, ...], accept: Callable[[Any], Any]
 ) -> Any:
-    """Remove the first of these fields whose value is accepted; return what `accept` made of it, None without one."""
+    """Remove the first of these fields whose value is accepted; return the result of `accept`, None without one."""
     for name in names:
         for field, value in _candidates(fields, index, name):
             if value is not None and (found := accept(value)) is not None:
@@ -237,9 +237,9 @@ def _take_level(fields: dict[str, Any], index: Mapping[str, str]) -> Level | Non
 
 
 def _level_of_failure(fields: Mapping[str, Any]) -> Level | None:
-    """ERROR for an error that a runtime of Lambda wrote, and for Lambda's report on an invocation that failed.
+    """Return ERROR for an error of a Lambda runtime, and for Lambda's report on a failed invocation.
 
-    The report is the one place where a time-out or a crash shows.
+    Only the report shows a timeout or a crash.
     """
     record = fields.get("record")
     if fields.get("type") == "platform.report" and isinstance(record, dict):
@@ -256,7 +256,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _as_service(value: Any) -> str | None:
-    """A name, but not the one that Powertools has by default."""
+    """Return a service name, unless it is the default of Powertools."""
     return value if isinstance(value, str) and value.strip() and value != "service_undefined" else None
 
 

@@ -17,7 +17,7 @@ def _bucket() -> str:
 
 @batch_subscriber(LogEntry)
 def handler(events: list[Event[LogEntry]]) -> None:
-    """Write the batch. If one object cannot be written, all of it comes again: lines are kept at least once."""
+    """Write the batch. If one object cannot be written, all of it is redelivered: lines are stored at least once."""
     for partition, entries in archive_layout.split(events).items():
         aws.client("s3").put_object(
             Bucket=_bucket(),

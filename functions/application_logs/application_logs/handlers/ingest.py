@@ -1,7 +1,7 @@
 """Turns the lines of other functions' log groups into log entries: the target of CloudWatch Logs subscription filters.
 
-CloudWatch Logs invokes it asynchronously. What it raises makes Lambda try again, twice, and then hand the payload to
-the function's failure destination; entries that were published before have the same ids the second time.
+CloudWatch Logs invokes it asynchronously. After an exception Lambda retries twice, then sends the payload to the
+function's failure destination. Entries that were published before have the same ids the second time.
 """
 
 from functools import cache
@@ -21,16 +21,15 @@ def _settings() -> IngestSettings:
 
 @cache
 def _warn(log_group: str) -> None:
-    """Say once per process that a log group is refused. Once per payload, the word itself would keep the loop going."""
+    """Warn once per process that a log group is refused. A warning per payload would feed the loop."""
     logger.warning(
-        "refused: this log group is the application's own, and its entries would feed on themselves; "
-        "remove its subscription filter",
+        "refused: this log group is the application's own, so its entries would loop; remove its subscription filter",
         log_group=log_group,
     )
 
 
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
-    """Publish the lines of one payload. Returns how many; none for a control message or a log group of our own.
+    """Publish the lines of one payload. Returns their number; 0 for a control message or a log group of our own.
 
     Raises ValueError if this is not a payload of CloudWatch Logs, PublishError if some lines could not be published.
     """

@@ -32,13 +32,13 @@ def handler(events: list[Event[LogEntry]]) -> list[Answer]:
 
 
 def _handle(window: Window, entries: list[Event[LogEntry]]) -> dict[str, Answer]:
-    """Count one window's events, then see to its alert: after the commit, and again whenever an event comes again."""
+    """Count one window's events, then check its alert: after the commit, and again for every redelivery."""
     try:
         outcomes = error_counts.add(_settings().monitor_table, window, entries)
         alerts.check(_settings(), window, entries, outcomes)
     except Retry as word:
         return {event.identity: word for event in entries}
-    except Exception as error:  # whatever it is, the other windows' answers stand
+    except Exception as error:  # the answers of the other windows stay valid
         log_failure(error, None)
         return {event.identity: Retry(describe(error)) for event in entries}
     return {event.identity: outcome for event, outcome in zip(entries, outcomes, strict=True)}

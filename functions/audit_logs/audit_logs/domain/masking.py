@@ -1,9 +1,8 @@
-"""Masks sensitive fields, wherever in an event's data they stand.
+"""Masks sensitive fields at any place in an event's data.
 
-A path names keys from `data` downwards, with dots between them: `source_ip`, `after.card.number`. `*` is any one key,
-`**` any number of keys, none included: `**.password` is a password at any depth. A list on the way counts for nothing:
-the path goes on in each of its elements. Capitals make no difference: a secret is one under `Password` too. What a path
-leads to is replaced whole, whatever it is.
+A path names keys from `data` downwards, separated by dots: `source_ip`, `after.card.number`. `*` matches any one key,
+`**` any number of keys including none: `**.password` is a password at any depth. Lists are transparent: the path
+continues in each element. Keys are matched without regard to case. The whole value at a path is replaced.
 """
 
 from collections.abc import Iterable
@@ -12,11 +11,11 @@ from typing import Any
 MASK = "[masked]"
 
 _State = tuple[str, int]
-"""A path, and how many of its steps are done."""
+"""A path, and the number of its steps that are matched."""
 
 
 def parse(text: str) -> tuple[str, ...]:
-    """Return the paths in a text with commas between them, sorted. Raises ValueError naming one that makes no sense."""
+    """Return the comma-separated paths, sorted. Raises ValueError naming an invalid one."""
     paths = sorted({part.strip().casefold() for part in text.split(",") if part.strip()})
     for path in paths:
         steps = path.split(".")
@@ -28,13 +27,13 @@ def parse(text: str) -> tuple[str, ...]:
 
 
 def mask(data: Any, paths: Iterable[str]) -> tuple[Any, list[str]]:
-    """Return the data with everything masked that the paths lead to, and those paths that led to something, sorted."""
+    """Return the data with the values at the paths masked, and the paths that matched, sorted."""
     masking = _Masking(paths)
     return masking.walk(data, masking.start), sorted(masking.hits)
 
 
 class _Masking:
-    """One walk through an event's data, along all paths at once."""
+    """One traversal of an event's data that matches all paths at once."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._steps = {path: path.split(".") for path in paths}
@@ -65,7 +64,7 @@ class _Masking:
         return self.walk(value, self._settled(after))
 
     def _settled(self, states: set[_State]) -> set[_State]:
-        """The states, and those that `**` leads to by standing for no key at all."""
+        """Return the states, and those reached where `**` matches no key."""
         settled: set[_State] = set()
         waiting = list(states)
         while waiting:

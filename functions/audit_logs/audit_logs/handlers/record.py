@@ -8,5 +8,5 @@ from fanout.contracts.audit_logs import AuditRecorded
 
 @subscriber(AuditRecorded, translate=as_sent)
 def handler(event: Event[AuditRecorded]) -> Outcome:
-    """Record the event, once and in its place."""
+    """Record the event, once."""
     return chain.append(event)

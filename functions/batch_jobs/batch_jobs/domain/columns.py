@@ -1,4 +1,4 @@
-"""What csv_import makes of a row: the columns asked for, each as what it must be. No I/O."""
+"""Converts a row of csv_import: the requested columns, each with its type. No I/O."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,9 +9,9 @@ from batch_jobs.domain.rejects import RejectedRowError
 from fanout.contracts.batch_jobs import Column
 
 AttributeValue = dict[str, Any]
-"""A value as DynamoDB takes it: {"S": "text"}. Made here: a general serializer costs as much as all the rest."""
+"""A value in DynamoDB's format: {"S": "text"}. Built here, because a serializer costs as much as all the rest."""
 
-# An item takes 400 KB, names and everything else included.
+# An item has at most 400 KB, including names.
 _LARGEST_ROW = 300_000
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
@@ -47,15 +47,15 @@ def _text(text: str) -> AttributeValue:
 
 _CHECKS: dict[str, tuple[Callable[[str], AttributeValue | None], str]] = {
     "text": (_text, ""),
-    "integer": (_integer, "no integer of up to 18 digits"),
-    "decimal": (_decimal, "no number like 1234.56, with up to 18 digits on each side"),
-    "date": (_date, "no date like 2026-11-22"),
+    "integer": (_integer, "not an integer of up to 18 digits"),
+    "decimal": (_decimal, "not a number like 1234.56, with up to 18 digits on each side"),
+    "date": (_date, "not a date like 2026-11-22"),
     "boolean": (_boolean, "neither true nor false"),
 }
 
 
 class Columns:
-    """The columns of one import, with where each stands in the file."""
+    """The columns of one import, with their positions in the file."""
 
     def __init__(self, wanted: Sequence[Column], header: Sequence[str]) -> None:
         self._wanted = [
@@ -63,7 +63,7 @@ class Columns:
         ]
 
     def imported(self, fields: Sequence[str]) -> dict[str, AttributeValue]:
-        """Return the row's values by column, empty ones left out. Raises RejectedRowError for the first bad one."""
+        """Return the row's values by column, without empty ones. Raises RejectedRowError for the first invalid one."""
         values: dict[str, AttributeValue] = {}
         for name, index, check, complaint, required in self._wanted:
             text = fields[index].strip()

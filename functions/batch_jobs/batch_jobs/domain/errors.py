@@ -13,4 +13,4 @@ class JobProblemError(Exception):
 
 
 class JobOverError(Exception):
-    """The job has ended in the meantime; not retried."""
+    """The job has ended meanwhile. Not retried."""

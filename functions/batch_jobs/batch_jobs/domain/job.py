@@ -17,26 +17,26 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     request: str
     """The request's data as JSON."""
     cause: str
-    """The event that asked for it, without its data: what the outcome follows from."""
+    """The event that requested it, without its data: the cause of the outcome's event."""
     requested_at: str
     execution_arn: str = ""
     etag: str = ""
-    """Which version of the input is read."""
+    """The version of the input that is read."""
     manifest: str = ""
     """The key of the list of its chunks."""
     delimiter: str = ""
-    """What separates its fields: the request's delimiter, unless its first line names another (`sep=;`)."""
+    """The input's delimiter: the request's, unless the first line of the file names another (`sep=;`)."""
     header: tuple[str, ...] = ()
     chunks: int = 0
     rows: int = 0
-    """Rows found when it was planned, the first one and blank ones left out; of a malformed row, its lines."""
+    """Rows found by planning, without the first and blank ones; a malformed row counts as its lines."""
     chunks_done: int = 0
     good: int = 0
     rejected: int = 0
-    """Like the two before: how far it is while it runs, and exactly what its chunks have found at its end. Rows that
-    a stray quote has made part of another one count, too."""
+    """Like the two fields before: the progress while the job runs, exact once it has ended. Includes rows that a stray
+    quote has merged into another row."""
     problem: str = ""
-    """The first thing that makes it impossible: `reason: detail`."""
+    """The first problem that makes success impossible: `reason: detail`."""
     finished_at: str = ""
     reason: str = ""
     detail: str = ""
@@ -52,5 +52,5 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended."""
+        """Return whether the job has ended."""
         return self.state in ("COMPLETED", "FAILED")

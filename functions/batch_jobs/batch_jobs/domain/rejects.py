@@ -1,8 +1,8 @@
 """Rejected rows, and CSV files that are safe to open.
 
-A spreadsheet takes a cell that begins like a formula for one, whoever wrote it, so what comes from an input never
-begins like one in an output, neither where a cell begins nor where it would if the file were taken apart at semicolons,
-tabs or bars: https://owasp.org/www-community/attacks/CSV_Injection
+A spreadsheet evaluates a cell that begins like a formula. So no text from an input begins like one in an output,
+neither at the beginning of a cell nor where a cell would begin if the file were split at semicolons, tabs or bars:
+https://owasp.org/www-community/attacks/CSV_Injection
 """
 
 import csv
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 HEADER = ("row", "column", "reason", "value")
-# A spreadsheet whose list separator is another one begins a cell, or a row, where the file has neither.
+# A spreadsheet with another list separator splits the file at other places.
 _BEFORE_FORMULA = re.compile(r"^(?=[\t\r\n])|(^|[;|\t\r\n])(?=[ \"]*[-=+@\uff0d\uff1d\uff0b\uff20])")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
 _LONGEST_VALUE = 100
@@ -22,9 +22,9 @@ class Reject(NamedTuple):
     """One rejected row, and the reason."""
 
     row: int
-    """As a spreadsheet counts: the names of the columns are row 1."""
+    """As a spreadsheet counts rows: the column names are row 1."""
     column: str
-    """Empty if it is about the row as a whole."""
+    """Empty if the reason concerns the whole row."""
     reason: str
     value: str = ""
 
@@ -44,7 +44,7 @@ class RejectedRowError(Exception):
 
 
 def as_csv(lines: Iterable[Sequence[Any]]) -> bytes:
-    """Return lines of cells as CSV in UTF-8. Texts that begin like a formula get an apostrophe before it."""
+    """Return lines of cells as CSV in UTF-8. Texts that begin like a formula get a leading apostrophe."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([_safe(cell) for cell in line] for line in lines)
     return text.getvalue().encode()

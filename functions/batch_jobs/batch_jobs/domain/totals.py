@@ -1,4 +1,4 @@
-"""What report makes of rows: for each combination of values one line with the number of rows and the sums. No I/O.
+"""Aggregates the rows of a report: one line per combination of values, with the number of rows and the sums. No I/O.
 
 Sums are exact: decimals as written, never floats.
 """
@@ -13,12 +13,12 @@ from batch_jobs.domain.errors import JobProblemError
 from batch_jobs.domain.rejects import RejectedRowError
 
 MOST_GROUPS = 50_000
-"""All of them are in memory when the report is written. More than that is a table, and no report."""
+"""All groups are in memory when the report is written."""
 
 _LONGEST_GROUP = 1000
 """Characters, for the same reason."""
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
-# 27 digits of one number, and 30 more for how many numbers there may be: nothing is ever rounded.
+# 27 digits of one number and 30 more for the count of numbers: no sum is ever rounded.
 _EXACT = Context(prec=57)
 
 
@@ -31,13 +31,13 @@ class Line(msgspec.Struct):
 
 
 class Totals:
-    """The lines of a report, or of the part of it that one chunk makes."""
+    """The lines of a report, or of one chunk's part of it."""
 
     def __init__(self) -> None:
         self._lines: dict[tuple[str, ...], Line] = {}
 
     def add(self, group: tuple[str, ...], rows: int, numbers: Sequence[Decimal]) -> None:
-        """Add rows of a group, and their numbers. Raises JobProblemError for more groups than a report may have."""
+        """Add rows of a group, and their numbers. Raises JobProblemError if the report would have too many groups."""
         line = self._lines.get(group)
         if line is None:
             if len(self._lines) >= MOST_GROUPS:
@@ -48,12 +48,12 @@ class Totals:
             line.sums = [_EXACT.add(one, other) for one, other in zip(line.sums, numbers, strict=True)]
 
     def lines(self) -> Iterator[Line]:
-        """Yield the lines, sorted by their values: the same rows make the same report."""
+        """Yield the lines sorted by group, so that the same rows give the same report."""
         return (self._lines[group] for group in sorted(self._lines))
 
 
 class Summed:
-    """Which columns of a file a report groups by and adds up."""
+    """The columns of a file that a report groups by and sums."""
 
     def __init__(self, group_by: Sequence[str], summed: Sequence[str], header: Sequence[str]) -> None:
         self._groups = [header.index(name) for name in group_by]
@@ -66,7 +66,7 @@ class Summed:
             text = fields[index].strip()
             if not _NUMBER.fullmatch(text):
                 raise (
-                    RejectedRowError(name, "no number like 1234.56", text)
+                    RejectedRowError(name, "not a number like 1234.56", text)
                     if text
                     else RejectedRowError(name, "no value")
                 )

@@ -1,8 +1,7 @@
-"""Last step of a job: completes it or fails it, once, and publishes which.
+"""Last step of a job: completes or fails it, once, and publishes the outcome.
 
-It is asked in three ways: by the execution, when every chunk is done; by the execution, when a step has failed for good
-(`error`); and by EventBridge, when the execution itself has ended without a word: stopped by a person, timed out, or
-failed where it could catch nothing.
+It is invoked by the execution when every chunk is done, by the execution when a step has finally failed (`error`), and
+by EventBridge when the execution itself was stopped, timed out, or failed without reaching this step.
 """
 
 import json
@@ -36,7 +35,7 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, str]:
 def _finish_by_execution_status(detail: dict[str, Any]) -> dict[str, str]:
     job_id = json.loads(detail.get("input") or "{}").get("job_id", "")
     if detail["name"] != jobs.execution_name(job_id):
-        logger.warning("an execution ended that no request has started", execution=detail["executionArn"])
+        logger.warning("an execution ended that no request started", execution=detail["executionArn"])
         return {}
     job = job_failure.fail_by_status(jobs.read(job_id), detail["status"])
     outcome_publisher.publish_outcome(job)
@@ -45,19 +44,19 @@ def _finish_by_execution_status(detail: dict[str, Any]) -> dict[str, str]:
 
 def _failed(job: Job, error: dict[str, Any]) -> Job:
     """Fail the job for the problem its steps recorded, else for the error of Step Functions."""
-    detail = f"a step failed for good: {error.get('Error', 'unknown')}"
+    detail = f"a step finally failed: {error.get('Error', 'unknown')}"
     return job_failure.fail(job, "internal_error", detail)
 
 
 def _finished(job: Job) -> Job:
-    """Complete the job, unless too much of it was bad."""
+    """Complete the job, or fail it if too many rows were rejected."""
     tally = chunks.tally(job.job_id)
     if tally.done != job.chunks:
         raise RuntimeError(f"{tally.done} of {job.chunks} chunks of {job.job_id} are done")
     job = msgspec.structs.replace(job, chunks_done=tally.done, good=tally.good, rejected=tally.rejected)
     rejects = _write_rejects(job, tally.with_rejects) if job.rejected else ""
     tolerated = job.requested.parameters.tolerated_percent
-    # Exactly: a share of just so much is tolerated.
+    # Exact arithmetic: a share equal to the limit is tolerated.
     if job.rejected * 100 > Decimal(str(tolerated)) * (job.good + job.rejected):
         detail = f"{job.rejected} of {job.good + job.rejected} rows are bad; {tolerated:g} % are tolerated"
         return jobs.failed(job, "too_many_rejected", detail, rejects=rejects)
@@ -71,7 +70,7 @@ def _finished(job: Job) -> Job:
 
 
 def _complete_import(job: Job, rejects: str) -> Job:
-    """Complete an import and show its rows, unless the dataset shows a later request."""
+    """Complete an import and make its rows visible, unless the dataset shows a later request."""
     try:
         return jobs.completed(job, rejects=rejects, also=[imports.show(job)])
     except ConditionFailedError:
@@ -80,7 +79,7 @@ def _complete_import(job: Job, rejects: str) -> Job:
 
 
 def _write_rejects(job: Job, numbers: Sequence[int]) -> str:
-    """Put the chunks' rejected rows together, in the order of the input."""
+    """Concatenate the chunks' rejected rows, in the order of the input; return the file's key."""
 
     def pieces() -> Iterator[bytes]:
         yield as_csv([HEADER])

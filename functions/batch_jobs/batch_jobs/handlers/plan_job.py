@@ -1,6 +1,6 @@
-"""First step of a job: checks its input and cuts it into chunks of whole rows. See docs/decisions for why not AWS does.
+"""First step of a job: checks its input and splits it into chunks of whole rows. docs/decisions says why not AWS does.
 
-Reads the file once, from one end to the other, and holds a mebibyte of it and the list of chunks in memory.
+Reads the file once, and keeps one mebibyte of it and the list of chunks in memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,19 +17,19 @@ from batch_jobs.domain.job import Job
 from batch_jobs.steps import step
 
 MOST_CHUNKS = 50_000
-"""Their list, and Step Functions' own record of them, stays within the limits of both."""
+"""Keeps the list of chunks and Step Functions' record of them within their limits."""
 _CHUNK_BYTES = 8 << 20
 _LONGEST_HEADER = 64 << 10
 
 
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Plan a job ({"job_id", "execution_arn"}); return how many chunks it has and where their list lies
+    """Plan a job ({"job_id", "execution_arn"}); return the number of its chunks and the place of their list
     ({"count", "bucket", "key"}).
     """
     job_id = payload["job_id"]
     with step(job_id):
         job = jobs.running(job_id)
-        if job.state == "REQUESTED":  # else chunks may be counted already: other ones would not add up with them
+        if job.state == "REQUESTED":  # else chunks of the recorded plan may be counted already
             job = _planned(job, payload["execution_arn"])
     return {"count": job.chunks, "bucket": settings.bucket().job_bucket, "key": job.manifest}
 
@@ -61,9 +61,9 @@ def _planned(job: Job, execution_arn: str) -> Job:
 
 
 def _header(first: Row | None, wanted: Iterable[str], delimiter: str) -> list[str]:
-    """The names of the columns. Raises JobProblemError if one that is wanted is missing or occurs twice."""
+    """Return the column names. Raises JobProblemError if a requested one is missing or occurs twice."""
     if first is None or not (first.fields or first.problem):
-        raise JobProblemError("empty_input", "the input has no first row with the names of its columns")
+        raise JobProblemError("empty_input", "the input has no first row with column names")
     if first.problem:
         raise JobProblemError("not_csv", f"the first row is {first.problem}")
     if first.end > _LONGEST_HEADER:
@@ -74,7 +74,7 @@ def _header(first: Row | None, wanted: Iterable[str], delimiter: str) -> list[st
         raise JobProblemError("not_csv", "the first row is not UTF-8") from None
     width = len(names)
     if csv_rows.count_swallowed_rows(first.fields, delimiter, lambda fields: len(fields) == width, width=width):
-        raise JobProblemError("not_csv", "a stray quote makes rows part of the first row")
+        raise JobProblemError("not_csv", "a stray quote merges rows into the first row")
     missing = [name for name in wanted if name not in names]
     if missing:
         raise JobProblemError("missing_columns", f"the first row lacks {', '.join(missing)}")
@@ -85,7 +85,7 @@ def _header(first: Row | None, wanted: Iterable[str], delimiter: str) -> list[st
 
 
 class _Cut:
-    """Cuts rows into chunks, and counts them."""
+    """Groups rows into chunks, and counts the rows."""
 
     def __init__(self, skipped: int) -> None:
         self._skipped = skipped

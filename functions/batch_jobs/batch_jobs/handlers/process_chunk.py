@@ -1,7 +1,7 @@
-"""Second step of a job, once for each chunk: takes its rows one by one, and keeps the good ones apart from the bad.
+"""Second step of a job, once for each chunk: processes its rows, and separates the good ones from the rejected ones.
 
-Everything it writes has a name made from job and chunk and is the same whenever it is made again; the chunk is counted
-last, and once. So a chunk that was interrupted anywhere is simply done again.
+The names and contents of everything it writes follow from job and chunk, and the chunk is counted last, once. So an
+interrupted chunk is processed again from the start.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,13 +22,13 @@ from batch_jobs.steps import step
 
 T = TypeVar("T")
 Check = Callable[[list[str]], T]
-"""Returns the values of a row that the job takes, raises RejectedRowError for any other."""
+"""Returns the values of a valid row, raises RejectedRowError for any other."""
 
 
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
     """Process a chunk ({"job_id", "chunk"}); return how many rows were good and rejected.
 
-    With "discard", which follows the failure of the job: delete what an import has written of the chunk.
+    With "discard", after the failure of the job: delete the imported rows of the chunk.
     """
     chunk = msgspec.convert(payload["chunk"], Chunk)
     job_id = payload["job_id"]
@@ -40,7 +40,7 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
         if chunks.is_done(job_id, chunk):
             return {}
         work = _Work(job, chunk)
-        work.do()
+        work.run()
         try:
             chunks.count(job_id, chunk, good=work.good, rejected=work.rejected)
         except JobOverError:
@@ -50,21 +50,21 @@ def handler(payload: dict[str, Any], _context: Any) -> dict[str, int]:
 
 
 class _Work:
-    """One chunk of one job at work."""
+    """The processing of one chunk."""
 
     def __init__(self, job: Job, chunk: Chunk) -> None:
         self._job = job
         self._chunk = chunk
         self._requested = job.requested
-        # A job that was planned by a version before `sep=` lines has no delimiter of its own.
+        # Jobs that were planned before `sep=` lines were supported have no delimiter.
         self._delimiter = job.delimiter or self._requested.parameters.delimiter
         self._width = len(job.header)
         self._rejects: list[Reject] = []
         self.good = 0
         self.rejected = 0
 
-    def do(self) -> None:
-        """Write what the rows make, where readers do not see it yet."""
+    def run(self) -> None:
+        """Write the results of the rows, which readers do not see yet."""
         if self._requested.kind == "csv_import":
             self._load()
         else:
@@ -72,9 +72,9 @@ class _Work:
         self._write_rejects()
 
     def undo(self) -> None:
-        """Delete imported rows of a job that has failed.
+        """Delete the imported rows if the job has failed.
 
-        Who finds only at the end that the job is over may have written after everybody else's rows were discarded.
+        A chunk that learns only at its end that the job is over may have written after all rows were discarded.
         """
         if self._requested.kind == "csv_import" and jobs.read(self._job.job_id).state == "FAILED":
             imports.discard(self._job.job_id, self._chunk.number)
@@ -101,7 +101,7 @@ class _Work:
             files.write(key, as_csv(self._rejects), files.CSV)
 
     def _passing(self, check: Check[T]) -> Iterator[tuple[int, T]]:
-        """Yield number and values of every good row; reject the others. Blank rows are neither."""
+        """Yield number and values of every good row, and reject the others. Skips blank rows."""
         source = inputs.place(self._requested.input)
         blocks = inputs.blocks(source, self._job.etag, self._chunk.start, self._chunk.end)
         for number, row in enumerate(csv_rows.rows(blocks, self._delimiter), self._chunk.first_row):
@@ -122,7 +122,7 @@ class _Work:
                 yield number, values
 
     def _texts(self, fields: list[str]) -> list[str]:
-        """Return the fields as text. Raises RejectedRowError for another number than in the first row, or not UTF-8."""
+        """Return the fields as text. Raises RejectedRowError for a wrong number of fields or invalid UTF-8."""
         if len(fields) != self._width:
             raise RejectedRowError("", f"{len(fields)} fields instead of {self._width}")
         try:
@@ -141,6 +141,6 @@ class _Work:
         return csv_rows.count_swallowed_rows(row.fields, self._delimiter, passes, width=self._width)
 
     def _reject_lost(self, number: int, reason: str, rows: int) -> None:
-        """Reject a malformed row and every row that is lost in it: one line of the rejects file counts for all."""
+        """Reject a malformed row and the rows lost in it, with one line in the rejects file."""
         self._rejects.append(Reject(number, "", f"{reason}; {rows} rows are lost" if rows > 1 else reason))
         self.rejected += rows

@@ -1,4 +1,4 @@
-"""Records each requested job and starts its execution: one, however often the job is requested."""
+"""Records each requested job and starts its execution, once however often the job is requested."""
 
 import msgspec
 
@@ -31,7 +31,7 @@ def _start(job_id: str) -> None:
             input=msgspec.json.encode({"job_id": job_id}).decode(),
         )
     except Exception as error:
-        # Started by an earlier delivery, and over already: while it runs, AWS answers as if it had just been started.
+        # An earlier delivery started it and it is over. While it runs, AWS responds as if it had just been started.
         if aws.error_code(error) != "ExecutionAlreadyExists":
             raise
 

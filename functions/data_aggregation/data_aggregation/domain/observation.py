@@ -1,4 +1,4 @@
-"""Events of all sources in common terms."""
+"""The common form of the events of all sources."""
 
 from collections import Counter
 from datetime import datetime
@@ -10,7 +10,7 @@ Key = tuple[str, str]
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """The measures and dimensions of one event, in terms that all sources share."""
+    """The measures and dimensions of one event, in the form that all sources share."""
 
     moment: datetime
     """In UTC."""

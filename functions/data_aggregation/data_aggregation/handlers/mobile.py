@@ -8,7 +8,7 @@ from fanout.outcomes import Answer
 
 
 def observe(session: MobileSession) -> Observation:
-    """A session is one contact with a customer, and as many views as it had screens."""
+    """Return the observation of a session: one contact with a customer, and a view per screen."""
     return Observation(
         session.moment,
         measures={"contacts": 1, "views": session.screens, "engaged_ms": session.end_ms - session.start_ms},

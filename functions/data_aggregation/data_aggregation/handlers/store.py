@@ -8,7 +8,7 @@ from fanout.outcomes import Answer
 
 
 def observe(sale: StoreSale) -> Observation:
-    """A sale is a contact with a customer. Amounts of different currencies never meet in one number."""
+    """Return the observation of a sale: one contact with a customer. Revenue is summed per currency."""
     return Observation(
         sale.moment,
         measures={"contacts": 1, "items_sold": sale.item_count, f"revenue_{sale.currency}": sale.total},

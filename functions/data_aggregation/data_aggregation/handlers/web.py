@@ -8,7 +8,7 @@ from fanout.outcomes import Answer
 
 
 def observe(view: WebPageview) -> Observation:
-    """A page shown is a contact with a customer and a view."""
+    """Return the observation of a pageview: one contact with a customer, and a view."""
     return Observation(
         view.moment,
         measures={"contacts": 1, "views": 1, "engaged_ms": view.visible_ms},

@@ -1,4 +1,4 @@
-"""The records of the primary table's stream, as events."""
+"""Converts the records of the primary table's stream to events."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,13 +15,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     record: Mapping[str, Any]
     event: Event[RowChanged] | None
-    """The event it becomes, the same at every attempt; None if it cannot be read."""
+    """The event for the record, the same at every attempt; None if the record cannot be read."""
     problem: str = ""
-    """Why it cannot."""
+    """Why the record cannot be read."""
 
     @classmethod
     def read(cls, record: Mapping[str, Any]) -> "Change":
-        """Read a record as Lambda hands it over. Raises nothing."""
+        """Read a record as Lambda delivers it. Raises nothing."""
         try:
             event = Event.new(
                 RowChanged.from_stream(record),
@@ -29,12 +29,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 id=record["eventID"],
                 time=datetime.fromtimestamp(float(record["dynamodb"]["ApproximateCreationDateTime"]), UTC),
             )
-        except Exception as error:  # whatever a record lacks or holds: those behind it wait for it
-            # Its type only: the message of an error in a row's data may quote the row.
-            return cls(record=record, event=None, problem=f"no change of a row: {type(error).__name__}")
+        except Exception as error:  # any malformed record: the records after it wait for it
+            # The type only: the message may quote the row.
+            return cls(record=record, event=None, problem=f"not a change of a row: {type(error).__name__}")
         return cls(record=record, event=event)
 
     @property
     def sequence_number(self) -> str:
-        """What Lambda knows the record by."""
+        """Lambda's identifier of the record."""
         return str(self.record["dynamodb"]["SequenceNumber"])

@@ -1,9 +1,9 @@
 """Publishes every change of the primary table: the target of its stream.
 
-Lambda hands over each shard's records in order and waits where a batch fails, so what merely cannot be published now
-holds back all later changes of its shard: nothing overtakes. A change that would always be refused is stored in S3
-before anything later of its row is published, and raises an alarm. A record that is not a change of a row is stored
-after its neighbours are published, because its place among them is unknown.
+Lambda delivers each shard's records in order and retries a failed batch, so a change that cannot be published now
+blocks all later changes of its shard, and the order is kept. A change that would always be refused is stored in S3
+before any later change of its row is published, and raises an alarm. A record that is not a change of a row is stored
+after its neighbours are published, because its position among them is unknown.
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
 
@@ -19,24 +19,26 @@ from fanout.publisher import Failed, Publisher, PublishError
 
 
 def handler(payload: dict[str, Any], _context: Any) -> dict[str, list[dict[str, str]]]:
-    """Publish the changes of one batch, in order. Returns the first that must come again, if there is one."""
+    """Publish the changes of one batch, in order. Return the first that must be redelivered, if any."""
     changes = [Change.read(record) for record in payload["Records"]]
-    waiting, aside = changes, 0
+    waiting, stored_count = changes, 0
     while True:
         failures = _publish(waiting)
-        kept = [change for change, failure in failures if failure.is_final and unpublished_store.store(change, failure)]
-        waiting = [change for change, _ in failures if change not in kept]
-        aside += len(kept)
-        if not kept:  # else the changes behind them have their turn
+        stored = [
+            change for change, failure in failures if failure.is_final and unpublished_store.store(change, failure)
+        ]
+        waiting = [change for change, _ in failures if change not in stored]
+        stored_count += len(stored)
+        if not stored:  # else the changes after them are published next
             break
     if changes:
-        outcomes = {"published": len(changes) - len(waiting) - aside, "unpublished": aside}
+        outcomes = {"published": len(changes) - len(waiting) - stored_count, "unpublished": stored_count}
         count(subscriber_name(), outcomes, _age_ms(changes))
     return {"batchItemFailures": [{"itemIdentifier": change.sequence_number} for change in waiting[:1]]}
 
 
 def _publish(changes: list[Change]) -> list[tuple[Change, Failed]]:
-    """Publish what can be read; return what was not published, in order."""
+    """Publish the readable changes; return those that were not published, in order."""
     failed: dict[str, Failed] = {}
     publisher = Publisher(settings.capture().topic_arn, claim_checks=ClaimChecks.configured())
     try:

@@ -1,11 +1,11 @@
-"""Which service carries a parcel: by the zone of its destination and by its weight.
+"""Selects the service for a parcel by the zone of its destination and its weight.
 
 An example of a tariff, to be replaced with that of your carriers. Weights in grams, inclusive.
 """
 
 import msgspec
 
-# The members of the European Union, whose customs territory parcels cross without papers.
+# The members of the European Union: no customs papers between them.
 _EU_CODES = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK"
 _EU = frozenset(_EU_CODES.split())
 

@@ -12,7 +12,7 @@ aws.prepare("secretsmanager", if_set="PAYMENT_PROVIDER_SECRET_ARN")
 
 @subscriber(OrderSubmitted)
 def handler(event: Event[OrderSubmitted]) -> Outcome:
-    """Record the capture, request it from the provider, record the answer."""
+    """Record the capture, request it from the provider, record the response."""
     capture = captures.begin(event, _provider().name)
     if capture.is_settled:
         return Outcome.DUPLICATE

@@ -1,4 +1,4 @@
-"""An order's way from PENDING to CONFIRMED or CANCELLED: facts and decision. No I/O.
+"""The state machine of an order, from PENDING to CONFIRMED or CANCELLED. No I/O.
 
     placed ──────────────┐
     payment authorized ──┼─ all three ─────────────────────────────▶ CONFIRMED
@@ -7,7 +7,7 @@
     placed, and payment or stock are about another order ──────────▶ CANCELLED
     placed, and its deadline has passed ───────────────────────────▶ CANCELLED
 
-The three arrive in any order, more than once, and some never. Facts are recorded as they arrive.
+The facts arrive in any order, possibly more than once or never. They are recorded as they arrive.
 The decision is made once the order is known and never changes.
 """
 

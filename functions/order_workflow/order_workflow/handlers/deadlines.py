@@ -10,21 +10,21 @@ from fanout.deadline import Deadline
 from fanout.observability import describe, logger
 from order_workflow import order_store
 
-# An order takes a few calls of some milliseconds each; this much is left for one that meets a slow answer.
+# An order takes a few calls of some milliseconds each; the rest is for a slow response.
 _SECONDS_PER_ORDER = 5
 
 
 def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
     """Process every order that is due; return how many were cancelled, announced and failed.
 
-    Orders that the time does not suffice for are left to the next run. An order that fails does not stop the others.
+    Orders that do not fit into the remaining time are left to the next run. A failed order does not stop the others.
     Raises RuntimeError at the end if any failed, so that an alarm is raised.
     """
     deadline = Deadline(context)
     counts = {"cancelled": 0, "announced": 0, "failed": 0}
     for order_id in order_store.due(datetime.now(UTC)):
         if deadline.seconds() < _SECONDS_PER_ORDER:
-            logger.warning("the time is up: the next run goes on")
+            logger.warning("the time is up: the next run continues")
             break
         try:
             order, cancelled = order_store.cancel_if_overdue(order_id)
@@ -33,9 +33,9 @@ def handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
                 counts["announced"] += 1
             counts["cancelled"] += cancelled
         except Exception as error:  # the next run retries it
-            logger.error("order not dealt with", error=describe(error), order_id=order_id)
+            logger.error("order not processed", error=describe(error), order_id=order_id)
             counts["failed"] += 1
     logger.info("deadlines", counts=counts)
     if counts["failed"]:
-        raise RuntimeError(f"{counts['failed']} orders past their deadline were not dealt with; see the log")
+        raise RuntimeError(f"{counts['failed']} orders past their deadline were not processed; see the log")
     return counts

@@ -34,7 +34,7 @@ def handler(event: Event[OrderConfirmed | OrderCancelled]) -> Outcome:
         return {
             "message_id": message_id,
             "locale": written.locale,
-            "told": event.type,
+            "event_type": event.type,
             "sent_at": datetime.now(UTC).isoformat(),
         }
 

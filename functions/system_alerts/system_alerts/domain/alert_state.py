@@ -53,11 +53,11 @@ class State(msgspec.Struct, kw_only=True):
     closed: str = ""
     """The sort key of the event that resolved the previous incident."""
     opened_at: str = ""
-    told_until: int = 0
+    quiet_until: int = 0
     """Until then (Unix time in seconds) repetitions are counted without a notification."""
     title: str = ""
     service: str = ""
-    held: str = ""
+    suppression: str = ""
     """WAITING: suppressed in a storm. SUMMARISED: included in a summary."""
 
 
@@ -81,18 +81,18 @@ def _classify_open(state: State, event: AlertEvent, now: float, *, is_latest: bo
     if isinstance(event.data, AlertResolved):
         if not is_latest:
             return AlertTransition.LATE
-        return AlertTransition.SILENT if state.held == WAITING else AlertTransition.RESOLVED
+        return AlertTransition.SILENT if state.suppression == WAITING else AlertTransition.RESOLVED
     if sort_key(event) < state.closed:
         return AlertTransition.LATE
     if _rank(event.data.severity) > _rank(state.severity):
         return AlertTransition.ESCALATED
-    if is_latest and now >= state.told_until:
-        return AlertTransition.OPENED if state.held == WAITING else AlertTransition.REPEATED
+    if is_latest and now >= state.quiet_until:
+        return AlertTransition.OPENED if state.suppression == WAITING else AlertTransition.REPEATED
     return AlertTransition.COUNTED
 
 
-def apply(state: State | None, event: AlertEvent, transition: AlertTransition, told_until: int) -> State:
-    """Return the state after a transition. told_until: the end of its window (Unix time in seconds)."""
+def apply(state: State | None, event: AlertEvent, transition: AlertTransition, quiet_until: int) -> State:
+    """Return the state after a transition. quiet_until: the end of its window (Unix time in seconds)."""
     alert, latest = event.data, sort_key(event)
     version = state.version + 1 if state else 1
     if transition is AlertTransition.UNKNOWN:
@@ -107,7 +107,7 @@ def apply(state: State | None, event: AlertEvent, transition: AlertTransition, t
             opened=latest,
             closed=state.latest if state else "",
             opened_at=rfc3339(event.occurred_at),
-            told_until=told_until,
+            quiet_until=quiet_until,
             title=alert.title,
             service=alert.service,
         )
@@ -116,8 +116,8 @@ def apply(state: State | None, event: AlertEvent, transition: AlertTransition, t
         changes |= {"status": "resolved", "closed": latest}
     else:
         worst = max(state.severity, alert.severity, key=_rank)
-        changes |= {"severity": worst, "told_until": told_until, "title": alert.title, "service": alert.service}
-        changes["held"] = ""
+        changes |= {"severity": worst, "quiet_until": quiet_until, "title": alert.title, "service": alert.service}
+        changes["suppression"] = ""
     return msgspec.structs.replace(state, **changes)
 
 

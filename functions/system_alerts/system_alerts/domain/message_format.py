@@ -34,8 +34,8 @@ class SummaryLine(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     alerts: int
     status: str
-    """open or resolved, as it was when the summary was written"""
-    is_held_back: bool
+    """Open or resolved at the time the summary was written."""
+    is_suppressed: bool
 
 
 def rfc3339(moment: datetime | int) -> str:
@@ -71,24 +71,24 @@ def body(
 
 def summary(*, start: str, end: str, alerts: int, lines: Sequence[SummaryLine]) -> tuple[str, str]:
     """Return subject and text of a storm's summary. lines: the worst first."""
-    held_back = sum(line.is_held_back for line in lines)
+    suppressed = sum(line.is_suppressed for line in lines)
     subject = f"[STORM] {alerts:,} alerts about {len(lines):,} troubles between {start} and {end}"
     rows = [
         f"{line.severity:<9}{line.alerts:>6,} x  {_line(line.service, 60)}: {_line(line.title, 120)} ({line.status}"
-        f"{', no message of its own' if line.is_held_back else ''})"
+        f"{', no message of its own' if line.is_suppressed else ''})"
         for line in lines[:_MOST_LISTED]
     ]
     if len(lines) > _MOST_LISTED:
         rows.append(_more(len(lines) - _MOST_LISTED))
-    sent = f"{held_back:,} of them got no message of their own." if held_back else "Each of them got a message."
+    sent = f"{suppressed:,} of them got no message of their own." if suppressed else "Each of them got a message."
     return _line(subject, LONGEST_LINE), f"{sent}\n\n" + "\n".join(rows)
 
 
 def shorten(notification: AlertNotification, room: int, cost: Cost) -> str:
     """Return the notification's body, cut to what costs at most `room`.
 
-    A summary loses whole lines from its end, and counts them. Of everything else the description is cut; of its facts
-    those lines are left out that have no room even without it.
+    A summary loses whole lines from its end, and states how many. In any other notification the description is cut
+    first, then the facts that do not fit are left out.
     """
     text = notification.text
     if measure(text, cost) <= room:
@@ -117,7 +117,7 @@ def _shorten_summary(introduction: str, rows: list[str], room: int, cost: Cost) 
 
 
 def _fitting(lines: list[str], room: int, cost: Cost) -> str:
-    """The lines that fit, in their order: a long link leaves its place to the lines behind it."""
+    """Return the lines that fit, in order. A line that is too long is skipped, and shorter ones after it are kept."""
     kept: list[str] = []
     for line in lines:
         if measure("\n".join([*kept, line]), cost) <= room:
@@ -130,9 +130,9 @@ def _more(number: int) -> str:
 
 
 def present(event: Event[Any]) -> Presentation:
-    """Return what mail and SMS say of a notification, and the attributes that their filters read.
+    """Return the mail and the SMS of a notification, and the attributes that subscription filters match.
 
-    An SMS is one segment: each further one is charged like a message.
+    An SMS is one segment, because each further segment is charged as a message.
     """
     notification: AlertNotification = event.data
     short = cut_to_sms(" ".join(notification.subject.split()), _SMS_PREFIX)

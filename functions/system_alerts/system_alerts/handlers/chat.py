@@ -1,6 +1,6 @@
 """Posts notifications to a Slack-compatible incoming webhook. SNS invokes this function directly.
 
-An incoming webhook cannot tell a message that comes twice, so every notification is posted at most once.
+An incoming webhook does not recognise a duplicate, so every notification is posted at most once.
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 """
 
@@ -16,7 +16,7 @@ from system_alerts.webhooks import Webhook
 
 # An attempt that began longer ago than this was killed: twice the function's timeout.
 LEASE_SECONDS = 60
-# Slack asks for 4,000 characters at most and cuts at 40,000 (https://docs.slack.dev/reference/methods/chat.postMessage);
+# Slack recommends 4,000 characters at most and cuts at 40,000 (https://docs.slack.dev/reference/methods/chat.postMessage);
 # Mattermost takes 16,383 (https://developers.mattermost.com/integrate/webhooks/incoming/).
 _LIMIT = 3_500
 # Discord refuses a longer message with status 400: https://docs.discord.com/developers/resources/webhook#execute-webhook,
@@ -42,22 +42,22 @@ def handler(event: Event[AlertNotification]) -> Outcome:
 
 
 def limit_of(webhook: Webhook) -> int:
-    """Return how long a message may be: what the secret says, else what the receiver is known to take."""
+    """Return how long a message may be: the limit in the secret, else the known limit of the receiver."""
     if webhook.limit is not None:
         return webhook.limit
     try:
         parts = urlsplit(webhook.url)
         address = f"{parts.hostname or ''}{parts.path}/"
-    except ValueError:  # it will not be called either
+    except ValueError:  # the call will be refused too
         return _LIMIT
     return _DISCORD_LIMIT if _DISCORD.match(address) else _LIMIT
 
 
 def message(notification: AlertNotification, limit: int = _LIMIT) -> dict[str, str]:
-    """Return the notification as the webhook takes it: `text` alone, which every Slack-compatible receiver knows.
+    """Return the webhook's payload: `text` alone, which every Slack-compatible receiver supports.
 
-    limit: what the text may count, escaped, in UTF-16 units: no receiver counts more. What is too long is cut before
-    it is escaped, so that no entity is.
+    limit: the maximum length of the escaped text in UTF-16 units. The text is cut before it is escaped, so that no
+    entity is cut in two.
     """
     subject = f"*{_plain(cut(notification.subject, limit // 2, _escaped))}*\n"
     return {"text": subject + _plain(message_format.shorten(notification, limit - measure(subject, utf16), _escaped))}
@@ -73,5 +73,5 @@ def _plain(text: str) -> str:
 
 
 def _escaped(character: str) -> int:
-    """What a character costs at most: an @ may get a zero-width space."""
+    """Return the maximum cost of a character: an @ may get a zero-width space."""
     return utf16(character) + (character == "@") if character not in "&<>" else len(_plain(character))

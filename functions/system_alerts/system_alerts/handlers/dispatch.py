@@ -1,7 +1,7 @@
-"""Stores each alert's state and history, and publishes what people must know. SNS invokes this function directly.
+"""Stores each alert's state and history, and publishes notifications. SNS invokes this function directly.
 
-Alerts arrive as events of the application, or as CloudWatch notifications: on SystemAlerts, and those of the whole
-application on the operator's topic.
+Alerts arrive as events of the application, or as CloudWatch notifications: on SystemAlerts, and for the alarms of the
+whole application on the operator's topic.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from system_alerts.cloudwatch_alarms import from_cloudwatch
 
 @subscriber(AlertRaised, AlertResolved, AlertWindowEnded, translate=from_cloudwatch)
 def handler(event: Event[Any]) -> Outcome:
-    """Store the event and, if it changes what people must know, publish a notification."""
+    """Store the event and, if the alert has changed, publish a notification."""
     if isinstance(event.data, AlertWindowEnded):
         return storm_summary.summarize_window(event)
     entry, is_new = alert_store.find(event), False

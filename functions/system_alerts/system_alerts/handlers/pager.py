@@ -1,10 +1,10 @@
-"""Opens and closes incidents with PagerDuty's Events API v2 or what is compatible with it. SNS invokes it directly.
+"""Opens and closes incidents through PagerDuty's Events API v2 or a compatible one. SNS invokes it directly.
 
-The dedup_key of an incident makes a trigger that comes twice one incident, so a call may be repeated.
+The dedup_key of an incident makes repeated triggers one incident, so a call may be repeated.
 https://developer.pagerduty.com/docs/send-alert-event
 
     pk                    sk     attributes
-    incident#<incident>   pager  resolved: it is over; nothing may open it again
+    incident#<incident>   pager  resolved: the incident is over and must not be opened again
     sent#<event identity> pager  the notification has been sent
 """
 
@@ -22,7 +22,7 @@ _SEVERITIES: dict[Severity, str] = {"CRITICAL": "critical", "HIGH": "error", "ME
 
 @subscriber(AlertNotification)
 def handler(event: Event[AlertNotification]) -> Outcome:
-    """Send the notification, unless it has been sent, or would open what is over."""
+    """Send the notification, unless it was sent before or would reopen a resolved incident."""
     alert = event.data
     if alert.kind == "summary" and not alert.held_back:
         raise Discard("no-incident", "every alert in the summary has an incident of its own")
@@ -47,7 +47,7 @@ def handler(event: Event[AlertNotification]) -> Outcome:
 
 
 def document(webhook: Webhook, event: Event[AlertNotification], action: str) -> dict[str, Any]:
-    """Return what is sent. action: trigger or resolve."""
+    """Return the request body. action: trigger or resolve."""
     alert = event.data
     about: dict[str, Any] = {"routing_key": webhook.routing_key, "event_action": action, "dedup_key": alert.incident}
     if action == "resolve":
@@ -81,7 +81,7 @@ def _get(pk: str) -> dict[str, Any]:
 
 
 def _close(event: Event[AlertNotification]) -> None:
-    """Note that the incident is over before saying so: a trigger that comes after this looks."""
+    """Record that the incident is over before resolving it, so that a later trigger finds the record."""
     put_once(
         settings.channel().channel_table,
         {

@@ -47,12 +47,12 @@ def _contains(text: str, word: str) -> bool:
 
 
 def _joined(left: str, right: str) -> bool:
-    """Tell whether two neighbours belong to one word. Either may be "": the end of the text."""
+    """Return whether two neighbours belong to one word. Either may be "": the end of the text."""
     return bool(left and right) and _is_of_word(left) and _is_of_word(right)
 
 
 def _is_of_word(char: str) -> bool:
-    """Tell whether the character is part of a word that spaces delimit: a letter, digit, mark or low line."""
+    """Return whether the character is part of a word that spaces delimit: a letter, digit, mark or low line."""
     if char == "_":
         return True
     return unicodedata.category(char)[0] in "LNM" and not unicodedata.name(char, "").startswith(_WITHOUT_SPACES)

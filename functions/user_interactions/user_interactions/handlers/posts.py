@@ -38,7 +38,7 @@ class Trending(msgspec.Struct, tag_field="action", tag="trending", forbid_unknow
 
 
 def handler(request: Any, _context: Any) -> dict[str, Any]:
-    """Answer one request. See the module's docstring, and `responses.respond` for invalid requests."""
+    """Respond to one request. See the module's docstring, and `responses.respond` for invalid requests."""
     return responses.respond(request, Totals | Comments | Trending, _act)
 
 

@@ -35,7 +35,7 @@ class Refuse(msgspec.Struct, tag_field="action", tag="refuse", forbid_unknown_fi
 
 
 def handler(request: Any, _context: Any) -> dict[str, Any]:
-    """Answer one request. See the module's docstring, and `responses.respond` for invalid requests."""
+    """Respond to one request. See the module's docstring, and `responses.respond` for invalid requests."""
     return responses.respond(request, List | Approve | Refuse, _act)
 
 

@@ -1,7 +1,6 @@
 """Mail templates: the texts of a mail by locale, and the mail made from them. User input is always escaped.
 
-A folder has `<locale>.json` for each locale, with the texts (a struct that the use case defines), and `layout.html`
-with $lang, $title and $body.
+A folder holds `<locale>.json` for each locale, with the words (a struct that the use case defines).
 """
 
 import html
@@ -18,6 +17,20 @@ from fanout.integrations.mail import Mail
 
 Words = TypeVar("Words")
 
+_LAYOUT = Template("""\
+<!DOCTYPE html>
+<html lang="$lang">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>$title</title>
+  </head>
+  <body style="margin: 2em auto; max-width: 36em; padding: 0 1em; font: 16px/1.5 system-ui, sans-serif; color: #222;">
+$body
+  </body>
+</html>
+""")
+
 
 class MailTemplates(Generic[Words]):
     """The templates in one folder."""
@@ -32,10 +45,6 @@ class MailTemplates(Generic[Words]):
         decoder = msgspec.json.Decoder(self._type)
         return {file.stem: decoder.decode(file.read_bytes()) for file in self._folder.glob("*.json")}
 
-    @cached_property
-    def _layout(self) -> Template:
-        return Template((self._folder / "layout.html").read_text("utf-8"))
-
     def words(self, locale: str | None) -> tuple[str, Words]:
         """Return the best locale of the folder (`locales.lookup`, else English), and its texts."""
         found = locales.lookup(locale, self._words) or locales.DEFAULT
@@ -48,7 +57,7 @@ class MailTemplates(Generic[Words]):
             locale=locale,
             subject=subject,
             text="\n\n".join(paragraphs) + "\n",
-            html=self._layout.substitute(
+            html=_LAYOUT.substitute(
                 lang=locale, title=html.escape(subject), body="\n".join(_element(each) for each in body)
             ),
         )

@@ -1,4 +1,4 @@
-"""What SNS accepts as a filter policy. The local engine loads this file too, so it imports nothing of cfn-lint.
+"""Validate filter policies as SNS does; the wiring rules for cfn-lint use this module, too.
 
 https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
 The texts are AWS's own, as recorded in
@@ -31,7 +31,7 @@ def validate(policy: dict[str, Any], scope: str) -> None:
 
 
 def _combinations(policy: dict[str, Any], depth: int, combinations: int, *, nested: bool) -> int:
-    """The product over all keys of the number of values and the depth of the key, which SNS limits."""
+    """Return the product over all keys of the number of values and the depth of the key, which SNS limits."""
     for key, conditions in policy.items():
         if isinstance(conditions, dict):
             combinations = _combinations(conditions, depth + 1, combinations, nested=nested)
@@ -54,7 +54,7 @@ def _combinations(policy: dict[str, Any], depth: int, combinations: int, *, nest
 
 
 def _joins_alternatives(conditions: list[Any]) -> bool:
-    """Whether `$or` is the operator, and not the name of a property: it has two objects or more without operators.
+    """Return whether `$or` is the operator, not a property's name: it has two or more objects without operators.
 
     https://docs.aws.amazon.com/sns/latest/dg/and-or-logic.html
     """
@@ -127,7 +127,7 @@ def _validate_range(operand: Any) -> None:
 
 
 def _number(operator: str, operands: list[Any]) -> float | None:
-    """The number after an operator; None if it is not known."""
+    """Return the number after an operator; None if it is not known."""
     operand = operands[0] if operands else None
     if isinstance(operand, int | float) and not isinstance(operand, bool):
         return operand
