@@ -15,11 +15,17 @@ from typing import Any, NamedTuple
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
-from fanout import aws, contracts
+from fanout import aws, aws_calls, contracts
+from fanout.aws_http import Connections, Response
+from fanout.aws_operations import Operation
+from fanout.aws_signing import ONLY_BOTOCORE
 from fanout.dynamodb import from_item, to_item
 from fanout.event import Event, decode, decode_data, encode
 from fanout.handler import Subscriber
@@ -41,11 +47,7 @@ def _client_with(service: str, max_attempts: int | None, region: str) -> Any:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty AWS account for one test. Clients are shared; what a test hooks into one is taken out again."""
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_CONFIG_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    _as_on_lambda(monkeypatch)
     hooks: list[tuple[Any, str, Any]] = []
 
     def client(service: str, *, config: Config | None = None, region_name: str = REGION) -> Any:
@@ -69,6 +71,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(BotocoreStubber, "process_request", one_at_a_time)
     monkeypatch.setattr(boto3, "client", client)
+    _send_through_hooks(monkeypatch)
     aws.client.cache_clear()
     with mock_aws():
         yield
@@ -77,12 +80,53 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         made.meta.events.unregister(event_name, handler)
 
 
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Point the layer's clients at a URL, without moto in between."""
+def _as_on_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what the AWS clients read from the environment, and nothing of the developer's."""
+    for name in (*ONLY_BOTOCORE, "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+
+
+def _send_through_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Emit boto3's hooks around the calls of `fanout.aws_calls`: moto answers by one, tests fail calls by others."""
+    carry_out = aws_calls.Client.call
+
+    def call(client: aws_calls.Client, operation: Operation, parameters: dict[str, Any]) -> dict[str, Any]:
+        events, name = client.boto3.meta.events, f"{client.service}.{operation.name}"
+        model = client.boto3.meta.service_model.operation_model(operation.name)
+        events.emit(f"before-parameter-build.{name}", params=parameters, model=model, context={})
+        hooked = events.emit_until_response(f"before-call.{name}", model=model, params={}, context={})[1]
+        if hooked is not None:
+            http_response, parsed = hooked
+            if http_response.status_code >= 300:
+                raise ClientError(parsed, operation.name)
+            return parsed  # type: ignore[no-any-return]
+        answer = carry_out(client, operation, parameters)
+        events.emit(f"after-call.{name}", http_response=None, parsed=answer, model=model, context={})
+        return answer
+
+    def post(connections: Connections, headers: dict[str, str], body: bytes) -> Response:
+        service = headers["authorization"].split("/")[3]
+        operation = headers.get("x-amz-target", ".PublishBatch").rpartition(".")[2]
+        url = f"https://{connections.endpoint.authority}{connections.endpoint.path}"
+        request = AWSPreparedRequest("POST", url, HTTPHeaders.from_dict(headers), body, False)
+        events = _client_with(service, 3, REGION).meta.events
+        answer = events.emit_until_response(f"before-send.{service}.{operation}", request=request)[1]
+        return Response(
+            answer.status_code, {name.lower(): str(value) for name, value in answer.headers.items()}, answer.content
+        )
+
+    monkeypatch.setattr(aws_calls.Client, "call", call)
+    monkeypatch.setattr(Connections, "post", post)
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Point the layer's clients at a URL, without moto in between."""
+    _as_on_lambda(monkeypatch)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
     def point(url: str) -> None:

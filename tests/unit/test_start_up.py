@@ -1,5 +1,6 @@
 """Start-up: what a function imports before it has done anything is paid for at every cold start."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,79 @@ def test_every_name_of_the_face_is_what_its_module_says() -> None:
         fanout.Subscribe  # type: ignore[attr-defined]  # noqa: B018
     with pytest.raises(ImportError):
         from fanout import Rejected  # type: ignore[attr-defined]  # noqa: F401, PLC0415
+
+
+CLIENTS_SCRIPT = """
+import importlib, sys
+sys.path[:0] = [{folder!r}, {layer!r}]
+from fanout import aws
+made = []
+aws.client = lambda service, *, retries=True: made.append(service)
+importlib.import_module({module!r})
+print(*made)
+files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+print(*(file for file in files if file.startswith({root!r}) and "site-packages" not in file))
+"""
+# A claim check is rare, and S3's client costs every cold start more than all other imports.
+MADE_WHEN_USED = {("claim_check", "s3")}
+
+
+def initialized(handler: Path, **environment: str) -> tuple[set[str], list[Path]]:
+    """The services whose clients a handler's import makes, and the modules of the project that it loads."""
+    script = CLIENTS_SCRIPT.format(
+        folder=str(handler.parents[2]),
+        layer=str(ROOT / "layers/common"),
+        module=f"{handler.parents[1].name}.handlers.{handler.stem}",
+        root=str(ROOT),
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            "FANOUT_SUBSCRIBER": f"{handler.parents[1].name}/{handler.stem}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **environment,
+        },
+    )
+    assert found.returncode == 0, found.stderr
+    made, files = found.stdout.splitlines()
+    return set(made.split()), [Path(file) for file in files.split()]
+
+
+def used(files: list[Path]) -> set[tuple[str, str]]:
+    """The modules and the services that they call: `aws.client("s3")`, and `mail.send` for SES."""
+    found = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            name = ast.unparse(node.func)
+            if name in {"aws.client", "client"} and isinstance(node.args[0], ast.Constant):
+                found.add((file.stem, str(node.args[0].value)))
+            elif name == "mail.send":
+                found.add((file.stem, "sesv2"))
+    return found
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda path: f"{path.parents[1].name}/{path.stem}")
+def test_no_client_is_made_inside_an_invocation(handler: Path) -> None:
+    made, files = initialized(
+        handler,
+        AWS_LAMBDA_FUNCTION_NAME="f",
+        PAYMENT_PROVIDER_SECRET_ARN="arn",
+        BLOCKED_WORDS_PARAMETER="words",
+    )
+    needed = {service for module, service in used(files) - MADE_WHEN_USED}
+    assert needed <= made
+
+
+def test_outside_lambda_no_client_is_made_before_its_first_use() -> None:
+    for handler in HANDLERS[:3]:
+        assert initialized(handler)[0] == set()
+
+
+def test_a_client_that_a_setting_leaves_unused_is_not_made() -> None:
+    [handler] = [path for path in HANDLERS if path.match("order_processing/handlers/payment.py")]
+    assert "secretsmanager" not in initialized(handler, AWS_LAMBDA_FUNCTION_NAME="f")[0]

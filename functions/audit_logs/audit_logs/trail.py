@@ -14,6 +14,8 @@ from audit_logs import documents, settings
 from fanout import Event, Outcome, Reject, Retry, aws
 from fanout.contracts.audit_logs import AuditRecorded
 
+aws.prepare("s3")
+
 
 def preserve(event: Event[AuditRecorded]) -> Outcome:
     """Write the event's document, once. The bucket's default retention locks it.

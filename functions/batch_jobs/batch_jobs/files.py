@@ -10,6 +10,8 @@ from itertools import chain, islice
 from batch_jobs import settings
 from fanout import aws
 
+aws.prepare("s3")
+
 CSV, JSON = "text/csv; charset=utf-8", "application/json"
 # Each part of an upload but the last has at least 5 MiB. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _PART = 8 << 20

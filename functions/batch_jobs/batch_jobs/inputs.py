@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from batch_jobs.domain.errors import JobProblemError
 from fanout import aws
 
+aws.prepare("s3")
+
 _BLOCK = 1 << 20
 _MISSING = {"404", "NoSuchKey", "NoSuchBucket"}
 _FORBIDDEN = {"403", "AccessDenied"}

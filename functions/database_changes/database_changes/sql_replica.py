@@ -13,6 +13,8 @@ from fanout.contracts.database_changes import RowChanged
 if TYPE_CHECKING:
     from psycopg import Connection
 
+aws.prepare("secretsmanager")
+
 # json, not jsonb: jsonb refuses \u0000.
 # Collation "C": versions are compared digit by digit, whatever the database's locale.
 _SCHEMA = """

@@ -8,6 +8,8 @@ from fanout import aws
 from fanout.observability import describe, logger
 from fanout.publisher import Failed
 
+aws.prepare("s3")
+
 
 def store(change: Change, failure: Failed) -> bool:
     """Store a change as `changes/<table>/<sequence number>.json`; storing a change again replaces its object.

@@ -10,10 +10,12 @@ from functools import cache
 
 import msgspec
 
-from fanout import Reject
+from fanout import Reject, aws
 from fanout.integrations.payments import HttpProvider, Provider, Refused, SandboxProvider
 from order_workflow import settings
 from order_workflow.domain.payment import Authorized, Charge, Declined
+
+aws.prepare("secretsmanager", if_set="PAYMENT_PROVIDER_SECRET_ARN")
 
 
 class PaymentGateway:

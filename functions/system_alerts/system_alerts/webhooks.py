@@ -8,6 +8,8 @@ from fanout import Discard, Reject, Retry, aws
 from fanout.integrations import http
 from system_alerts import settings
 
+aws.prepare("secretsmanager")
+
 _SHORTEST_SECRET = 6
 
 

@@ -7,6 +7,8 @@ from fanout import aws
 from user_interactions import settings
 from user_interactions.domain import blocked_words
 
+aws.prepare("ssm", if_set="BLOCKED_WORDS_PARAMETER")
+
 # How long a list is cached: a change takes effect after this time at the latest.
 _SECONDS = 60
 

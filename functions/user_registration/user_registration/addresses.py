@@ -9,6 +9,8 @@ from fanout import aws
 from fanout.integrations.mail import canonical
 from user_registration import settings
 
+aws.prepare("secretsmanager")
+
 _SHORTEST_KEY = 32
 
 

@@ -11,6 +11,8 @@ from fanout import aws
 from fanout.delivery import Delivery
 from fanout.observability import describe, logger
 
+aws.prepare("dynamodb")
+
 # Longer than a message can stay in a queue (14 days), so that no count expires before its message.
 _KEPT_SECONDS = 15 * 86_400
 

@@ -3,10 +3,12 @@
 import random
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from fanout import aws
+from fanout.attribute_values import deserialize, serialize
+
+aws.prepare("dynamodb")
 
 # The longest wait in seconds before each further attempt at a transaction that conflicts with another one. DynamoDB
 # leaves these retries to the caller, and after a conflict at a counter the event need not return to its queue.
@@ -21,23 +23,14 @@ class ConditionFailedError(Exception):
         self.failed = failed
 
 
-@cache
-def _types() -> tuple[Any, Any]:
-    from boto3.dynamodb.types import TypeDeserializer, TypeSerializer  # noqa: PLC0415 - start-up, see fanout.aws
-
-    return TypeSerializer(), TypeDeserializer()
-
-
 def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a plain mapping (str, int, Decimal, bool, None, list, dict, bytes, set) as DynamoDB attribute values."""
-    serializer, _ = _types()
-    return {name: serializer.serialize(value) for name, value in values.items()}
+    return {name: serialize(value) for name, value in values.items()}
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return DynamoDB attribute values as a plain mapping; numbers come as Decimal."""
-    _, deserializer = _types()
-    return {name: deserializer.deserialize(value) for name, value in item.items()}
+    return {name: deserialize(value) for name, value in item.items()}
 
 
 def condition_failed(error: BaseException) -> bool:

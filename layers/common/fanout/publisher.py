@@ -19,6 +19,8 @@ from fanout.claim_check import ClaimChecks, TooLargeError
 from fanout.event import Event, InvalidEvent, encode, validate
 from fanout.outcomes import Retry
 
+aws.prepare("sns")
+
 MAX_ENTRIES = 10
 MAX_BYTES = 262_144
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: "less than 100 characters long".

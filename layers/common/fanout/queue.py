@@ -10,6 +10,8 @@ from fanout import aws, settings
 from fanout.delivery import MAX_WAIT, REDELIVERY_ATTRIBUTE, Delivery, RedeliveryState
 from fanout.event import Event, encode
 
+aws.prepare("sqs")
+
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html (DelaySeconds)
 _MAX_DELAY = 900
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html: 12 hours,

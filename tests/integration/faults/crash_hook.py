@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fanout import aws
+from fanout import aws, aws_calls
+from fanout.aws_operations import Operation
 
 _module, _name = os.environ["STRIKE_HANDLER"].rsplit(".", 1)
 _at = os.environ["STRIKE_AT"]
@@ -56,6 +57,18 @@ def _client(service: str, *, retries: bool = True) -> Any:
     return _clients[key]
 
 
+_carry_out = aws_calls.Client.call
+
+
+def _call(client: aws_calls.Client, operation: Operation, parameters: dict[str, Any]) -> dict[str, Any]:
+    _strike(f"before {operation.name}")
+    try:
+        return _carry_out(client, operation, parameters)
+    finally:
+        _strike(f"after {operation.name}")
+
+
+aws_calls.Client.call = _call  # type: ignore[method-assign]
 aws.client = _client  # type: ignore[assignment]
 _real = getattr(importlib.import_module(_module), _name)
 

@@ -7,6 +7,8 @@ from application_logs.settings import ArchiveSettings
 from fanout import Event, aws, batch_subscriber, settings
 from fanout.contracts.application_logs import LogEntry
 
+aws.prepare("s3")
+
 
 @cache
 def _bucket() -> str:

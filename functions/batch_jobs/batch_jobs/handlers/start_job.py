@@ -7,6 +7,8 @@ from batch_jobs.domain.job import Job
 from fanout import Event, Outcome, aws, subscriber
 from fanout.contracts.batch_jobs import JobRequested
 
+aws.prepare("stepfunctions")
+
 
 @subscriber(JobRequested)
 def handler(event: Event[JobRequested]) -> Outcome:

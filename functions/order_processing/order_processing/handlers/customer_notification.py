@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fanout import Event, Outcome, Reject, at_most_once, subscriber
+from fanout import Event, Outcome, Reject, at_most_once, aws, subscriber
 from fanout.contracts.order_processing import OrderSubmitted
 from fanout.integrations import mail
 from fanout.integrations.mail import MalformedAddressError, deliverable
 from order_processing import order_mail, settings
+
+aws.prepare("sesv2", retries=False)
 
 
 @subscriber(OrderSubmitted)

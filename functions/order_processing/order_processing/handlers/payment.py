@@ -2,10 +2,12 @@
 
 from functools import cache
 
-from fanout import Event, Outcome, subscriber
+from fanout import Event, Outcome, aws, subscriber
 from fanout.contracts.order_processing import OrderSubmitted
 from fanout.integrations.payments import HttpProvider, Provider, SandboxProvider
 from order_processing import captures, settings
+
+aws.prepare("secretsmanager", if_set="PAYMENT_PROVIDER_SECRET_ARN")
 
 
 @subscriber(OrderSubmitted)

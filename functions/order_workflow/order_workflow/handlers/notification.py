@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fanout import Discard, Event, Outcome, Reject, at_most_once, subscriber
+from fanout import Discard, Event, Outcome, Reject, at_most_once, aws, subscriber
 from fanout.contracts.order_workflow import OrderCancelled, OrderConfirmed
 from fanout.integrations import mail
 from fanout.integrations.mail import MalformedAddressError, deliverable
 from order_workflow import order_mail, settings
+
+aws.prepare("sesv2", retries=False)
 
 
 @subscriber(OrderConfirmed, OrderCancelled)

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fanout import Discard, Event, Outcome, Reject, at_most_once, subscriber
+from fanout import Discard, Event, Outcome, Reject, at_most_once, aws, subscriber
 from fanout.contracts.user_registration import UserRegistered
 from fanout.integrations import mail
 from fanout.integrations.mail import MalformedAddressError, deliverable
 from user_registration import settings, suppression, welcome
+
+aws.prepare("sesv2", retries=False)
 
 
 @subscriber(UserRegistered)
