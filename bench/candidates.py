@@ -30,7 +30,7 @@ ITEM = {
 }
 KEY = {"pk": ITEM["pk"], "sk": ITEM["sk"]}
 ABSENT = "attribute_not_exists(pk)"
-QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/inbox"
+QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/queue"
 EVENT = json.dumps({"specversion": "1.0", "id": "0190b8b2", "source": "bench", "data": ITEM}).ljust(534)
 ENTRIES = range(10)
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {

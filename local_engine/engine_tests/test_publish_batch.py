@@ -56,7 +56,7 @@ def test_upstream_still_asks_for_an_action_that_does_not_exist(upstream: Aws) ->
 def test_a_standard_topic_passes_the_message_group_to_standard_queues(aws: Aws) -> None:
     """https://docs.aws.amazon.com/sns/latest/dg/fifo-message-grouping.html: what fair queues need."""
     topic = aws.topic()
-    url, arn = aws.inbox(topic)
+    url, arn = aws.topic_queue(topic)
     aws.subscribe(topic, "sqs", arn)
     entries = [{"Id": "1", "Message": "one", "MessageGroupId": "tenant-1"}]
     aws.sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)

@@ -81,7 +81,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     return call
 
 
-def assert_told(code: int, message: str, name: str) -> None:
+def assert_reported(code: int, message: str, name: str) -> None:
     """One message in the form that all have: what is wrong with which input, and what to do about it."""
     assert code in {1, 2}
     assert message.startswith("Error: ")
@@ -96,7 +96,7 @@ def assert_told(code: int, message: str, name: str) -> None:
 def test_a_file_with_anything_but_events_is_refused_by_name(run: Run, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "events.json"
     file.write_bytes(content)
-    assert_told(*run("publish", "team_events", str(file)), str(file))
+    assert_reported(*run("publish", "team_events", str(file)), str(file))
 
 
 @pytest.mark.parametrize("kind", ["missing", "directory", "loop", "under a file", "a name too long", "unreadable"])
@@ -117,7 +117,7 @@ def test_a_path_that_leads_to_no_file_is_refused_by_name(run: Run, tmp_path: Pat
             path.chmod(0)
             if os.access(path, os.R_OK):  # root may read everything
                 path = Path("/proc/self/mem")
-    assert_told(*run("publish", "team_events", str(path)), str(path)[:200])
+    assert_reported(*run("publish", "team_events", str(path)), str(path)[:200])
 
 
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
@@ -171,7 +171,7 @@ def test_a_state_folder_that_is_none_is_refused_by_name(
             place = place / "state"
     monkeypatch.setenv("FANOUT_STATE", str(place))
     for command in (["status"], ["trace", "e1"], ["dlq", "list"], ["up"]):
-        assert_told(*run(*command), "place")
+        assert_reported(*run(*command), "place")
 
 
 @given(content=st.binary(max_size=300))

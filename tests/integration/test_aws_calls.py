@@ -1,4 +1,4 @@
-"""`fanout.aws_calls` on the local engine: the same story told by it and by boto3 has the same results."""
+"""`fanout.aws_calls` on the local engine: the same calls through it and through boto3 have the same results."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,11 +24,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
         made.fanout("down", "--purge", check=None)
 
 
-def told(value: Any) -> Any:
+def comparable(value: Any) -> Any:
     """A result without what differs from call to call."""
     if isinstance(value, dict):
-        return {name: told(part) for name, part in value.items() if name not in IGNORED}
-    return [told(part) for part in value] if isinstance(value, list) else value
+        return {name: comparable(part) for name, part in value.items() if name not in IGNORED}
+    return [comparable(part) for part in value] if isinstance(value, list) else value
 
 
 def test_the_engine_answers_as_it_answers_boto3(engine: Application, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +66,9 @@ def story(engine: Application, name: str, client: Callable[[str], Any]) -> list[
 
     def call(service: str, operation: str, **parameters: Any) -> None:
         try:
-            results.append(told(getattr(client(service), operation)(**parameters)))
+            results.append(comparable(getattr(client(service), operation)(**parameters)))
         except Exception as error:
-            results.append((type(error).__name__, told(getattr(error, "response", {}))))
+            results.append((type(error).__name__, comparable(getattr(error, "response", {}))))
 
     item = {"pk": {"S": "é"}, "blob": {"B": b"\x00\xff"}, "all": {"L": [{"BS": [b"1"]}, {"M": {"n": {"N": "1.5"}}}]}}
     key = {"pk": item["pk"]}

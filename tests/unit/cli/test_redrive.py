@@ -284,7 +284,7 @@ def test_large_dead_letters_travel_in_requests_of_their_own(dead_letters: DeadLe
 def test_a_message_of_a_standard_queue_keeps_the_group_by_which_the_queue_is_fair(dead_letters: DeadLetters) -> None:
     dead_letters.sqs.send_message(QueueUrl=dead_letters.dead, MessageBody=event(), MessageGroupId="tenant-1")
     assert dead_letters.redrive().count("redriven") == 1
-    [message] = dead_letters.received(dead_letters.inbox)
+    [message] = dead_letters.received(dead_letters.url)
     assert message["Attributes"]["MessageGroupId"] == "tenant-1"
 
 
