@@ -38,7 +38,9 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(ROOT, folder, ignore=LEAVE_OUT, symlinks=True)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
+        (folder / ".fanout").mkdir()
+        for environment in (".venv", ".fanout/engine-venv"):
+            (folder / environment).symlink_to(ROOT / environment)
         self.application = Application(folder / ".fanout", root=folder)
         self.parameters = {**PARAMETERS}
 

@@ -86,7 +86,7 @@ aws.client = lambda service, *, retries=True: made.append(service)
 importlib.import_module({module!r})
 print(*made)
 files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
-print(*(file for file in files if file.startswith({root!r}) and "site-packages" not in file))
+print(*(file for file in files if file.startswith({root!r}) and "site-packages" not in file), sep="\\n")
 """
 # A claim check is rare, and S3's client costs every cold start more than all other imports.
 MADE_WHEN_USED = {("claim_check", "s3")}
@@ -112,8 +112,8 @@ def initialized(handler: Path, **environment: str) -> tuple[set[str], list[Path]
         },
     )
     assert found.returncode == 0, found.stderr
-    made, files = found.stdout.splitlines()
-    return set(made.split()), [Path(file) for file in files.split()]
+    made, *files = found.stdout.splitlines()
+    return set(made.split()), [Path(file) for file in files]
 
 
 def used(files: list[Path]) -> set[tuple[str, str]]:
