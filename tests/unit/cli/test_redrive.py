@@ -280,7 +280,6 @@ def test_large_dead_letters_travel_in_requests_of_their_own(dead_letters: DeadLe
     assert sum(sizes) > 5 * 120_000
 
 
-@pytest.mark.guarantee("redrive/fifo-deduplication")
 def test_a_message_of_a_standard_queue_keeps_the_group_by_which_the_queue_is_fair(dead_letters: DeadLetters) -> None:
     dead_letters.sqs.send_message(QueueUrl=dead_letters.dead, MessageBody=event(), MessageGroupId="tenant-1")
     assert dead_letters.redrive().count("redriven") == 1
@@ -288,6 +287,7 @@ def test_a_message_of_a_standard_queue_keeps_the_group_by_which_the_queue_is_fai
     assert message["Attributes"]["MessageGroupId"] == "tenant-1"
 
 
+@pytest.mark.guarantee("redrive/fifo-deduplication")
 def test_a_fifo_group_keeps_its_order_and_no_deduplication_drops_it(fifo: DeadLetters) -> None:
     first = [f"{group}{number}" for number in range(12) for group in "ab"]
     for body in first:
