@@ -96,15 +96,16 @@ class Batch:
         if a direct delivery can be neither handled nor sent to the queue."""
         parsed = [self._parse(delivery) for delivery in self._deliveries]
         self._write_received(parsed)
-        for position, unit in enumerate(self._units(parsed)):
-            delivery = unit.deliveries[0]
-            out_of_time = position > 0 and self._deadline.seconds() <= self._slowest
-            if out_of_time or delivery.group in self._blocked_groups:
-                self._release(delivery)
-            elif (wait := _seconds_until(delivery.redelivery.not_before)) > 0:
-                self._release(delivery, wait)
-            else:
-                self._work(unit)
+        with self._deadline.armed():
+            for position, unit in enumerate(self._units(parsed)):
+                delivery = unit.deliveries[0]
+                out_of_time = position > 0 and self._deadline.seconds() <= self._slowest
+                if out_of_time or delivery.group in self._blocked_groups:
+                    self._release(delivery)
+                elif (wait := _seconds_until(delivery.redelivery.not_before)) > 0:
+                    self._release(delivery, wait)
+                else:
+                    self._work(unit)
         if self._outcomes:
             count(self._settings.fanout_subscriber, self._outcomes, self._oldest_ms)
         if not self._failures and all(delivery.is_direct for delivery in self._deliveries):

@@ -38,6 +38,9 @@ class Deadline:
         total: float = self._remaining_ms() / 1000
         # A tenth, at least a second if possible: the first call to SQS creates a client, which is slow.
         self._reserve = min(3.0, max(0.1 * total, min(1.0, total / 3)))
+        self._is_armed = False
+        self._is_enforced = False
+        self._is_due = False
 
     def seconds_until_killed(self) -> float:
         """Return the seconds until Lambda ends the invocation."""
@@ -52,31 +55,40 @@ class Deadline:
         return self.seconds() <= -self._reserve / 2
 
     @contextmanager
-    def enforced(self) -> Iterator[None]:
-        """Run the block, interrupting it with DeadlineReached when the time is up.
+    def armed(self) -> Iterator[None]:
+        """Set the timer once for the `enforced` blocks inside: setting it costs a fifth of what a record costs.
 
         Works in the main thread, where Lambda runs handlers; elsewhere (a test's worker thread) it does nothing.
         """
-        token = _current.set(self)
-        try:
-            with self._interrupting():
-                yield
-        finally:
-            _current.reset(token)
-
-    @contextmanager
-    def _interrupting(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
+        if self._is_armed or threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def interrupt(_signal: int, _frame: FrameType | None) -> None:
-            raise DeadlineReached
+            self._is_due = True
+            if self._is_enforced:
+                raise DeadlineReached
 
         previous = signal.signal(signal.SIGALRM, interrupt)
         signal.setitimer(signal.ITIMER_REAL, max(self.seconds(), 0.001))
+        self._is_armed = True
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, previous)
+            self._is_armed = False
+
+    @contextmanager
+    def enforced(self) -> Iterator[None]:
+        """Run the block, interrupting it with DeadlineReached when the time is up, at once if it is up already."""
+        token = _current.set(self)
+        try:
+            with self.armed():
+                self._is_enforced = True
+                if self._is_due:
+                    raise DeadlineReached
+                yield
+        finally:
+            self._is_enforced = False
+            _current.reset(token)
