@@ -49,6 +49,7 @@ from fanout.aws_http import Connections, Endpoint
 from fanout.aws_operations import ERRORS, MESSAGE_MEMBERS, OPERATIONS, Fields
 from fanout.aws_signing import endpoint_url
 from tests.sink import Call, Reply, Sink, sink
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 TABLE = {"TableName": "table"}
@@ -909,7 +910,7 @@ def test_a_connection_closed_while_idle_costs_no_attempt() -> None:
         used = connections_to(url)
         for _ in range(2):
             assert used.post({}, b"").body == b"ok"
-            time.sleep(0.1)  # the close arrives
+            until(lambda: select.select([used._idle[0]], [], [], 0)[0], "the close has arrived")
         assert len(connections) == 2
 
 
@@ -1070,6 +1071,7 @@ def test_credentials_that_expire_are_renewed(server: Sink, monkeypatch: pytest.M
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     issued: list[str] = []
+    expirations: list[datetime] = []
     with sink() as issuer:  # as Lambda serves them to a function with SnapStart
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{issuer.url}/credentials")
         monkeypatch.setattr("botocore.credentials.RefreshableCredentials._advisory_refresh_timeout", 0)
@@ -1077,19 +1079,22 @@ def test_credentials_that_expire_are_renewed(server: Sink, monkeypatch: pytest.M
 
         def issue(seconds: float) -> Reply:
             issued.append(f"KEY{len(issued)}")
-            expires = datetime.now(UTC) + timedelta(seconds=seconds)
-            body = {"AccessKeyId": issued[-1], "SecretAccessKey": "s", "Token": "t", "Expiration": expires.isoformat()}
+            expirations.append(datetime.now(UTC) + timedelta(seconds=seconds))
+            expiration = expirations[-1].isoformat()
+            body = {"AccessKeyId": issued[-1], "SecretAccessKey": "s", "Token": "t", "Expiration": expiration}
             return Reply(body=json.dumps(body).encode())
 
         issuer.replies = [issue(1.5), issue(3600)]
         client = lean("sqs")
-        used = []
-        for _ in range(2):
-            server.replies = [Reply(body=b"{}")] * 2
+
+        def key_of_a_call() -> str:
+            server.replies = [Reply(body=b"{}")]
             client.send_message(QueueUrl="q", MessageBody="b")
-            used.append(server.calls[-1].headers["authorization"].split("Credential=")[1].split("/")[0])
-            time.sleep(1.6)
-    assert used == issued
+            return server.calls[-1].headers["authorization"].split("Credential=")[1].split("/")[0]
+
+        first = key_of_a_call()
+        until(lambda: datetime.now(UTC) > expirations[0], "the first credentials have expired", seconds=5)
+        assert [first, key_of_a_call()] == issued
 
 
 @pytest.mark.parametrize(
