@@ -150,7 +150,7 @@ def _environment(url: str, authorities: Path | None) -> dict[str, str]:
     }
     if authorities is None:
         return made
-    # `fanout.aws_calls` leaves AWS_CA_BUNDLE to boto3.
+    # With AWS_CA_BUNDLE `fanout.aws_calls` would not read its own file, which is to be measured.
     name = "BENCH_AUTHORITIES" if authorities.name == AMAZON.name else "AWS_CA_BUNDLE"
     return {**made, "BENCH_AUTHORITIES": str(authorities), name: str(authorities)}
 

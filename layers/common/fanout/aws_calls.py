@@ -167,8 +167,8 @@ class Client:
             else:
                 if response.status < 300:
                     self._quota.release(acquired or 1)
-                    return self._answer(response, attempt)
-                document = self._error(response, attempt)
+                    return self._read(self._protocol.answer, response, attempt)
+                document = self._read(self._protocol.error, response, attempt)
                 code = document["Error"].get("Code", "")
                 if code in _SKEW_CODES and not is_clock_corrected and self._correct_clock(response):
                     is_clock_corrected = True
@@ -204,25 +204,16 @@ class Client:
             )
         return response
 
-    def _answer(self, response: Response, attempt: int) -> dict[str, Any]:
+    def _read(self, parse: Callable[[Response], dict[str, Any]], response: Response, attempt: int) -> dict[str, Any]:
         try:
-            document = self._protocol.answer(response)
+            document = parse(response)
         except ValueError as error:
             raise _unreadable(error) from error
-        document["ResponseMetadata"] |= self._retries(attempt)
+        metadata = document["ResponseMetadata"]
+        metadata["RetryAttempts"] = attempt - 1
+        if attempt >= self._attempts:
+            metadata["MaxAttemptsReached"] = True
         return document
-
-    def _error(self, response: Response, attempt: int) -> dict[str, Any]:
-        try:
-            document = self._protocol.error(response)
-        except ValueError as error:
-            raise _unreadable(error) from error
-        document["ResponseMetadata"] |= self._retries(attempt)
-        return document
-
-    def _retries(self, attempt: int) -> dict[str, Any]:
-        facts: dict[str, Any] = {"RetryAttempts": attempt - 1}
-        return facts if attempt < self._attempts else {**facts, "MaxAttemptsReached": True}
 
     def _correct_clock(self, response: Response) -> bool:
         """Take AWS's time from a response. False if it is what the signature already had."""

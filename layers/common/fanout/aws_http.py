@@ -91,15 +91,9 @@ class Connections:
         try:
             connection.sendall(request)
             response, may_stay = _receive(connection)
-        except TimeoutError as error:
-            connection.close()
-            raise self._failure("ReadTimeoutError", error) from error
-        except ssl.SSLError as error:
-            connection.close()
-            raise self._failure("SSLError", error) from error
         except (OSError, _ClosedError) as error:
             connection.close()
-            raise self._failure("ConnectionClosedError", error) from error
+            raise self._broken(error) from error
         except BaseException:  # a deadline that interrupts: the rest of this response must not answer the next request
             connection.close()
             raise
@@ -160,21 +154,20 @@ class Connections:
     def _handshake(self, context: ssl.SSLContext, plain: socket.socket) -> socket.socket:
         try:
             return context.wrap_socket(plain, server_hostname=self.endpoint.host)
-        except ssl.SSLCertVerificationError:
+        except BaseException as error:
             plain.close()
+            if isinstance(error, OSError) and not isinstance(error, ssl.SSLCertVerificationError):
+                raise self._broken(error) from error
             raise
-        except TimeoutError as error:
-            plain.close()
-            raise self._failure("ReadTimeoutError", error) from error
-        except ssl.SSLError as error:
-            plain.close()
-            raise self._failure("SSLError", error) from error
-        except OSError as error:
-            plain.close()
-            raise self._failure("ConnectionClosedError", error) from error
-        except BaseException:
-            plain.close()
-            raise
+
+    def _broken(self, error: Exception) -> Exception:
+        """Return botocore's exception for an open connection that failed."""
+        match error:
+            case TimeoutError():
+                return self._failure("ReadTimeoutError", error)
+            case ssl.SSLError():
+                return self._failure("SSLError", error)
+        return self._failure("ConnectionClosedError", error)
 
     def _failure(self, name: str, error: Exception) -> Exception:
         from botocore import exceptions  # noqa: PLC0415 - start-up cost, see fanout.aws
