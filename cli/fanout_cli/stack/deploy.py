@@ -18,7 +18,7 @@ from filelock import FileLock
 from fanout_cli.errors import UserError
 from fanout_cli.names import require_use_case
 from fanout_cli.output import Step, note, step
-from fanout_cli.stack import environment
+from fanout_cli.stack import environment, stack_tree
 from fanout_cli.stack.state import ENGINE_ENVIRONMENT
 from fanout_cli.stack.topology import Subscriber
 from local_engine import sam_cli, stacks
@@ -81,7 +81,7 @@ class Deployment:
             [stack] = self._cloudformation.describe_stacks(StackName=self._stack_name)["Stacks"]
         except ClientError:  # there is none
             return ""
-        return f"{stack['StackId']} {stack['CreationTime']} {stack.get('LastUpdatedTime')} {stack['StackStatus']}"
+        return f"{stack['StackId']} {stack_tree.version(stack)}"
 
     def _deploy_options(self, use_cases: Sequence[str]) -> list[str]:
         switches = {parameter: str(name in use_cases).lower() for name, parameter in switchable(self._root).items()}

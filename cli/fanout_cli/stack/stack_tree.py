@@ -58,8 +58,8 @@ def read(cloudformation: Any, name: str, pool: ThreadPoolExecutor, folder: Path 
     versions: dict[str, str] = {}
     file = None
     if folder:
-        for arn, stack_name, version in _settled(cloudformation):
-            versions[arn] = version
+        for arn, stack_name, current in _settled(cloudformation):
+            versions[arn] = current
             if name in (arn, stack_name):
                 file = folder / f"{arn.rpartition('/')[2]}.json"
     if file and (kept := _load(file, versions)):
@@ -74,13 +74,17 @@ def read(cloudformation: Any, name: str, pool: ThreadPoolExecutor, folder: Path 
     return found
 
 
+def version(stack: Mapping[str, Any]) -> str:
+    """Return what changes with every operation on a stack. stack: as ListStacks or DescribeStacks returns it."""
+    return f"{stack['CreationTime']} {stack.get('LastUpdatedTime')} {stack['StackStatus']}"
+
+
 def _settled(cloudformation: Any) -> Iterator[tuple[str, str, str]]:
     """Yield ARN, name and version of every stack in the account and Region that no operation runs on."""
     try:
         for page in cloudformation.get_paginator("list_stacks").paginate(StackStatusFilter=list(_SETTLED)):
             for each in page["StackSummaries"]:
-                version = f"{each['CreationTime']} {each.get('LastUpdatedTime')} {each['StackStatus']}"
-                yield each["StackId"], each["StackName"], version
+                yield each["StackId"], each["StackName"], version(each)
     except ClientError as error:
         if error.response["Error"]["Code"] != "AccessDenied":
             raise  # without the permission the stacks are read each time
@@ -91,7 +95,7 @@ def _load(file: Path, versions: Mapping[str, str]) -> list[Stack] | None:
         kept = msgspec.json.decode(file.read_bytes(), type=_File)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    is_current = all(versions.get(arn) == version for arn, version in kept.versions.items())
+    is_current = all(versions.get(arn) == known for arn, known in kept.versions.items())
     is_complete = kept.versions.keys() == {stack.arn for stack in kept.stacks}
     return kept.stacks if is_current and is_complete else None
 
